@@ -1,0 +1,38 @@
+/* Every limit with its reason. */
+#ifndef INVCAP_CORE_LIMITS_H
+#define INVCAP_CORE_LIMITS_H
+
+/* Larger packets do not exist on any link we read; a larger caplen means a damaged file. */
+#define LIMIT_PACKET_BYTES (256u * 1024u)
+/* A pcapng block above this is damage or an attack: the largest honest ones are packets and key logs. */
+#define LIMIT_BLOCK_BYTES (16u * 1024u * 1024u)
+/* Nested tunnels (VXLAN in GRE in ...) beyond this are an attack on the decoder. */
+#define LIMIT_TUNNEL_DEPTH 4
+/* 802.1Q in 802.1ad in one more. */
+#define LIMIT_VLAN_TAGS 3
+/* IPv6 extension headers in one packet; RFC 8504 5.3 allows hosts to limit them at 8. */
+#define LIMIT_IPV6_EXTENSIONS 8
+/* Fragmented datagrams kept at once, and how long (RFC 791 and RFC 8200 say 60 s; 30 s is Linux). */
+#define LIMIT_FRAGMENT_DATAGRAMS 4096
+#define LIMIT_FRAGMENT_NS (30LL * 1000000000LL)
+/* Pieces of one datagram: 64 KiB in the smallest legal pieces of a 576-byte MTU, rounded up. */
+#define LIMIT_FRAGMENT_PIECES 128
+/* Out-of-order bytes and ranges kept per direction of a TCP stream while a dissector wants them. */
+#define LIMIT_STREAM_BYTES (256u * 1024u)
+#define LIMIT_STREAM_RANGES 64
+/* Bytes that a dissector may leave uneaten (an incomplete message): one TLS record or HTTP header. */
+#define LIMIT_CARRY_BYTES (96u * 1024u)
+/* TLS: one handshake message (OpenSSL's default for certificate lists is 100 KiB), all of a side. */
+#define LIMIT_TLS_MESSAGE (128u * 1024u)
+#define LIMIT_TLS_HANDSHAKE (256u * 1024u)
+#define LIMIT_TLS_CERTIFICATES 16
+/* All reassembly memory of an engine. */
+#define LIMIT_REASSEMBLY_TOTAL (256u * 1024u * 1024u)
+/* Idle time after which a flow is closed, by state: SYN-only must outlive the Linux ladder of 127 s,
+ * established outlives the load balancers' idle timers (AWS NLB 350 s) and hourly heartbeats. */
+#define LIMIT_IDLE_SYN_NS (150LL * 1000000000LL)
+#define LIMIT_IDLE_ESTABLISHED_NS (7260LL * 1000000000LL)
+#define LIMIT_IDLE_CLOSED_NS (60LL * 1000000000LL)
+#define LIMIT_IDLE_UDP_NS (120LL * 1000000000LL)
+
+#endif

@@ -1,0 +1,487 @@
+/* Records: what the stages hand to the store and to the diagnosis, and the column tables that are
+ * the only place where a column's name, unit and meaning are written. SQL, JSON, CSV and
+ * docs/schema.md are made from the tables.
+ *
+ * Open data. Strings are borrowed: interned for the life of the engine (core/intern.h) or of the
+ * reader that loaded them. Times are ns since 1970 UTC of the packet clock; durations end in _ns and
+ * are -1 when unknown; NULL or "" text is absent. client is side 0, server is side 1. */
+#ifndef INVCAP_CORE_RECORD_H
+#define INVCAP_CORE_RECORD_H
+
+#include "core/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_NONE_NS (-1)
+
+enum side { SIDE_CLIENT, SIDE_SERVER, SIDE_NONE };
+
+/* FINDINGS.md "Failed connection". Order is public (names in record.c). */
+enum outcome { OUTCOME_NONE, OUTCOME_OK, OUTCOME_FAILED, OUTCOME_UNKNOWN, OUTCOME_UNSOLICITED };
+
+enum stage {
+    STAGE_NONE, STAGE_DNS, STAGE_ARP, STAGE_SYN, STAGE_SYNACK, STAGE_ACK, STAGE_TLS_CH,
+    STAGE_TLS_SH, STAGE_TLS_CERT, STAGE_TLS_FIN, STAGE_REQ, STAGE_RESP, STAGE_IDLE, STAGE_CLOSE
+};
+
+/* What the connection looked like at the moment its flow record was closed. */
+enum end_reason {
+    END_NONE, END_CLOSED,      /* FIN both ways or RST */
+    END_CAPTURE,               /* the capture ended while it was open */
+    END_TIMEOUT,               /* idle longer than the flow table keeps it */
+    END_REUSED,                /* a new SYN took its 4-tuple */
+    END_EVICTED                /* memory ceiling */
+};
+
+/* ---- flows ----------------------------------------------------------------------------------- */
+struct flow_record {
+    int64_t id;                 /* ordinal of (time, source, frame) of the first packet, from 1 */
+    int64_t capture_id;
+    int64_t source_id;
+    int64_t first_frame;
+    char community_id[COMMUNITY_ID_SIZE];
+    int64_t first_ns, last_ns;
+    uint8_t protocol;           /* IANA number: 6, 17, 1, 58, 132 */
+    struct address client_ip, server_ip;
+    uint16_t client_port, server_port;
+    int32_t vlan;               /* outermost VLAN id, -1 none */
+    const char *tunnel;         /* "gre", "vxlan:42", ... */
+    const char *service;        /* the profile's service name */
+    const char *service_class;  /* not a column: management, order, payment ... */
+    const char *app;            /* by our dissectors: "tls", "tlcp", "http", ... */
+    const char *ndpi_protocol;
+    const char *name;           /* SNI, HTTP Host: what the client called the server */
+    uint64_t client_packets, server_packets;
+    uint64_t client_bytes, server_bytes;                 /* IP packet lengths */
+    uint64_t client_payload_bytes, server_payload_bytes; /* TCP: distinct stream bytes seen */
+    char state[8];              /* Zeek's conn_state */
+    char history[32];           /* Zeek's letters */
+    uint8_t outcome;            /* enum outcome; site diagnosis */
+    uint16_t verdict;           /* enum finding_code + 1, 0 none; site diagnosis */
+    uint8_t stage;              /* enum stage: how far the connection came */
+    uint8_t end;                /* enum end_reason */
+    uint8_t closed_by;          /* enum side: first FIN or RST */
+    int64_t connect_rtt_server_ns; /* SYN to SYN-ACK at the tap, unambiguous ones only */
+    int64_t connect_rtt_client_ns; /* SYN-ACK to ACK at the tap */
+    int64_t rtt_min_client_ns, rtt_min_server_ns; /* tap <-> that side */
+    uint32_t syn_retransmissions, synack_retransmissions;
+    uint32_t client_retransmissions, server_retransmissions; /* data segments */
+    uint32_t client_resets, server_resets;
+    uint8_t client_ttl, server_ttl; /* of the usual packets, never of a RST; 0 unseen */
+    uint64_t request_count;
+    int64_t response_max_ns;
+    uint64_t capture_lost_bytes;
+    uint64_t facts;             /* FLOW_FACT_ bits */
+    bool has_tcp;               /* not a column: a flow_tcp row exists */
+};
+
+/* Bits of flow_record.facts: what the session engine saw, for the diagnosis. */
+#define FLOW_FACT_MIDSTREAM (1u << 0)       /* no SYN and no SYN-ACK seen */
+#define FLOW_FACT_UNSEEN_PEER (1u << 1)     /* a side never seen although the other acknowledges it */
+#define FLOW_FACT_ESTABLISHED (1u << 2)     /* SYN, SYN-ACK and something that acknowledges it */
+#define FLOW_FACT_REQUEST_OPEN (1u << 3)    /* last application payload came from the client */
+#define FLOW_FACT_ANSWER_INCOMPLETE (1u << 4) /* an answer began and its own length says more */
+#define FLOW_FACT_DUPLICATES (1u << 5)      /* copies of its packets were left out */
+#define FLOW_FACT_SNAPLEN (1u << 6)         /* payload cut by the snap length before it was parsed */
+#define FLOW_FACT_TRACEROUTE (1u << 7)      /* growing TTLs: its time-exceeded answers are wanted */
+#define FLOW_FACT_NO_SYN (1u << 8)          /* SYN-ACK seen, SYN not */
+#define FLOW_FACT_LOOPED (1u << 9)          /* the same packet came again with lower TTLs, > 2 hops */
+#define FLOW_FACT_DIRECTION_GUESSED (1u << 10)
+#define FLOW_FACT_REUSED_TUPLE (1u << 11)   /* opened on the 4-tuple of an earlier flow */
+#define FLOW_FACT_TLS_FINISHED (1u << 12)   /* a TLS or TLCP handshake completed */
+#define FLOW_FACT_SERVER_SPOKE_FIRST (1u << 13)
+#define FLOW_FACT_ANSWERED (1u << 14)       /* at least one complete answer was given */
+#define FLOW_FACT_OFFLOAD (1u << 15)        /* segments above the MTU seen */
+#define FLOW_FACT_LIMIT (1u << 16)          /* something of it was given up at a limit */
+
+/* ---- flow_tcp: only where something happened -------------------------------------------------- */
+struct tcp_side_facts {
+    uint32_t segments;              /* with payload, first transmissions */
+    uint32_t retransmitted_bytes;
+    uint32_t recovered_losses;      /* retransmitted segments later acknowledged, not spurious */
+    uint32_t spurious_retransmissions;
+    uint32_t reordered_segments;
+    uint32_t duplicate_acks;        /* sent by this side */
+    uint32_t keepalives;
+    uint32_t zero_windows;          /* packets of this side announcing window 0 */
+    int64_t zero_window_ns;         /* total time its window stayed 0 while the peer had data waiting */
+    uint64_t capture_gap_bytes;     /* of this side: acknowledged by the peer, never captured */
+    uint64_t wire_gap_bytes;        /* of this side: hole never filled and never acknowledged */
+    uint64_t unacked_bytes;         /* of this side: sent, not acknowledged at the end */
+    uint32_t tail_retransmissions;  /* of the oldest unacknowledged bytes, without progress, at the end */
+    int64_t tail_first_ns;          /* when those bytes were first sent; -1 none */
+    int64_t tail_last_ns;           /* when they were last sent */
+    int64_t last_ns;                /* last packet of this side; -1 none */
+    int64_t last_payload_ns;
+    int64_t fin_ns;
+    int64_t rst_ns;                 /* first RST */
+    int64_t rst_frame;
+    uint8_t rst_ttl;
+    bool rst_with_ack;
+    bool rst_with_payload;
+    uint32_t rst_count;
+    int64_t rst_sequence_offset;    /* RST.seq - next expected sequence of this side */
+    int64_t rst_delay_ns;           /* since the last packet of the other side; -1 none */
+    bool rst_ack_changed;           /* several RSTs whose sequence or acknowledgement differ */
+    bool data_after_rst;            /* later non-RST packets at or above RST.seq, not reordered */
+    uint8_t ttl_min, ttl_max;       /* without RSTs */
+    uint32_t mss;                   /* announced; 0 none */
+    int32_t window_scale;           /* announced; -1 none */
+    uint32_t largest_delivered;     /* IP packet length of the largest acknowledged segment */
+    uint32_t smallest_lost;         /* IP packet length of the tail segment; 0 none */
+    bool dont_fragment;
+    char options[24];               /* SYN options in order, p0f letters: "mss,sok,ts,nop,ws" cut */
+};
+
+struct flow_tcp_record {
+    int64_t flow_id;
+    uint32_t syn_count, synack_count;
+    int64_t syn_last_ns;
+    int64_t synack_first_ns, synack_last_ns;
+    int64_t established_ns;         /* first packet that acknowledges the SYN-ACK; -1 never */
+    bool synack_conflict;           /* two SYN-ACKs with different sequence numbers */
+    bool rst_to_syn;                /* the server's first word to the SYN was a RST */
+    bool challenge_ack;             /* the SYN was answered by an ACK that does not fit it */
+    int64_t longest_idle_ns;        /* longest pause that the flow survived */
+    int64_t idle_before_tail_ns;    /* pause before the packet that was reset or never answered */
+    int64_t wait_ns;                /* from the last request byte to the end, a request being open */
+    uint32_t tail_tries;            /* sends after that pause without any answer */
+    struct tcp_side_facts side[2];
+};
+
+/* ---- flow_events ------------------------------------------------------------------------------ */
+enum event_kind {
+    EVENT_SYN, EVENT_SYNACK, EVENT_ACK, EVENT_DATA, EVENT_FIN, EVENT_RST, EVENT_RETRANSMISSION,
+    EVENT_REORDERED, EVENT_DUPLICATE_ACK, EVENT_KEEPALIVE, EVENT_ZERO_WINDOW, EVENT_WINDOW_UPDATE,
+    EVENT_GAP, EVENT_ICMP, EVENT_CLIENT_HELLO, EVENT_SERVER_HELLO, EVENT_CERTIFICATE, EVENT_ALERT,
+    EVENT_TLS_FINISHED, EVENT_REQUEST, EVENT_RESPONSE, EVENT_DATAGRAM, EVENT_KIND_COUNT
+};
+
+struct flow_event {
+    int64_t time_ns;
+    uint32_t frame;
+    uint32_t sequence;   /* relative to that side's ISN (first seen), as Wireshark prints */
+    uint32_t length;     /* payload bytes */
+    uint16_t source_id;
+    uint8_t kind;        /* enum event_kind */
+    uint8_t side;        /* enum side of the sender; SIDE_NONE for ICMP of a third party */
+};
+
+struct flow_event_record { /* the row form */
+    int64_t flow_id;
+    int64_t number;      /* 0.. in time order */
+    int64_t source_id, frame, time_ns;
+    uint8_t side, kind;
+    int64_t sequence, length;
+};
+
+#define FLOW_EVENTS_HEAD 16
+#define FLOW_EVENTS_TAIL 48
+#define FLOW_EVENTS_MAX (FLOW_EVENTS_HEAD + FLOW_EVENTS_TAIL)
+
+/* ---- tls_sessions ------------------------------------------------------------------------------ */
+enum tls_step { /* the last step reached, both directions */
+    TLS_STEP_NONE, TLS_STEP_CLIENT_HELLO, TLS_STEP_HELLO_RETRY, TLS_STEP_SERVER_HELLO,
+    TLS_STEP_SERVER_CERTIFICATE, TLS_STEP_SERVER_DONE, TLS_STEP_CLIENT_CERTIFICATE,
+    TLS_STEP_CLIENT_KEY_EXCHANGE, TLS_STEP_CLIENT_FINISHED, TLS_STEP_FINISHED
+};
+
+struct tls_record {
+    int64_t flow_id;
+    int64_t client_hello_ns, server_hello_ns, finished_ns; /* -1 unseen */
+    int64_t client_hello_frame, server_hello_frame;
+    uint16_t version_offered;      /* highest, GREASE removed; 0 none */
+    uint16_t version;              /* negotiated: 0x0304, 0x0101 TLCP ...; 0 none */
+    uint16_t cipher;               /* 0 none */
+    uint16_t group;                /* key share or curve of ServerKeyExchange; 0 unknown */
+    const char *cipher_name;       /* IANA */
+    const char *versions_offered;  /* "TLS 1.3,TLS 1.2" */
+    const char *sni;
+    const char *alpn_offered;      /* comma separated */
+    const char *alpn;              /* selected, visible up to TLS 1.2 */
+    char ja3[33], ja3s[33];
+    char ja4[40];
+    char history[32];              /* Zeek's ssl_history letters */
+    uint8_t step;                  /* enum tls_step */
+    bool established;              /* both sides finished as far as can be seen */
+    bool resumed;
+    bool hello_retry;
+    bool client_certificate_requested;
+    bool client_certificate_sent;  /* not an empty one */
+    bool client_certificate_empty;
+    uint32_t client_hello_bytes;   /* handshake message with header */
+    uint32_t client_hello_segments;
+    int16_t alert;                 /* first fatal (or handshake-ending) alert, -1 none */
+    uint8_t alert_by;              /* enum side */
+    uint8_t alert_level;           /* 1 warning, 2 fatal, 0 unknown (inferred) */
+    uint8_t alert_step;            /* enum tls_step when it came */
+    bool alert_inferred;           /* encrypted: from record lengths and who closes */
+    int64_t alert_ns, alert_frame;
+    bool close_notify_client, close_notify_server;
+    bool plaintext_client;         /* client's first bytes are not TLS on a flow whose server spoke TLS,
+                                      or the port expects TLS */
+    bool plaintext_server;         /* the answer to a ClientHello is not TLS */
+    uint64_t client_app_records, server_app_records;
+    int64_t hello_delay_ns;        /* ClientHello end to ServerHello start, at the tap */
+    uint32_t certificate_count;    /* sent by the server */
+    const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
+};
+
+/* ---- certificates ------------------------------------------------------------------------------ */
+struct certificate_record {
+    int64_t id;                    /* 1.. in order of first sight */
+    char sha256[65];
+    const char *subject, *issuer;  /* RFC 4514 */
+    const char *subject_cn, *issuer_cn;
+    const char *serial;            /* hex */
+    const char *san;               /* "DNS:a,DNS:b,IP:1.2.3.4" */
+    int64_t not_before_ns, not_after_ns;
+    const char *key_type;          /* "RSA", "EC", "SM2", "Ed25519" */
+    int64_t key_bits;
+    const char *curve;
+    const char *signature;         /* OpenSSL long name, e.g. "sha256WithRSAEncryption" */
+    bool self_signed;              /* signature checks with its own key */
+    bool is_ca;
+    int64_t rsa_exponent;          /* 0 not RSA, -1 larger than 2^62 */
+    char spki_sha256[65];
+    const char *key_usage;         /* "digitalSignature,keyEncipherment" */
+    const char *parse_error;       /* set when the DER did not parse; then most fields are empty */
+    const uint8_t *der;
+    int64_t der_len;
+    int64_t first_seen_ns;
+};
+
+struct tls_certificate_record {
+    int64_t flow_id;
+    uint8_t side;                  /* who sent it */
+    int64_t position;              /* 0 = first in the message */
+    int64_t certificate_id;
+};
+
+/* ---- http_transactions ------------------------------------------------------------------------- */
+struct http_record {
+    int64_t flow_id;
+    int64_t number;                /* 1.. within the flow */
+    const char *method, *host, *path; /* path as template: ids replaced, query dropped */
+    int32_t status;                /* 0 none */
+    int64_t request_ns, request_end_ns, response_ns, response_end_ns; /* -1 unseen */
+    int64_t request_frame, response_frame;
+    uint64_t request_bytes, response_bytes; /* bodies */
+    int64_t wait_ns;               /* request end to first byte of the final answer, less min RTT */
+    bool has_credentials;          /* Authorization, Cookie or Proxy-Authorization was sent */
+    bool complete;                 /* both messages whole */
+    bool truncated;                /* response ended before its length or last chunk */
+    uint8_t ended_by;              /* enum side, when truncated or unanswered */
+};
+
+/* ---- icmp_errors, arp_bindings ------------------------------------------------------------------ */
+struct icmp_record {
+    int64_t capture_id, source_id, frame, time_ns;
+    struct address router_ip;      /* who sent the error */
+    struct address client_ip, server_ip; /* of the quoted packet: its source and destination */
+    uint16_t client_port, server_port;
+    uint8_t protocol;              /* quoted */
+    uint8_t family;                /* 4 or 6 */
+    uint8_t type, code;
+    uint32_t mtu;                  /* 3/4 and Packet Too Big, else 0 */
+    uint8_t ttl;                   /* of the ICMP packet */
+    int64_t flow_id;               /* 0 = no flow of the capture */
+    uint8_t quoted_side;           /* enum side of the flow that sent the quoted packet */
+    bool quotes_syn;
+    bool sequence_fits;            /* RFC 5927 4: the quoted sequence is one the flow sent */
+    uint8_t quoted_ttl;
+};
+
+/* One row per (vlan, requester, target) of requests and per (vlan, address, mac) of claims. */
+struct arp_record {
+    int64_t capture_id, source_id, first_frame, last_frame, first_ns, last_ns;
+    bool is_request;               /* else: the owner of mac claims ip */
+    bool ndp;
+    struct address ip;             /* target of the requests, or the claimed address */
+    struct address requester_ip;
+    char mac[MAC_TEXT_SIZE];       /* requester's, or the claiming one */
+    int32_t vlan;
+    int64_t requests;              /* is_request: how often asked */
+    int64_t replies;               /* is_request: how many answers were seen to this requester */
+    int64_t claims;                /* else: replies + gratuitous */
+    int64_t frames;                /* else: other frames sent by mac for ip (IP source = ip) */
+    int64_t last_frame_ns;         /* last frame with that mac and IP source */
+    int64_t requester_frames;      /* is_request: other unicast frames of the requester captured */
+    bool target_seen;              /* any frame whose IP source is the target, in the period */
+};
+
+/* ---- sources, captures --------------------------------------------------------------------------- */
+struct source_record {
+    int64_t id, capture_id;
+    const char *path;
+    int64_t size;                  /* bytes of the file as it lies there; -1 unknown (stdin, interface) */
+    const char *sha256_head, *sha256_tail; /* of the first and last 64 KiB; NULL for streams */
+    const char *format;            /* "pcap", "pcapng", "live", with compression: "pcap+gzip" */
+    const char *link_types;        /* "1" or "1,113" */
+    const char *interfaces;        /* names, comma separated */
+    const char *comment;
+    int64_t snaplen;
+    int64_t packets, bytes, captured_bytes;
+    int64_t first_ns, last_ns;
+    int64_t dropped_kernel, dropped_interface; /* -1 not told */
+    bool cut;
+    const char *cut_reason;        /* where and why, stable English; texts are made from cut_offset */
+    int64_t cut_offset;
+};
+
+/* Quality counters of one run; one row per `read`. */
+struct capture_record {
+    int64_t id;
+    const char *name;              /* what the user named, joined by ", " */
+    const char *version;           /* of invcap */
+    const char *profile;
+    const char *salt;              /* hex, random per database */
+    int64_t first_ns, last_ns;
+    int64_t packets, bytes;
+    int64_t tcp_connections, udp_flows, other_flows;
+    int64_t truncated_packets;     /* caplen < len */
+    int64_t duplicate_packets;     /* mirror copies left out */
+    int64_t routed_packets;        /* copies with TTL-1 or other MACs left out */
+    int64_t routed_delay_ns;       /* median; -1 none */
+    int64_t oversize_segments;     /* above the MTU: offload */
+    int64_t bad_checksums, offload_checksums;
+    int64_t backward_times;        /* packets older than the one before, by > 1 ms */
+    int64_t largest_backward_ns;
+    int64_t time_jumps;            /* forward or backward by > 1 h with traffic on both sides */
+    int64_t undecoded_packets;     /* link or network header that we do not know */
+    int64_t malformed_packets;
+    int64_t fragments, fragments_dropped, fragment_overlaps;
+    int64_t gaps, gap_bytes, acked_segments; /* capture loss: acknowledged yet unseen */
+    int64_t one_sided_flows, two_sided_flows, midstream_flows;
+    int64_t evicted_flows, limit_streams, limit_bytes;
+    int64_t icmp_packets, arp_packets, dns_packets;
+    bool interrupted, cut;
+    bool live;
+    const char *filter;            /* capture filter, when known */
+};
+
+/* ---- findings -------------------------------------------------------------------------------------- */
+enum finding_state { FINDING_CONFIRMED, FINDING_OPEN, FINDING_WITHDRAWN };
+
+struct finding_record {
+    int64_t id, capture_id;
+    uint16_t code;                 /* enum finding_code + 1 */
+    uint8_t severity, category, culprit, scope; /* enums of core/catalogue.h */
+    int64_t confidence;
+    bool is_primary;               /* the verdict of the connections it covers */
+    uint8_t state;                 /* enum finding_state */
+    int64_t first_ns, last_ns, count;
+    struct address client_ip, server_ip;
+    uint16_t client_port, server_port;
+    const char *name, *service;
+    int64_t flow_id;               /* the worst one; 0 none */
+    const char *rivals;            /* rival codes, comma separated */
+    const char *withdrawn_by;      /* capture code that silenced it */
+    const char *reason;            /* culprit unknown: why, a text id in words */
+};
+
+struct finding_value_record {
+    int64_t finding_id;
+    const char *name;
+    double number;                 /* when text is NULL */
+    const char *text;
+    double minimum, maximum;       /* over the flows; equal to number when single */
+};
+
+struct finding_evidence_record {
+    int64_t finding_id, number;
+    int64_t source_id, frame, offset, time_ns, caplen; /* offset and caplen -1 when not kept */
+    const char *note;              /* event kind name, e.g. "syn", "rst", "alert" */
+};
+
+struct finding_flow_record {
+    int64_t finding_id, flow_id;
+    bool is_primary;
+};
+
+/* ---- column tables ----------------------------------------------------------------------------------- */
+enum column_type {
+    COLUMN_I64, COLUMN_I32, COLUMN_I16, COLUMN_U64, COLUMN_U32, COLUMN_U16, COLUMN_U8, COLUMN_BOOL,
+    COLUMN_REAL,
+    COLUMN_TEXT,      /* const char* */
+    COLUMN_CHARS,     /* char[] inside the record */
+    COLUMN_ADDRESS,   /* struct address, TEXT outside */
+    COLUMN_NAMED,     /* uint8_t with names[]: TEXT outside */
+    COLUMN_FINDING,   /* uint16_t, enum finding_code + 1: its code outside */
+    COLUMN_BLOB       /* const uint8_t*, length in the next int64_t member `der_len`-like */
+};
+
+#define COLUMN_KEY (1u << 0)           /* primary key (together with the others so marked) */
+#define COLUMN_NEGATIVE_IS_NULL (1u << 1)
+#define COLUMN_ZERO_IS_NULL (1u << 2)
+#define COLUMN_DICTIONARY (1u << 3)    /* TEXT that repeats: kept in `strings`, joined by the views */
+#define COLUMN_INDEXED (1u << 4)       /* secondary index, made at the end of a read */
+#define COLUMN_NOT_JSON (1u << 5)
+
+struct column {
+    const char *name;
+    enum column_type type;
+    size_t offset;
+    size_t size;                       /* of the member: COLUMN_CHARS capacity */
+    const char *unit;                  /* "ns", "bytes", "count", "" */
+    unsigned flags;
+    const char *const *names;          /* COLUMN_NAMED: NULL-terminated, names[0] NULL-able via "" */
+    const char *sentence;              /* what it means, English, for docs/schema.md */
+    const char *references;            /* "flows(id)" or NULL */
+};
+
+enum record_kind {
+    RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT, RECORD_TLS,
+    RECORD_CERTIFICATE, RECORD_TLS_CERTIFICATE, RECORD_HTTP, RECORD_ICMP, RECORD_ARP,
+    RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW, RECORD_KIND_COUNT
+};
+
+struct record_table {
+    enum record_kind kind;
+    const char *table;                 /* SQL table name */
+    const char *json_type;             /* "flow", "finding" ... */
+    const char *sentence;
+    size_t record_size;
+    const struct column *columns;
+    size_t column_count;
+};
+
+const struct record_table *record_table_get(enum record_kind kind);
+/* NULL when no table has that name. */
+const struct record_table *record_table_find(const char *table);
+/* Stable English word of a COLUMN_NAMED value ("" when out of range); and back, -1 when unknown. */
+const char *column_name_of(const struct column *column, unsigned value);
+int column_value_of(const struct column *column, const char *name);
+
+const char *side_name(unsigned side);
+const char *outcome_name(unsigned outcome);
+const char *stage_name(unsigned stage);
+const char *event_kind_name(unsigned kind);
+const char *tls_step_name(unsigned step);
+
+/* ---- the one way down ------------------------------------------------------------------------------- */
+/* A closed flow with what belongs to it; everything borrowed for the call. */
+struct flow_bundle {
+    struct flow_record *flow;
+    struct flow_tcp_record *tcp;             /* NULL: nothing happened */
+    struct tls_record *tls;                  /* NULL: none */
+    const struct tls_certificate_record *tls_certificates;
+    size_t tls_certificate_count;
+    const struct flow_event *events;         /* in time order, already head + tail */
+    size_t event_count;
+};
+
+struct sink {
+    void *self;
+    /* kind RECORD_FLOW passes a struct flow_bundle*, the others their own record. The callee copies. */
+    void (*put)(void *self, enum record_kind kind, const void *record);
+};
+
+static inline void sink_put(const struct sink *sink, enum record_kind kind, const void *record)
+{
+    sink->put(sink->self, kind, record);
+}
+
+#endif
