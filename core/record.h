@@ -401,6 +401,13 @@ struct finding_flow_record {
     bool is_primary;
 };
 
+/* The site diagnosis changes what the flow diagnosis had said provisionally. */
+struct verdict_record {
+    int64_t flow_id;
+    uint8_t outcome, stage;
+    uint16_t verdict;
+};
+
 /* ---- column tables ----------------------------------------------------------------------------------- */
 enum column_type {
     COLUMN_I64, COLUMN_I32, COLUMN_I16, COLUMN_U64, COLUMN_U32, COLUMN_U16, COLUMN_U8, COLUMN_BOOL,
@@ -435,7 +442,10 @@ struct column {
 enum record_kind {
     RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT, RECORD_TLS,
     RECORD_CERTIFICATE, RECORD_TLS_CERTIFICATE, RECORD_HTTP, RECORD_ICMP, RECORD_ARP,
-    RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW, RECORD_KIND_COUNT
+    RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
+    RECORD_TABLE_COUNT,
+    RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
+    RECORD_KIND_COUNT
 };
 
 struct record_table {

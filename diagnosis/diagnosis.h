@@ -1,0 +1,28 @@
+/* The two halves of the diagnosis.
+ *
+ * flow: sees one closed flow; fills what is certain from it alone: stage, a provisional outcome, and
+ * the candidate verdict. site: sees all records of a capture in (time, flow id) order, whether they
+ * come from the engine or from the store, and decides verdicts, findings, evidence. The same records
+ * give the same findings: `invcap judge` equals `invcap read`. */
+#ifndef INVCAP_DIAGNOSIS_DIAGNOSIS_H
+#define INVCAP_DIAGNOSIS_DIAGNOSIS_H
+
+#include "core/error.h"
+#include "core/profile.h"
+#include "core/record.h"
+
+/* Fills bundle->flow->outcome, verdict and stage provisionally; needs nothing but the bundle. */
+void flow_diagnose(const struct profile *profile, struct flow_bundle *bundle);
+
+struct site;
+
+struct site *site_new(const struct profile *profile);
+void site_free(struct site *site);
+/* Keeps a copy of the record; strings inside must outlive the site. RECORD_FLOW takes a
+ * struct flow_bundle*. Findings of an earlier diagnosis are ignored. false: out of memory. */
+bool site_add(struct site *site, enum record_kind kind, const void *record);
+/* Judges all that was added and puts RECORD_VERDICT, RECORD_FINDING, RECORD_FINDING_VALUE,
+ * RECORD_FINDING_EVIDENCE and RECORD_FINDING_FLOW into out. Finding ids count from first_id. */
+bool site_judge(struct site *site, int64_t first_id, const struct sink *out, struct error *error);
+
+#endif

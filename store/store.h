@@ -1,0 +1,55 @@
+/* The SQLite store (DESIGN.md "Store"): schema from the column tables of core/record.h, a writer
+ * thread with batches, readers. One struct store is one open database. */
+#ifndef INVCAP_STORE_STORE_H
+#define INVCAP_STORE_STORE_H
+
+#include "core/error.h"
+#include "core/record.h"
+
+struct store;
+
+enum store_mode {
+    STORE_WRITE,  /* create or open for writing; migrates; one writer at a time, else a clear error */
+    STORE_READ    /* read-only; refuses other applications' files and newer schemas */
+};
+
+/* path ":memory:" keeps nothing. NULL on failure. */
+struct store *store_open(const char *path, enum store_mode mode, struct error *error);
+/* Begins a `read`: gives the new capture id; unless append, what earlier captures hold of the same
+ * sources (path, or the same head and tail digests) is replaced when they are registered. */
+bool store_begin(struct store *store, bool append, int64_t *capture_id, struct error *error);
+/* Ids from which this capture's rows may count, so that several captures share the tables. */
+int64_t store_next_flow_id(const struct store *store);
+int64_t store_next_source_id(const struct store *store);
+int64_t store_next_certificate_id(const struct store *store);
+/* Takes copies of records; the writer thread inserts them in batches (a transaction at least every
+ * 5 s of wall time). Callable from one thread at a time. */
+struct sink store_sink(struct store *store);
+/* Waits until all that was put is inserted and committed. */
+bool store_flush(struct store *store, struct error *error);
+/* Flush, secondary indexes, checkpoint, journal_mode=DELETE: the file can be mailed. */
+bool store_finish(struct store *store, struct error *error);
+void store_close(struct store *store);
+const char *store_path(const struct store *store);
+
+/* Calls row for each record of the kind in order. where ("flow_id = 3", may be NULL) and order_by
+ * (NULL = key) are SQL of ours, never of the user. The record and its strings live until row returns
+ * unless keep_strings: then strings live until store_close. row returns false to stop early. */
+bool store_select(struct store *store, enum record_kind kind, const char *where,
+                  const char *order_by, int64_t limit, bool keep_strings,
+                  bool (*row)(void *self, const void *record), void *self, struct error *error);
+
+/* Free read-only SQL (reports, `invcap sql`, --where). Each row as text cells, NULL cells as NULL;
+ * column types as SQLite's (1 integer, 2 real, 3 text, 4 blob, 5 null) in types. */
+struct store_row {
+    int count;
+    const char *const *names;
+    const char *const *cells;
+    const int *types;
+};
+bool store_query(struct store *store, const char *sql, bool (*row)(void *self, const struct store_row *row),
+                 void *self, struct error *error);
+/* The capture that reports show unless told: the last one; 0 when the store is empty. */
+int64_t store_last_capture(struct store *store, struct error *error);
+
+#endif
