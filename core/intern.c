@@ -1,0 +1,145 @@
+#include "core/intern.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define INTERN_TEXT_MAX 1024
+#define INTERN_BLOCK_BYTES (64u * 1024u)
+#define INTERN_FIRST_SLOTS 1024
+
+struct block {
+    struct block *next;
+    size_t used;
+    char bytes[INTERN_BLOCK_BYTES];
+};
+
+struct slot {
+    uint64_t hash;
+    const char *text; /* NULL: free */
+};
+
+struct intern {
+    struct slot *slots;
+    size_t slot_count; /* a power of two */
+    size_t used;
+    uint64_t seed;
+    struct block *blocks;
+};
+
+struct intern *intern_new(void)
+{
+    struct intern *table = calloc(1, sizeof *table);
+    if (table == NULL)
+        return NULL;
+    table->slot_count = INTERN_FIRST_SLOTS;
+    table->slots = calloc(table->slot_count, sizeof *table->slots);
+    if (table->slots == NULL) {
+        free(table);
+        return NULL;
+    }
+    /* Order of texts never shows, so an address is secret enough against crafted collisions. */
+    table->seed = (uint64_t)(uintptr_t)table * 0x9e3779b97f4a7c15u;
+    return table;
+}
+
+void intern_free(struct intern *table)
+{
+    if (table == NULL)
+        return;
+    while (table->blocks != NULL) {
+        struct block *next = table->blocks->next;
+        free(table->blocks);
+        table->blocks = next;
+    }
+    free(table->slots);
+    free(table);
+}
+
+static bool grow(struct intern *table)
+{
+    size_t count = table->slot_count * 2;
+    struct slot *slots = calloc(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    for (size_t i = 0; i < table->slot_count; i++) {
+        if (table->slots[i].text == NULL)
+            continue;
+        size_t at = table->slots[i].hash & (count - 1);
+        while (slots[at].text != NULL)
+            at = (at + 1) & (count - 1);
+        slots[at] = table->slots[i];
+    }
+    free(table->slots);
+    table->slots = slots;
+    table->slot_count = count;
+    return true;
+}
+
+static char *take(struct intern *table, size_t size)
+{
+    struct block *block = table->blocks;
+    if (block == NULL || block->used + size > INTERN_BLOCK_BYTES) {
+        block = malloc(sizeof *block);
+        if (block == NULL)
+            return NULL;
+        block->next = table->blocks;
+        block->used = 0;
+        table->blocks = block;
+    }
+    char *at = block->bytes + block->used;
+    block->used += size;
+    return at;
+}
+
+/* Copies bytes with control characters and NUL replaced; returns the length kept. */
+static size_t clean(const char *bytes, size_t len, char out[INTERN_TEXT_MAX])
+{
+    size_t kept = len < INTERN_TEXT_MAX - 1 ? len : INTERN_TEXT_MAX - 1;
+    while (kept < len && kept > 0 && ((unsigned char)bytes[kept] & 0xc0) == 0x80)
+        kept--;
+    for (size_t i = 0; i < kept; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        out[i] = c < 0x20 || c == 0x7f ? '?' : bytes[i];
+    }
+    return kept;
+}
+
+const char *intern_bytes(struct intern *table, const char *bytes, size_t len)
+{
+    char text[INTERN_TEXT_MAX];
+    if (bytes == NULL || len == 0)
+        return NULL;
+    size_t kept = clean(bytes, len, text);
+    uint64_t hash = XXH3_64bits_withSeed(text, kept, table->seed);
+    size_t at = hash & (table->slot_count - 1);
+    for (; table->slots[at].text != NULL; at = (at + 1) & (table->slot_count - 1)) {
+        const char *there = table->slots[at].text;
+        if (table->slots[at].hash == hash && strncmp(there, text, kept) == 0 && there[kept] == '\0')
+            return there;
+    }
+    if (table->used * 4 >= table->slot_count * 3) {
+        if (!grow(table))
+            return NULL;
+        at = hash & (table->slot_count - 1);
+        while (table->slots[at].text != NULL)
+            at = (at + 1) & (table->slot_count - 1);
+    }
+    char *copy = take(table, kept + 1);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text, kept);
+    copy[kept] = '\0';
+    table->slots[at] = (struct slot){hash, copy};
+    table->used++;
+    return copy;
+}
+
+const char *intern_text(struct intern *table, const char *text)
+{
+    return text != NULL ? intern_bytes(table, text, strlen(text)) : NULL;
+}
