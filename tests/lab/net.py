@@ -1,8 +1,8 @@
 """The lab's ground: network namespaces, links, captures, processes; all of it bounded and removed at exit.
 
-      c  c0 --- m0  m  m1 --- f0  f  f1 --- s0  s
-    client      bridge      router,         server
-                            firewall
+      c  c0 --- m0  m: bridge, t0 --- t1, bridge  m1 --- f0  f  f1 --- s0  s
+    client               (the tap m is t1)                router,         server
+                                                          firewall
 
 c, f and s are real Linux stacks. m holds no address: bridge.py carries its frames, so that delay, loss,
 duplication, injection and VLAN tags are ours to decide. Offloads are off everywhere, or captures would hold
@@ -100,12 +100,13 @@ class Lab:
             os.close(fd)
 
     # --- the usual picture ----------------------------------------------------------------------
-    def start(self, rule=None, delay_ms=6.0, vlan=None, ipv6=False, offload=False, server_ttl=SERVER_TTL):
+    # rule sees frames between client and tap m, rule_far between tap m and the router.
+    def start(self, rule=None, rule_far=None, delay_ms=6.0, vlan=None, ipv6=False, offload=False, server_ttl=SERVER_TTL):
         for ns in "cmfs":
             self.add_space(ns, ipv6=ipv6 and ns != "m")
-        self.link("c", "c0", "02:1c:42:0a:01:0b", "m", "m0", "02:1c:42:0a:01:fe", offload=offload)
-        self.link("m", "m1", "02:1c:42:0a:01:fd", "f", "f0", "02:50:56:0a:01:01", offload=offload)
-        self.link("f", "f1", "02:50:56:c6:64:01", "s", "s0", "02:16:3e:c6:64:14", offload=offload)
+        self.link("c", "c0", "52:54:00:0a:01:0b", "m", "m0", "52:54:00:0a:01:fe", offload=offload)
+        self.link("m", "m1", "52:54:00:0a:01:fd", "f", "f0", "52:54:00:0a:01:01", offload=offload)
+        self.link("f", "f1", "52:54:00:c6:64:01", "s", "s0", "52:54:00:c6:64:14", offload=offload)
         self.sysctl("f", "net.ipv4.ip_forward", 1)
         for address in CLIENTS4:
             self.ip("c", "addr", "add", f"{address}/24", "dev", "c0")
@@ -118,16 +119,34 @@ class Lab:
         self.sysctl("s", "net.ipv4.ip_default_ttl", server_ttl)
         if ipv6:
             self.start_ipv6(server_ttl)
-        if vlan is None:
-            self.bridges.append(bridge.Bridge(self, "m", "m0", "m1", rule, delay_ms))
-        else:
-            # A trunk between two bridges: one puts the tag on, the other takes it off (VLAN devices may be missing).
-            self.link("m", "t0", "02:1c:42:0a:02:01", "m", "t1", "02:1c:42:0a:02:02")
-            self.bridges.append(bridge.Bridge(self, "m", "m0", "t0", rule, delay_ms, tag_b=vlan))
-            self.bridges.append(bridge.Bridge(self, "m", "t1", "m1", None, 0.0, tag_a=vlan))
+        # Two bridges with a wire between them, half the delay each: the tap m sits in the middle of the way.
+        # The wire carries the VLAN tag, if any (VLAN devices may be missing in the kernel).
+        self.link("m", "t0", "52:54:00:0a:02:01", "m", "t1", "52:54:00:0a:02:02", offload=offload)
+        self.bridges.append(bridge.Bridge(self, "m", "m0", "t0", rule, delay_ms / 2, tag_b=vlan))
+        self.bridges.append(bridge.Bridge(self, "m", "t1", "m1", rule_far, delay_ms / 2, tag_a=vlan))
+        if ipv6:
+            self.touch("c", CLIENT6, SERVER6)
         # Warm neighbour tables: a capture should show ARP only where ARP is the matter.
-        self.exec("c", "ping", "-c", "1", "-W", "2", SERVER, check=False)
+        for address in CLIENTS4:
+            self.touch("c", address, SERVER)
         return self
+
+    def touch(self, ns, source, address, port=9):
+        """One refused connection, before the capture begins."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        for _ in range(8):
+            s = self.socket(ns, family)
+            s.settimeout(1)
+            try:
+                s.bind((source, 0))
+                s.connect((address, port))
+            except ConnectionRefusedError:
+                return
+            except OSError:
+                time.sleep(0.2)
+            finally:
+                s.close()
+        raise RuntimeError(f"{address} cannot be reached in the lab")
 
     def start_ipv6(self, server_ttl):
         self.sysctl("f", "net.ipv6.conf.all.forwarding", 1)
@@ -138,12 +157,6 @@ class Lab:
         self.ip("s", "-6", "route", "add", "default", "via", "2001:db8:51:100::1")
         self.sysctl("s", "net.ipv6.conf.all.hop_limit", server_ttl)
         self.sysctl("s", "net.ipv6.conf.s0.hop_limit", server_ttl)
-
-    def warm6(self):
-        for _ in range(10):
-            if "1 received" in self.exec("c", "ping", "-6", "-c", "1", "-W", "1", SERVER6, check=False):
-                return
-            time.sleep(0.3)
 
     def firewall(self, rules, ns="f", hook="forward", extra=""):
         """nftables rules, one a line, in one chain of the router (or of another namespace's hook)."""
@@ -197,15 +210,13 @@ class Lab:
                 raise RuntimeError("tcpdump did not start")
         self.taps.append((child, path))
 
-    TAPS = {"c": ("c", "c0"), "m": ("m", "m0"), "s": ("s", "s0")}
+    TAPS = {"c": ("c", "c0"), "m": ("m", "t1"), "s": ("s", "s0")}
 
     @contextlib.contextmanager
     def capture(self, taps="m", **options):
         """Captures at each place of taps; several places give NAME_c, NAME_m, NAME_s."""
         for tap in taps:
             ns, dev = self.TAPS[tap]
-            if tap == "m" and len(self.bridges) == 2:
-                dev = "t1"
             self.capture_on(ns, dev, f"_{tap}" if len(taps) > 1 else "", **options)
         time.sleep(0.15)
         yield

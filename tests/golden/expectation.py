@@ -1,0 +1,160 @@
+"""Reads samples/NAME.expect and judges the findings and flows of one run against it.
+
+    about: what really happened, with the frames that show it
+    truth: packets=N tcp=N
+    outcome: ok=N failed=N unknown=N unsolicited=N     TCP connections; only what is named is checked
+    must: CODE [culprit=W] [count=N] [server=IP:PORT] [client=IP] [VALUE=number±N%]
+    mustnot: CODE
+    allow: CODE              may appear at medium or above
+    one-sided-allow: CODE    may appear when the answers are taken away
+    one-sided-must: CODE ... has to appear then
+    no-cut: reason           the one-byte variant changes the truth
+    no-double: reason
+    no-oneway: reason
+"""
+SEVERITIES = ["info", "low", "medium", "high", "critical"]
+# Sums over many connections: they follow from the listed faults, so three failures may raise them.
+DERIVED = {"service-handshake-rate-low", "service-outage", "service-error-slo"}
+ACCUSING = {"network", "server", "auth", "dependency", "security"}
+
+
+class Malformed(Exception):
+    pass
+
+
+def parse(path):
+    e = {"about": "", "truth": {}, "outcome": {}, "must": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
+         "one-sided-must": [], "no-cut": None, "no-double": None, "no-oneway": None}
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            word, colon, rest = line.partition(":")
+            if not colon or word not in e:
+                raise Malformed(f"{path}:{number}: unknown line: {line}")
+            _take(e, word, rest.split("#")[0].strip() if word != "about" else rest.strip())
+    return e
+
+
+def _take(e, word, rest):
+    if word == "about":
+        e[word] += rest + " "
+    elif word in ("truth", "outcome"):
+        e[word].update({k: int(v) for k, v in (item.split("=") for item in rest.split())})
+    elif word in ("must", "one-sided-must"):
+        code, *attributes = rest.split()
+        e[word].append((code, dict(a.split("=", 1) for a in attributes)))
+    elif word in ("mustnot", "allow", "one-sided-allow"):
+        e[word].update(rest.split())
+    else:
+        e[word] = rest or "no reason given"
+
+
+def _number_fits(wanted, found):
+    if found is None:
+        return False
+    text, _, spread = wanted.replace("+-", "±").partition("±")
+    share = float(spread.rstrip("%")) / 100 if spread else 0.0
+    return abs(float(found) - float(text)) <= abs(float(text)) * share + 1e-9
+
+
+def _fits(finding, attributes):
+    for key, wanted in attributes.items():
+        if key == "count":
+            continue
+        if key == "server":
+            found = f"{finding.get('server_ip')}:{finding.get('server_port')}"
+            if wanted != found and wanted != finding.get("server_ip"):
+                return False
+        elif key == "client":
+            if finding.get("client_ip") != wanted:
+                return False
+        elif key == "confidence":
+            if finding.get("confidence", 0) < int(wanted.lstrip(">=")):
+                return False
+        elif key in ("culprit", "category", "severity", "scope", "name"):
+            if str(finding.get(key)) not in wanted.split("|"):
+                return False
+        elif not _number_fits(wanted, finding.get("values", {}).get(key)):
+            return False
+    return True
+
+
+def _describe(f):
+    return (f"{f.get('code')} {f.get('severity')} culprit={f.get('culprit')} count={f.get('count')} "
+            f"client={f.get('client_ip')} server={f.get('server_ip')}:{f.get('server_port')} "
+            f"confidence={f.get('confidence')} values={f.get('values')}")
+
+
+def _check_must(must, findings):
+    wrong = []
+    for code, attributes in must:
+        named = [f for f in findings if f.get("code") == code]
+        fitting = [f for f in named if _fits(f, attributes)]
+        shown = code + "".join(f" {k}={v}" for k, v in attributes.items())
+        if not fitting:
+            wrong.append(f"missing: {shown}" + "".join(f"\n        found: {_describe(f)}" for f in named))
+            continue
+        if "count" in attributes:
+            total = sum(f.get("count", 1) for f in fitting)
+            wanted = attributes["count"]
+            good = total >= int(wanted[2:]) if wanted.startswith(">=") else total == int(wanted)
+            if not good:
+                wrong.append(f"count: {shown}, found {total}")
+    return wrong
+
+
+def _at_least_medium(f):
+    return SEVERITIES.index(f.get("severity", "info")) >= SEVERITIES.index("medium")
+
+
+def _outcomes(flows):
+    found = {}
+    for f in flows:
+        if str(f.get("protocol")).lower() in ("6", "tcp"):
+            found[f.get("outcome")] = found.get(f.get("outcome"), 0) + 1
+    return found
+
+
+def judge(e, findings, flows, variant):
+    """The list of what is wrong; empty when the run fits."""
+    if variant == "oneway":
+        return _judge_one_sided(e, findings, flows)
+    wrong = _check_must(e["must"], findings)
+    allowed = {code for code, _ in e["must"]} | e["allow"]
+    if e["outcome"].get("failed", 0) >= 3:
+        allowed |= DERIVED
+    for f in findings:
+        if f["code"] in e["mustnot"]:
+            wrong.append("must not: " + _describe(f))
+        elif _at_least_medium(f) and f["code"] not in allowed:
+            wrong.append("not expected: " + _describe(f))
+    found = _outcomes(flows)
+    for word, count in e["outcome"].items():
+        if found.get(word, 0) != count:
+            wrong.append(f"outcome: {word}={count} expected, found {found}")
+    if variant == "as-captured" and "tcp" in e["truth"]:
+        total = sum(found.values())
+        if "tcp-flows" not in e["truth"] and total and total < e["truth"]["tcp"]:
+            wrong.append(f"truth: {e['truth']['tcp']} TCP connections, found {total}")
+    wrong += _primary_once(findings)
+    return wrong
+
+
+def _judge_one_sided(e, findings, flows):
+    wrong = _check_must(e["one-sided-must"], findings)
+    allowed = e["one-sided-allow"] | {code for code, _ in e["one-sided-must"]}
+    for f in findings:
+        if _at_least_medium(f) and f.get("category") in ACCUSING and f["code"] not in allowed:
+            wrong.append("not provable from one side: " + _describe(f))
+    failed = _outcomes(flows).get("failed", 0)
+    if "failed" in e["outcome"] and failed > e["outcome"]["failed"]:
+        wrong.append(f"one side: {failed} failed, more than the {e['outcome']['failed']} of both sides")
+    return wrong
+
+
+def _primary_once(findings):
+    """Evidence is what makes a finding worth its name: frames that exist, at least one."""
+    return [f"no evidence: {_describe(f)}" for f in findings
+            if _at_least_medium(f) and not any(v.get("frame") for v in f.get("evidence", []))]
