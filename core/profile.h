@@ -53,8 +53,8 @@ struct profile {
     int64_t absence_ns;            /* default 3 s */
 };
 
-/* The service of a server port (and address): services with addresses first, then ports alone.
- * NULL when none. */
+/* The service of a server port (and address): services with addresses first, then ports alone; of
+ * several the one with the narrowest port range. protocol is 6 or 17. NULL when none. */
 const struct profile_service *profile_service_of(const struct profile *profile, uint8_t protocol,
                                                  const struct address *server, uint16_t port);
 /* The built-in e-invoice profile: static, never freed. */
