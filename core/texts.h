@@ -2,7 +2,7 @@
  *
  * core/texts.def lists TEXT(id, "English", "Chinese"). A pattern holds named values in braces:
  * "no answer from {server} after {attempts} attempts". A value string already carries its unit
- * ("7.0 s", "1,460 bytes", "12 %": text_quantity() writes it), so that no pattern writes one.
+ * ("7.0 s", "1,460 bytes", "12.5 %": catalogue_format_value() writes it), so that no pattern writes one.
  * All strings are UTF-8. Nothing here asks the locale. */
 #ifndef INVCAP_CORE_TEXTS_H
 #define INVCAP_CORE_TEXTS_H
