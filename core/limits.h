@@ -17,6 +17,8 @@
 #define LIMIT_FRAGMENT_NS (30LL * 1000000000LL)
 /* Pieces of one datagram: 64 KiB in the smallest legal pieces of a 576-byte MTU, rounded up. */
 #define LIMIT_FRAGMENT_PIECES 128
+/* Bytes of all pieces that wait: four times what Linux grants (net.ipv4.ipfrag_high_thresh). */
+#define LIMIT_FRAGMENT_BYTES (16u * 1024u * 1024u)
 /* Out-of-order bytes and ranges kept per direction of a TCP stream while a dissector wants them. */
 #define LIMIT_STREAM_BYTES (256u * 1024u)
 #define LIMIT_STREAM_RANGES 64
