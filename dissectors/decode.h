@@ -83,10 +83,15 @@ struct neighbor_message {
 
 enum checksum_state { CHECKSUM_UNCHECKED, CHECKSUM_GOOD, CHECKSUM_BAD, CHECKSUM_PARTIAL /* offload */ };
 
+/* Every member is set for every packet, to zero (vlan -1, tunnel "") where it does not apply, with
+ * four exceptions: tcp is valid only for LAYER_TCP, icmp only for LAYER_ICMP, the rest of neighbor only
+ * when it is present, the rest of quoted likewise. A packet whose headers are cut by the snap length
+ * keeps the kind it had until then (a TCP header of less than 20 bytes: LAYER_OTHER_IP, with the
+ * ports if they are there); TCP options that are cut leave LAYER_TCP. */
 struct layers {
     enum layer_kind kind;
     /* link (the outermost one) */
-    bool has_mac;
+    bool has_mac;             /* Linux cooked captures have the sender's only: dst_mac zero */
     uint8_t src_mac[6], dst_mac[6];
     int32_t vlan;             /* outermost tag's id, -1 none */
     int32_t inner_vlan;       /* -1 none */
@@ -112,7 +117,7 @@ struct layers {
     struct tcp_header tcp;
     struct icmp_header icmp;
     struct neighbor_message neighbor;
-    const uint8_t *payload;   /* of TCP/UDP: present bytes */
+    const uint8_t *payload;   /* of TCP/UDP/a piece: present bytes */
     uint32_t payload_len;     /* by the headers (never link padding) */
     uint32_t payload_caplen;  /* present, <= payload_len */
     enum checksum_state checksum; /* transport; IPv4 header: ip_checksum */

@@ -1,0 +1,339 @@
+/* Link layers: one function a LINKTYPE (tcpdump.org/linktypes.html), one row in link_kinds. */
+#include "dissectors/decode_walk.h"
+
+#define LINK_NULL 0
+#define LINK_ETHERNET 1
+#define LINK_PPP 9
+#define LINK_RAW_BSD 12
+#define LINK_RAW_OPENBSD 14
+#define LINK_PPP_SERIAL 50
+#define LINK_RAW 101
+#define LINK_LOOP 108
+#define LINK_SLL 113
+#define LINK_IPV4 228
+#define LINK_IPV6 229
+#define LINK_SLL2 276
+
+#define ETHERNET_HEADER_LEN 14
+#define LENGTH_MAX 1500 /* an EtherType up to here is the length of an LLC frame (802.3) */
+#define ARPHRD_ETHERNET 1
+#define ARPHRD_NETLINK 824
+#define PPP_IPV4 0x0021
+#define PPP_IPV6 0x0057
+
+static enum walk_next network_is(struct walk *w, uint16_t ethertype)
+{
+    w->out->ethertype = ethertype;
+    return WALK_NETWORK;
+}
+
+/* IEEE 802.2: SNAP with an EtherType (RFC 1042), or the SAP of IP (RFC 948). */
+static enum walk_next llc(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 3, &head)) {
+        return WALK_DONE;
+    }
+    uint16_t saps = cur_u16(&head);
+    uint8_t control = cur_u8(&head);
+    if (control != 0x03) {
+        return WALK_DONE;
+    }
+    if (saps == 0x0606) {
+        return walk_skip(w, 3) ? network_is(w, ETHERTYPE_IPV4) : WALK_DONE;
+    }
+    if (saps != 0xaaaa || !walk_peek(w, 8, &head)) {
+        return WALK_DONE;
+    }
+    cur_skip(&head, 3);
+    uint32_t organization = cur_u24(&head);
+    uint16_t ethertype = cur_u16(&head);
+    /* 00-00-00 is RFC 1042, 00-00-f8 is 802.1H bridging of the same. */
+    if ((organization != 0 && organization != 0xf8) || ethertype <= LENGTH_MAX) {
+        return WALK_DONE;
+    }
+    return walk_skip(w, 8) ? network_is(w, ethertype) : WALK_DONE;
+}
+
+static enum walk_next ethertype_or_length(struct walk *w, uint16_t value)
+{
+    if (value > LENGTH_MAX) {
+        return network_is(w, value);
+    }
+    if (value < walk_left(w)) {
+        walk_limit(w, value);
+    }
+    w->out->ethertype = 0;
+    return llc(w);
+}
+
+enum walk_next link_ethernet(struct walk *w)
+{
+    struct layers *out = w->out;
+    struct cursor head;
+    if (!walk_peek(w, ETHERNET_HEADER_LEN, &head)) {
+        return WALK_DONE;
+    }
+    if (out->tunnel_depth == 0) {
+        out->has_mac = true;
+        memcpy(out->dst_mac, head.at, 6);
+        memcpy(out->src_mac, head.at + 6, 6);
+    }
+    cur_skip(&head, 12);
+    uint16_t ethertype = cur_u16(&head);
+    cur_skip(&w->bytes, ETHERNET_HEADER_LEN);
+    return ethertype_or_length(w, ethertype);
+}
+
+/* IEEE 802.1Q: tag control, then the next EtherType. */
+enum walk_next link_vlan(struct walk *w)
+{
+    struct layers *out = w->out;
+    struct cursor head;
+    if (w->tags == LIMIT_VLAN_TAGS || !walk_peek(w, 4, &head)) {
+        return WALK_DONE;
+    }
+    int32_t id = cur_u16(&head) & 0x0fff;
+    uint16_t ethertype = cur_u16(&head);
+    if (out->tunnel_depth == 0) {
+        if (w->tags == 0) {
+            out->vlan = id;
+        } else if (w->tags == 1) {
+            out->inner_vlan = id;
+        }
+    }
+    w->tags++;
+    cur_skip(&w->bytes, 4);
+    return ethertype_or_length(w, ethertype);
+}
+
+/* RFC 2516 4: version and type, code (0 = session data), session id, length of the PPP frame. */
+enum walk_next link_pppoe(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 6, &head)) {
+        return WALK_DONE;
+    }
+    uint16_t version_code = cur_u16(&head);
+    cur_skip(&head, 2);
+    uint16_t len = cur_u16(&head);
+    cur_skip(&w->bytes, 6);
+    if (version_code != 0x1100) {
+        return WALK_DONE;
+    }
+    walk_limit(w, len);
+    return WALK_PPP;
+}
+
+/* RFC 1661 2: the protocol takes one byte when its low bit is set, else two. */
+enum walk_next link_ppp(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 1, &head)) {
+        return WALK_DONE;
+    }
+    uint16_t protocol = cur_u8(&head);
+    size_t len = 1;
+    if ((protocol & 1) == 0) {
+        if (!walk_peek(w, 2, &head)) {
+            return WALK_DONE;
+        }
+        protocol = cur_u16(&head);
+        len = 2;
+    }
+    cur_skip(&w->bytes, len);
+    switch (protocol) {
+    case PPP_IPV4:
+        return network_is(w, ETHERTYPE_IPV4);
+    case PPP_IPV6:
+        return network_is(w, ETHERTYPE_IPV6);
+    default:
+        return WALK_DONE;
+    }
+}
+
+/* Address and control (RFC 1662 3.1) may be left out; 0f 00 and 8f 00 are Cisco's HDLC instead. */
+static enum walk_next open_ppp(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 2, &head)) {
+        return WALK_DONE;
+    }
+    uint16_t first = cur_u16(&head);
+    if (first == 0x0f00 || first == 0x8f00) {
+        if (!walk_peek(w, 4, &head)) {
+            return WALK_DONE;
+        }
+        cur_skip(&head, 2);
+        uint16_t ethertype = cur_u16(&head);
+        cur_skip(&w->bytes, 4);
+        return network_is(w, ethertype);
+    }
+    if (first == 0xff03) {
+        cur_skip(&w->bytes, 2);
+    }
+    return WALK_PPP;
+}
+
+/* The address family of BSD and macOS, Windows, Linux. */
+static enum walk_next family_is(struct walk *w, uint32_t family)
+{
+    cur_skip(&w->bytes, 4);
+    switch (family) {
+    case 2:
+        return network_is(w, ETHERTYPE_IPV4);
+    case 10:
+    case 23:
+    case 24:
+    case 28:
+    case 30:
+        return network_is(w, ETHERTYPE_IPV6);
+    default:
+        return WALK_DONE;
+    }
+}
+
+/* The family is in the byte order of the machine that captured; no family needs the high half. */
+static enum walk_next open_null(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 4, &head)) {
+        return WALK_DONE;
+    }
+    struct cursor again = head;
+    uint32_t family = cur_u32(&head);
+    return family_is(w, family > 0xffff ? cur_u32le(&again) : family);
+}
+
+static enum walk_next open_loop(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 4, &head)) {
+        return WALK_DONE;
+    }
+    return family_is(w, cur_u32(&head));
+}
+
+static enum walk_next open_raw(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 1, &head)) {
+        return WALK_DONE;
+    }
+    switch (cur_u8(&head) >> 4) {
+    case 4:
+        return network_is(w, ETHERTYPE_IPV4);
+    case 6:
+        return network_is(w, ETHERTYPE_IPV6);
+    default:
+        return WALK_DONE;
+    }
+}
+
+static enum walk_next open_ipv4(struct walk *w)
+{
+    return network_is(w, ETHERTYPE_IPV4);
+}
+
+static enum walk_next open_ipv6(struct walk *w)
+{
+    return network_is(w, ETHERTYPE_IPV6);
+}
+
+/* What both "cooked" headers of Linux say. There is one address only, the sender's. */
+static enum walk_next cooked(struct walk *w, uint16_t type, uint16_t arphrd, uint16_t address_len,
+                             struct cursor address, uint16_t protocol)
+{
+    struct layers *out = w->out;
+    if (type != 3) { /* 3: from another host to another host, seen in promiscuous mode */
+        out->has_direction = true;
+        out->outgoing = type == 4;
+    }
+    if (arphrd == ARPHRD_ETHERNET && address_len == 6) {
+        out->has_mac = true;
+        memcpy(out->src_mac, cur_take(&address, 6), 6);
+    }
+    if (arphrd == ARPHRD_NETLINK) {
+        return WALK_DONE;
+    }
+    if (protocol == 4) { /* LINUX_SLL_P_802_2 */
+        return llc(w);
+    }
+    return network_is(w, protocol);
+}
+
+/* LINKTYPE_LINUX_SLL: packet type, ARPHRD, address length, address (8), protocol. */
+static enum walk_next open_sll(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 16, &head)) {
+        return WALK_DONE;
+    }
+    uint16_t type = cur_u16(&head);
+    uint16_t arphrd = cur_u16(&head);
+    uint16_t address_len = cur_u16(&head);
+    struct cursor address = cur_cut(&head, 8);
+    uint16_t protocol = cur_u16(&head);
+    cur_skip(&w->bytes, 16);
+    return cooked(w, type, arphrd, address_len, address, protocol);
+}
+
+/* LINKTYPE_LINUX_SLL2: protocol, reserved, interface (4), ARPHRD, packet type (1), address length
+ * (1), address (8). */
+static enum walk_next open_sll2(struct walk *w)
+{
+    struct cursor head;
+    if (!walk_peek(w, 20, &head)) {
+        return WALK_DONE;
+    }
+    uint16_t protocol = cur_u16(&head);
+    cur_skip(&head, 6);
+    uint16_t arphrd = cur_u16(&head);
+    uint16_t type = cur_u8(&head);
+    uint16_t address_len = cur_u8(&head);
+    struct cursor address = cur_cut(&head, 8);
+    cur_skip(&w->bytes, 20);
+    return cooked(w, type, arphrd, address_len, address, protocol);
+}
+
+static const struct link_kind {
+    uint16_t type;
+    enum walk_next (*open)(struct walk *w);
+} link_kinds[] = {
+    {LINK_ETHERNET, link_ethernet},
+    {LINK_SLL, open_sll},
+    {LINK_SLL2, open_sll2},
+    {LINK_NULL, open_null},
+    {LINK_LOOP, open_loop},
+    {LINK_RAW, open_raw},
+    {LINK_RAW_BSD, open_raw},
+    {LINK_RAW_OPENBSD, open_raw},
+    {LINK_IPV4, open_ipv4},
+    {LINK_IPV6, open_ipv6},
+    {LINK_PPP, open_ppp},
+    {LINK_PPP_SERIAL, open_ppp},
+};
+
+static const struct link_kind *link_find(uint16_t type)
+{
+    for (size_t i = 0; i < sizeof(link_kinds) / sizeof(link_kinds[0]); i++) {
+        if (link_kinds[i].type == type) {
+            return &link_kinds[i];
+        }
+    }
+    return NULL;
+}
+
+enum walk_next link_open(struct walk *w)
+{
+    if (w->packet->link_type == LINK_ETHERNET) { /* no indirect call for most packets */
+        return link_ethernet(w);
+    }
+    const struct link_kind *kind = link_find(w->packet->link_type);
+    return kind != NULL ? kind->open(w) : WALK_DONE;
+}
+
+bool decode_link_known(uint16_t link_type)
+{
+    return link_find(link_type) != NULL;
+}
