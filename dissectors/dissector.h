@@ -43,6 +43,9 @@ struct dissect_context {
     /* Out: bytes to pass over after those eaten, e.g. the rest of a TLS record or a body. They are
      * never buffered, and a gap inside them does no harm. */
     uint64_t skip;
+    /* Out: feed again only when so many bytes are there from the first uneaten one (a record whose
+     * length is known); 0 = with the next byte. At the end of a direction no more comes. */
+    size_t need;
     /* Out: called for events of the ladder (EVENT_CLIENT_HELLO, EVENT_ALERT, EVENT_REQUEST ...). */
     void (*event)(void *self, enum event_kind kind, enum side side, int64_t time_ns, int64_t frame);
     void *event_self;

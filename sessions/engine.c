@@ -1,0 +1,318 @@
+#include "sessions/engine_internal.h"
+
+#include "core/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define MS 1000000LL
+#define SECOND 1000000000LL
+#define HOUR (3600 * SECOND)
+/* Idle flows are looked for once per second of packet time, not per packet. */
+#define SWEEP_NS SECOND
+/* The largest IP packet that a link without offloading carries here: jumbo frames. */
+#define OVERSIZE_IP_LEN 9216u
+
+static bool make_parts(struct engine *e)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed = (uint64_t)(uintptr_t)e;
+    e->decoder = decoder_new(e->options.verify_checksums);
+    e->table = flow_table_new(seed, &e->memory);
+    e->duplicates = duplicates_new(seed);
+    e->neighbors = neighbors_new();
+    e->opinions = opinions_new();
+    return e->decoder && e->table && e->duplicates && e->neighbors && e->opinions;
+}
+
+struct engine *engine_new(const struct engine_options *options, struct error *error)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        (void)error_set(error, ERROR_RUNTIME, "out of memory while starting the session engine");
+        return NULL;
+    }
+    e->options = *options;
+    e->next_flow_id = options->first_flow_id;
+    e->now_ns = e->last_sweep_ns = INT64_MIN;
+    events_init(&e->events, &e->memory);
+    pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
+    pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
+    pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
+    e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments};
+    e->stream_limits = (struct stream_limits){&e->stream_memory, &e->counters.limit_streams,
+                                              &e->counters.limit_bytes};
+    e->counters.routed_delay_ns = RECORD_NONE_NS;
+    if (!make_parts(e)) {
+        engine_free(e);
+        (void)error_set(error, ERROR_RUNTIME, "out of memory while starting the session engine");
+        return NULL;
+    }
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    decoder_free(e->decoder);
+    flow_table_free(e->table);
+    duplicates_free(e->duplicates);
+    neighbors_free(e->neighbors);
+    opinions_free(e->opinions);
+    events_free(&e->events);
+    pool_free(&e->tcp_flows);
+    pool_free(&e->holes);
+    pool_free(&e->tls_records);
+    free(e);
+}
+
+static void count_time(struct engine *e, const struct packet *p)
+{
+    struct capture_record *c = &e->counters;
+    if (c->packets == 1) {
+        c->first_ns = c->last_ns = p->time_ns;
+        e->now_ns = e->last_sweep_ns = p->time_ns;
+        return;
+    }
+    int64_t back = e->now_ns - p->time_ns;
+    if (back > MS) {
+        c->backward_times++;
+        if (back > c->largest_backward_ns)
+            c->largest_backward_ns = back;
+    }
+    if (back > HOUR || back < -HOUR)
+        c->time_jumps++;
+    if (p->time_ns < c->first_ns)
+        c->first_ns = p->time_ns;
+    if (p->time_ns > c->last_ns)
+        c->last_ns = p->time_ns;
+    if (p->time_ns > e->now_ns)
+        e->now_ns = p->time_ns;
+}
+
+static void count_layers(struct engine *e, const struct packet *p, const struct layers *l)
+{
+    struct capture_record *c = &e->counters;
+    if (p->caplen < p->len)
+        c->truncated_packets++;
+    if (l->kind == LAYER_UNKNOWN)
+        c->undecoded_packets++;
+    else if (l->kind == LAYER_MALFORMED)
+        c->malformed_packets++;
+    if (l->checksum == CHECKSUM_BAD)
+        c->bad_checksums++;
+    else if (l->checksum == CHECKSUM_PARTIAL)
+        c->offload_checksums++;
+    if (l->kind == LAYER_ICMP)
+        c->icmp_packets++;
+    if (l->neighbor.present)
+        c->arp_packets++;
+    if (l->kind == LAYER_UDP && (l->src_port == 53 || l->dst_port == 53))
+        c->dns_packets++;
+    if (l->kind == LAYER_TCP && l->ip_len > OVERSIZE_IP_LEN && !l->was_fragmented)
+        c->oversize_segments++;
+}
+
+static void note_routed(struct engine *e, int64_t delay_ns)
+{
+    e->routed_delays[e->routed_count++ % ROUTED_DELAYS] = delay_ns;
+}
+
+/* Whether the packet is a copy that statistics leave out. A looping packet marks its flow. */
+static bool is_copy(struct engine *e, const struct packet *p, const struct layers *l,
+                    struct flow *flow)
+{
+    int64_t delay_ns = 0;
+    enum copy_kind kind = duplicates_check(e->duplicates, p, l, &delay_ns);
+    if (kind == COPY_NONE)
+        return false;
+    if (kind == COPY_MIRROR)
+        e->counters.duplicate_packets++;
+    else
+        e->counters.routed_packets++;
+    if (kind == COPY_ROUTED)
+        note_routed(e, delay_ns);
+    if (flow != NULL) {
+        flow->facts |= FLOW_FACT_DUPLICATES;
+        if (kind == COPY_LOOP)
+            flow->facts |= FLOW_FACT_LOOPED;
+    }
+    return true;
+}
+
+/* The frames of a host are told to the neighbor table whenever its MAC changes, and at the end. */
+static void note_mac(struct engine *e, struct flow *flow, enum side side, const struct layers *l)
+{
+    struct flow_side *s = &flow->side[side];
+    if (!l->has_mac || l->tunnel_depth > 0)
+        return;
+    if (s->has_mac && memcmp(s->mac, l->src_mac, 6) != 0) {
+        struct address ip = flow_address(flow, side);
+        if (!neighbors_is_empty(e->neighbors))
+            neighbors_frames(e->neighbors, &ip, s->mac, s->mac_packets, flow->first_ns,
+                             flow->last_ns);
+        s->mac_packets = 0;
+    }
+    memcpy(s->mac, l->src_mac, 6);
+    s->has_mac = true;
+    s->mac_packets++;
+}
+
+static void count_packet(struct engine *e, struct flow *flow, enum side side,
+                         const struct packet *p, const struct layers *l)
+{
+    flow->side[side].packets++;
+    flow->side[side].bytes += l->ip_len;
+    if (p->time_ns > flow->last_ns)
+        flow->last_ns = p->time_ns;
+    note_mac(e, flow, side, l);
+}
+
+static void on_tcp(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
+                   const struct layers *l)
+{
+    struct tcp_verdict v;
+    tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
+    engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
+                 l->payload_len);
+    if (v.gap_decided) {
+        engine_event(e, flow, EVENT_GAP, v.gap_side, p->time_ns, (int64_t)p->frame, p->source_id,
+                     (uint32_t)v.gap_to, 0);
+        engine_app_gap(e, flow, v.gap_side, v.gap_to);
+    }
+    if (v.has_payload) {
+        engine_app_payload(e, flow, side, p, l, v.payload_offset);
+        engine_ndpi(e, flow, p, l);
+    }
+    if (v.fin)
+        engine_app_fin(e, flow, side, v.fin_offset);
+    if (v.closed)
+        flow_table_set_class(e->table, flow, CLASS_CLOSED, e->now_ns);
+    else if (flow->class == CLASS_SYN && flow->tcp->dir[0].seen && flow->tcp->dir[1].seen)
+        flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
+}
+
+static void on_datagram(struct engine *e, struct flow *flow, enum side side,
+                        const struct packet *p, const struct layers *l)
+{
+    if (flow->side[side].ttl == 0)
+        flow->side[side].ttl = l->ttl;
+    engine_event(e, flow, EVENT_DATAGRAM, side, p->time_ns, (int64_t)p->frame, p->source_id, 0,
+                 l->payload_len);
+    if (l->payload_len > 0)
+        engine_ndpi(e, flow, p, l);
+}
+
+/* A traceroute raises its TTL on purpose: routers that answer it are no fault. */
+static void note_traceroute(struct flow *flow, enum side side, const struct layers *l)
+{
+    if (side == SIDE_CLIENT && l->ttl < 10 && flow->side[SIDE_CLIENT].ttl != 0 &&
+        l->ttl != flow->side[SIDE_CLIENT].ttl)
+        flow->facts |= FLOW_FACT_TRACEROUTE;
+}
+
+static void on_flow_packet(struct engine *e, const struct packet *p, const struct layers *l)
+{
+    struct flow_key key;
+    bool from_high;
+    flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
+    struct flow *flow = flow_table_find(e->table, &key);
+    if (is_copy(e, p, l, flow))
+        return;
+    if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP &&
+        tcp_is_new_connection(flow->tcp, flow_side_of(flow, from_high), l)) {
+        engine_flow_finish(e, flow, END_REUSED);
+        flow = engine_flow_open(e, &key, from_high, p, l);
+        if (flow != NULL)
+            flow->facts |= FLOW_FACT_REUSED_TUPLE;
+    } else if (flow == NULL) {
+        flow = engine_flow_open(e, &key, from_high, p, l);
+    }
+    if (flow == NULL) {
+        e->counters.evicted_flows++;
+        return;
+    }
+    enum side side = flow_side_of(flow, from_high);
+    count_packet(e, flow, side, p, l);
+    note_traceroute(flow, side, l);
+    if (flow->tcp != NULL)
+        on_tcp(e, flow, side, p, l);
+    else
+        on_datagram(e, flow, side, p, l);
+}
+
+static void sweep(struct engine *e)
+{
+    struct flow *flow;
+    if (e->now_ns - e->last_sweep_ns < SWEEP_NS)
+        return;
+    e->last_sweep_ns = e->now_ns;
+    while ((flow = flow_table_expired(e->table, e->now_ns)) != NULL)
+        engine_flow_finish(e, flow, flow->class == CLASS_CLOSED ? END_CLOSED : END_TIMEOUT);
+}
+
+static bool has_flow(const struct layers *l)
+{
+    return l->kind == LAYER_TCP || l->kind == LAYER_UDP || l->kind == LAYER_OTHER_IP ||
+           (l->kind == LAYER_ICMP && !l->icmp.is_error && !l->neighbor.present);
+}
+
+void engine_packet(struct engine *e, const struct packet *packet)
+{
+    struct layers layers;
+    e->counters.packets++;
+    e->counters.bytes += packet->len;
+    count_time(e, packet);
+    decode_packet(e->decoder, packet, &layers);
+    count_layers(e, packet, &layers);
+    sweep(e);
+    if (layers.neighbor.present)
+        neighbors_message(e->neighbors, packet, &layers);
+    if (has_flow(&layers))
+        on_flow_packet(e, packet, &layers);
+    else if (layers.kind == LAYER_ICMP && layers.icmp.is_error)
+        engine_icmp_error(e, packet, &layers);
+}
+
+void engine_finish(struct engine *e)
+{
+    size_t count = 0;
+    struct flow **all = flow_table_all(e->table, &count);
+    for (size_t i = 0; all != NULL && i < count; i++)
+        engine_flow_finish(e, all[i], all[i]->class == CLASS_CLOSED ? END_CLOSED : END_CAPTURE);
+    free(all);
+    neighbors_finish(e->neighbors, e->options.capture_id, &e->options.sink);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const int64_t *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static int64_t median_routed_delay(const struct engine *e)
+{
+    int64_t sorted[ROUTED_DELAYS];
+    size_t count = e->routed_count < ROUTED_DELAYS ? (size_t)e->routed_count : ROUTED_DELAYS;
+    if (count == 0)
+        return RECORD_NONE_NS;
+    memcpy(sorted, e->routed_delays, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], by_value);
+    return sorted[count / 2];
+}
+
+void engine_counters(const struct engine *e, struct capture_record *out)
+{
+    const struct decode_counters *d = decoder_counters(e->decoder);
+    *out = e->counters;
+    out->routed_delay_ns = median_routed_delay(e);
+    out->fragments = (int64_t)d->fragments;
+    out->fragments_dropped = (int64_t)(d->fragments_dropped + d->fragment_timeouts);
+    out->fragment_overlaps = (int64_t)d->fragment_overlaps;
+    out->gaps = (int64_t)e->gaps;
+    out->gap_bytes = (int64_t)e->gap_bytes;
+    out->acked_segments = (int64_t)e->acked_segments;
+}

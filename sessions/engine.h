@@ -1,0 +1,36 @@
+/* The session engine: packets in, records out. One engine is one value; it runs in one thread. */
+#ifndef INVCAP_SESSIONS_ENGINE_H
+#define INVCAP_SESSIONS_ENGINE_H
+
+#include "core/error.h"
+#include "core/intern.h"
+#include "core/packet.h"
+#include "core/profile.h"
+#include "core/record.h"
+
+struct certificate_cache;
+
+enum engine_ndpi { ENGINE_NDPI_OFF, ENGINE_NDPI_UNKNOWN, ENGINE_NDPI_ALL };
+
+struct engine_options {
+    const struct profile *profile;
+    struct sink sink;                       /* gets all records; must copy */
+    struct intern *strings;                 /* borrowed: outlives the engine */
+    struct certificate_cache *certificates; /* borrowed */
+    int64_t capture_id, first_flow_id;
+    uint64_t memory_bytes;                  /* ceiling of flows, events and reassembly */
+    enum engine_ndpi ndpi;
+    bool verify_checksums;
+};
+
+struct engine;
+
+struct engine *engine_new(const struct engine_options *options, struct error *error);
+void engine_free(struct engine *engine);
+void engine_packet(struct engine *engine, const struct packet *packet);
+/* Closes all open flows and puts what is left (neighbors). */
+void engine_finish(struct engine *engine);
+/* Fills the quality counters; the rest of *out is the caller's. */
+void engine_counters(const struct engine *engine, struct capture_record *out);
+
+#endif

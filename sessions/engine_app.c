@@ -1,0 +1,311 @@
+#include "sessions/engine_internal.h"
+
+#include "dissectors/tls.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct tls_record *take_tls_record(struct engine *e)
+{
+    struct tls_record *tls = pool_take(&e->tls_records);
+    if (tls == NULL)
+        return NULL;
+    tls->client_hello_ns = tls->server_hello_ns = tls->finished_ns = RECORD_NONE_NS;
+    tls->alert_ns = tls->hello_delay_ns = RECORD_NONE_NS;
+    tls->alert = -1;
+    tls->alert_by = SIDE_NONE;
+    return tls;
+}
+
+static void on_dissector_event(void *self, enum event_kind kind, enum side side, int64_t time_ns,
+                               int64_t frame)
+{
+    struct engine *e = self;
+    uint32_t source = e->context_source;
+    engine_event(e, e->current, kind, side, time_ns, frame, source, 0, 0);
+}
+
+/* What the dissector may see and change of the flow. */
+static void enter(struct engine *e, struct flow *flow)
+{
+    struct flow_record *v = &e->view;
+    struct dissect_context *c = &e->context;
+    v->id = flow->id;
+    v->protocol = flow->key.protocol;
+    v->first_ns = flow->first_ns;
+    v->client_port = flow_port(flow, SIDE_CLIENT);
+    v->server_port = flow_port(flow, SIDE_SERVER);
+    v->app = flow->app;
+    v->name = flow->name;
+    v->request_count = flow->request_count;
+    v->response_max_ns = flow->response_max_ns;
+    v->facts = flow->facts;
+    if (flow->tcp->facts.syn_count == 0 && !flow->tcp->synack_seen)
+        v->facts |= FLOW_FACT_MIDSTREAM;
+    c->flow_id = flow->id;
+    c->protocol = flow->key.protocol;
+    c->client_port = v->client_port;
+    c->server_port = v->server_port;
+    c->profile = e->options.profile;
+    c->strings = e->options.strings;
+    c->flow = v;
+    c->tls = flow->tls;
+    c->sink = &e->options.sink;
+    c->certificates = e->options.certificates;
+    c->capture_id = e->options.capture_id;
+    c->rtt_server_ns = flow->tcp->rtt_min_ns[SIDE_SERVER];
+    c->skip = 0;
+    c->need = 0;
+    c->event = on_dissector_event;
+    c->event_self = e;
+    e->current = flow;
+}
+
+static void leave(struct engine *e, struct flow *flow)
+{
+    const struct flow_record *v = &e->view;
+    flow->app = v->app;
+    flow->name = v->name;
+    flow->request_count = v->request_count;
+    flow->response_max_ns = v->response_max_ns;
+    flow->facts = v->facts & ~(uint64_t)FLOW_FACT_MIDSTREAM;
+    e->current = NULL;
+}
+
+static bool starts_with(const struct layers *l, const char *word)
+{
+    size_t len = strlen(word);
+    return l->payload_caplen >= len && memcmp(l->payload, word, len) == 0;
+}
+
+static bool is_http_request(const struct layers *l)
+{
+    static const char *const methods[] = {"GET ",     "POST ",   "PUT ",  "HEAD ", "DELETE ",
+                                          "OPTIONS ", "PATCH ",  "CONNECT ", "PRI * "};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (starts_with(l, methods[i]))
+            return true;
+    }
+    return false;
+}
+
+static enum first_bytes classify(const struct layers *l)
+{
+    const uint8_t *b = l->payload;
+    if (l->payload_caplen >= 6 && b[0] >= 20 && b[0] <= 23 &&
+        ((b[1] == 3 && b[2] <= 4) || (b[1] == 1 && b[2] == 1)) && (b[3] << 8 | b[4]) <= 18432) {
+        if (b[0] == 22 && (b[5] == 1 || b[5] == 2))
+            return b[5] == 1 ? FIRST_CLIENT_HELLO : FIRST_SERVER_HELLO;
+        return b[0] == 21 ? FIRST_TLS_ALERT : FIRST_TLS;
+    }
+    if (is_http_request(l))
+        return FIRST_HTTP_REQUEST;
+    return starts_with(l, "HTTP/1.") ? FIRST_HTTP_RESPONSE : FIRST_OTHER;
+}
+
+/* What servers say (nginx, Apache, Go, Tomcat) to clear text on their TLS port. */
+static bool names_tls(const struct layers *l)
+{
+    static const char *const words[] = {"HTTPS port", "SSL-enabled", "HTTPS server",
+                                        "requires TLS"};
+    if (!starts_with(l, "HTTP/1.0 400") && !starts_with(l, "HTTP/1.1 400"))
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (memmem(l->payload, l->payload_caplen, words[i], strlen(words[i])) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void flip(struct engine *e, struct flow *flow)
+{
+    struct flow_side side = flow->side[0];
+    flow->side[0] = flow->side[1];
+    flow->side[1] = side;
+    flow->client_is_high = !flow->client_is_high;
+    tcp_flip(flow->tcp);
+    uint8_t first = flow->first_bytes[0];
+    flow->first_bytes[0] = flow->first_bytes[1];
+    flow->first_bytes[1] = first;
+    for (uint32_t i = 0; i < flow->events.total && i < flow->events.capacity; i++) {
+        if (flow->events.at[i].side < SIDE_NONE)
+            flow->events.at[i].side = !flow->events.at[i].side;
+    }
+    if (flow->stream != NULL)
+        stream_flip(flow->stream);
+    (void)e;
+}
+
+/* The first payload of a side tells which end is which when no SYN did. Returns the side it has now. */
+static enum side note_first(struct engine *e, struct flow *flow, enum side side,
+                            const struct packet *p, const struct layers *l)
+{
+    enum first_bytes first = classify(l);
+    bool client_words = first == FIRST_CLIENT_HELLO || first == FIRST_HTTP_REQUEST;
+    bool server_words = first == FIRST_SERVER_HELLO || first == FIRST_HTTP_RESPONSE;
+    bool wrong = (client_words && side == SIDE_SERVER) || (server_words && side == SIDE_CLIENT);
+    if (flow->direction_guessed && wrong &&
+        (flow->stream == NULL || stream_dissector(flow->stream) == NULL)) {
+        flip(e, flow);
+        side = !side;
+    }
+    if (client_words || server_words)
+        flow->direction_guessed = false;
+    flow->first_bytes[side] = (uint8_t)first;
+    if (side == SIDE_SERVER && first == FIRST_TLS_ALERT && l->payload_caplen >= 7 &&
+        l->payload[3] == 0 && l->payload[4] == 2) {
+        flow->first_alert = l->payload[6];
+        flow->first_alert_level = l->payload[5];
+        flow->first_alert_ns = p->time_ns;
+        flow->first_alert_frame = (int64_t)p->frame;
+    }
+    if (side == SIDE_SERVER && first == FIRST_HTTP_RESPONSE && names_tls(l))
+        flow->tls_named = true;
+    return side;
+}
+
+/* After a push: who took the flow, or nobody. */
+static void settle(struct engine *e, struct flow *flow)
+{
+    const struct dissector *chosen = stream_dissector(flow->stream);
+    if (chosen != NULL && flow->app == NULL)
+        flow->app = chosen->name;
+    if (chosen != NULL && chosen != &dissector_tls && flow->tls != NULL) {
+        pool_give(&e->tls_records, flow->tls);
+        flow->tls = NULL;
+    }
+    if (!stream_is_unknown(flow->stream))
+        return;
+    enter(e, flow);
+    stream_close(flow->stream, DISSECTOR_END_CAPTURE, &e->context);
+    leave(e, flow);
+    flow->stream = NULL;
+    flow->app_decided = true;
+    pool_give(&e->tls_records, flow->tls);
+    flow->tls = NULL;
+}
+
+void engine_app_payload(struct engine *e, struct flow *flow, enum side side,
+                        const struct packet *packet, const struct layers *l, int64_t offset)
+{
+    if (flow->first_bytes[side] == FIRST_UNSEEN && l->payload_caplen > 0)
+        side = note_first(e, flow, side, packet, l);
+    if (flow->app_decided)
+        return;
+    if (flow->stream == NULL) {
+        flow->stream = stream_new(&e->stream_limits);
+        flow->tls = take_tls_record(e);
+        if (flow->stream == NULL || flow->tls == NULL) {
+            flow->app_decided = true;
+            return;
+        }
+    }
+    struct stream_bytes in = {side, offset, l->payload, l->payload_caplen, l->payload_len,
+                              packet->time_ns, (int64_t)packet->frame};
+    enter(e, flow);
+    e->context_source = packet->source_id;
+    (void)stream_push(flow->stream, &in, &e->context);
+    leave(e, flow);
+    settle(e, flow);
+}
+
+void engine_app_gap(struct engine *e, struct flow *flow, enum side side, int64_t offset)
+{
+    if (flow->stream == NULL)
+        return;
+    enter(e, flow);
+    (void)stream_skip_gap(flow->stream, side, offset, &e->context);
+    leave(e, flow);
+    settle(e, flow);
+}
+
+void engine_app_fin(struct engine *e, struct flow *flow, enum side side, int64_t offset)
+{
+    if (flow->stream == NULL)
+        return;
+    enter(e, flow);
+    stream_fin(flow->stream, side, offset, &e->context);
+    leave(e, flow);
+}
+
+static bool port_expects_tls(const struct engine *e, const struct flow *flow)
+{
+    struct address server = flow_address(flow, SIDE_SERVER);
+    const struct profile_service *service = profile_service_of(
+        e->options.profile, flow->key.protocol, &server, flow_port(flow, SIDE_SERVER));
+    return service != NULL && service->expected == PROFILE_TLS;
+}
+
+/* Clear text to a TLS server: the server answered in TLS, said so in words, or the port wants TLS. */
+static void note_plaintext(struct engine *e, struct flow *flow)
+{
+    uint8_t client = flow->first_bytes[SIDE_CLIENT], server = flow->first_bytes[SIDE_SERVER];
+    if (client != FIRST_HTTP_REQUEST && client != FIRST_OTHER)
+        return;
+    bool tls_answer = server == FIRST_TLS_ALERT || server == FIRST_SERVER_HELLO;
+    bool expected = client == FIRST_HTTP_REQUEST && port_expects_tls(e, flow);
+    if (!tls_answer && !flow->tls_named && !expected)
+        return;
+    if ((flow->facts & FLOW_FACT_SERVER_SPOKE_FIRST) != 0)
+        return;
+    if (flow->tls == NULL && (flow->tls = take_tls_record(e)) == NULL)
+        return;
+    flow->tls->plaintext_client = true;
+    if (server == FIRST_TLS_ALERT && flow->first_alert_ns > 0) {
+        flow->tls->alert = flow->first_alert;
+        flow->tls->alert_level = flow->first_alert_level;
+        flow->tls->alert_by = SIDE_SERVER;
+        flow->tls->alert_ns = flow->first_alert_ns;
+        flow->tls->alert_frame = flow->first_alert_frame;
+    }
+}
+
+void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
+                      struct tls_certificate_record *certificates, size_t *count)
+{
+    *count = 0;
+    if (flow->stream != NULL) {
+        bool tls = stream_dissector(flow->stream) == &dissector_tls;
+        enter(e, flow);
+        if (tls) {
+            const struct tls_certificate_record *sent =
+                tls_state_certificates(stream_state(flow->stream), count);
+            if (*count > ENGINE_CERTIFICATES)
+                *count = ENGINE_CERTIFICATES;
+            for (size_t i = 0; i < *count; i++) {
+                certificates[i] = sent[i];
+                certificates[i].flow_id = flow->id;
+            }
+        }
+        stream_close(flow->stream, why, &e->context);
+        leave(e, flow);
+        flow->stream = NULL;
+        if (!tls) {
+            pool_give(&e->tls_records, flow->tls);
+            flow->tls = NULL;
+        }
+    }
+    note_plaintext(e, flow);
+}
+
+void engine_ndpi(struct engine *e, struct flow *flow, const struct packet *packet,
+                 const struct layers *l)
+{
+    char name[64];
+    enum engine_ndpi mode = e->options.ndpi;
+    if (mode == ENGINE_NDPI_OFF || flow->ndpi_protocol != NULL || flow->ndpi_done)
+        return;
+    if (packet == NULL) {
+        opinions_give_up(e->opinions, &flow->ndpi, name, sizeof name);
+    } else {
+        if (mode == ENGINE_NDPI_UNKNOWN && flow->tcp != NULL && flow->stream != NULL)
+            return; /* ours has it, or may still take it */
+        if (l->network == NULL || l->network_caplen < l->ip_len)
+            return;
+        if (!opinions_packet(e->opinions, &flow->ndpi, l->network, l->network_caplen,
+                             packet->time_ns, name, sizeof name))
+            return;
+    }
+    flow->ndpi_done = true;
+    flow->ndpi_protocol = intern_text(e->options.strings, name);
+}

@@ -1,0 +1,264 @@
+#include "sessions/engine_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void engine_event(struct engine *e, struct flow *flow, enum event_kind kind, enum side side,
+                  int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
+                  uint32_t length)
+{
+    struct flow_event event = {.time_ns = time_ns,
+                               .frame = (uint32_t)frame,
+                               .sequence = sequence,
+                               .length = length,
+                               .source_id = (uint16_t)source_id,
+                               .kind = (uint8_t)kind,
+                               .side = (uint8_t)side};
+    events_add(&e->events, &flow->events, &event);
+}
+
+/* How likely a port is the listening one. */
+static int listener_score(const struct engine *e, uint8_t protocol, const struct address *address,
+                          uint16_t port)
+{
+    if (profile_service_of(e->options.profile, protocol, address, port) != NULL)
+        return 3;
+    return port < 1024 ? 2 : port < 32768 ? 1 : 0;
+}
+
+/* Without a SYN: the better listener is the server; equal ones leave the first sender as client. */
+static bool first_sender_is_server(const struct engine *e, const struct layers *l)
+{
+    if (l->kind == LAYER_TCP && (l->tcp.flags & TCP_SYN) != 0)
+        return (l->tcp.flags & TCP_ACK) != 0;
+    if (l->kind != LAYER_TCP && l->kind != LAYER_UDP)
+        return false;
+    int src = listener_score(e, l->ip_protocol, &l->src, l->src_port);
+    int dst = listener_score(e, l->ip_protocol, &l->dst, l->dst_port);
+    if (src != dst)
+        return src > dst;
+    return false;
+}
+
+static const char *tunnel_text(struct engine *e, const struct layers *l)
+{
+    char text[48];
+    if (l->tunnel_depth == 0 || l->tunnel == NULL || l->tunnel[0] == '\0')
+        return NULL;
+    if (l->tunnel_id != 0)
+        (void)snprintf(text, sizeof text, "%s:%u", l->tunnel, l->tunnel_id);
+    else
+        (void)snprintf(text, sizeof text, "%s", l->tunnel);
+    return intern_text(e->options.strings, text);
+}
+
+/* Slabs never shrink: what counts is the memory of what is open. */
+static uint64_t memory_in_use(const struct engine *e)
+{
+    const struct event_pools *v = &e->events;
+    return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
+           e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
+           e->tls_records.in_use * e->tls_records.size + v->small.in_use * v->small.size +
+           v->middle.in_use * v->middle.size + v->full.in_use * v->full.size + e->stream_memory;
+}
+
+static void make_room(struct engine *e)
+{
+    while (memory_in_use(e) >= e->options.memory_bytes) {
+        struct flow *flow = flow_table_victim(e->table);
+        if (flow == NULL)
+            return;
+        engine_flow_finish(e, flow, END_EVICTED);
+        e->counters.evicted_flows++;
+    }
+}
+
+struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool from_high,
+                              const struct packet *packet, const struct layers *layers)
+{
+    make_room(e);
+    struct flow *flow = flow_table_add(e->table, key, packet->time_ns);
+    if (flow == NULL)
+        return NULL;
+    if (layers->kind == LAYER_TCP) {
+        flow->tcp = pool_take(&e->tcp_flows);
+        if (flow->tcp == NULL) {
+            flow_table_remove(e->table, flow);
+            return NULL;
+        }
+        tcp_init(flow->tcp);
+    } else {
+        flow_table_set_class(e->table, flow, CLASS_DATAGRAM, packet->time_ns);
+    }
+    bool server_first = first_sender_is_server(e, layers);
+    flow->client_is_high = from_high != server_first;
+    flow->direction_guessed =
+        layers->kind == LAYER_TCP && (layers->tcp.flags & TCP_SYN) == 0;
+    flow->id = e->next_flow_id++;
+    flow->first_ns = flow->last_ns = packet->time_ns;
+    flow->first_frame = (int64_t)packet->frame;
+    flow->first_source = packet->source_id;
+    flow->vlan = layers->vlan;
+    flow->tunnel = tunnel_text(e, layers);
+    flow->response_max_ns = RECORD_NONE_NS;
+    return flow;
+}
+
+static void fill_record(struct engine *e, struct flow *flow, enum end_reason end,
+                        struct flow_record *out)
+{
+    *out = (struct flow_record){
+        .id = flow->id,
+        .capture_id = e->options.capture_id,
+        .source_id = flow->first_source,
+        .first_frame = flow->first_frame,
+        .first_ns = flow->first_ns,
+        .last_ns = flow->last_ns,
+        .protocol = flow->key.protocol,
+        .client_ip = flow_address(flow, SIDE_CLIENT),
+        .server_ip = flow_address(flow, SIDE_SERVER),
+        .client_port = flow_port(flow, SIDE_CLIENT),
+        .server_port = flow_port(flow, SIDE_SERVER),
+        .vlan = flow->vlan,
+        .tunnel = flow->tunnel,
+        .app = flow->app,
+        .ndpi_protocol = flow->ndpi_protocol,
+        .name = flow->name,
+        .client_packets = flow->side[SIDE_CLIENT].packets,
+        .server_packets = flow->side[SIDE_SERVER].packets,
+        .client_bytes = flow->side[SIDE_CLIENT].bytes,
+        .server_bytes = flow->side[SIDE_SERVER].bytes,
+        .client_ttl = flow->side[SIDE_CLIENT].ttl,
+        .server_ttl = flow->side[SIDE_SERVER].ttl,
+        .end = (uint8_t)end,
+        .closed_by = SIDE_NONE,
+        .connect_rtt_server_ns = RECORD_NONE_NS,
+        .connect_rtt_client_ns = RECORD_NONE_NS,
+        .rtt_min_client_ns = RECORD_NONE_NS,
+        .rtt_min_server_ns = RECORD_NONE_NS,
+        .request_count = flow->request_count,
+        .response_max_ns = flow->response_max_ns,
+        .facts = flow->facts,
+    };
+    if (flow->direction_guessed)
+        out->facts |= FLOW_FACT_DIRECTION_GUESSED;
+    const struct profile_service *service = profile_service_of(
+        e->options.profile, out->protocol, &out->server_ip, out->server_port);
+    if (service != NULL) {
+        out->service = service->name;
+        out->service_class = service->class_name;
+    }
+    (void)community_id(&out->client_ip, out->client_port, &out->server_ip, out->server_port,
+                       out->protocol, out->community_id);
+}
+
+/* Zeek's states of datagram flows. */
+static void datagram_state(struct flow_record *out)
+{
+    const char *state = out->client_packets > 0 && out->server_packets > 0 ? "SF"
+                        : out->client_packets > 0                          ? "S0"
+                                                                           : "SHR";
+    (void)snprintf(out->state, sizeof out->state, "%s", state);
+    (void)snprintf(out->history, sizeof out->history, "%s%s", out->client_packets > 0 ? "D" : "",
+                   out->server_packets > 0 ? "d" : "");
+}
+
+static void count_flow(struct engine *e, const struct flow_record *out)
+{
+    struct capture_record *c = &e->counters;
+    if (out->protocol == 17)
+        c->udp_flows++;
+    if (out->protocol != 6) {
+        c->other_flows += out->protocol != 17;
+        return;
+    }
+    c->tcp_connections++;
+    if ((out->facts & FLOW_FACT_MIDSTREAM) != 0)
+        c->midstream_flows++;
+    if ((out->facts & FLOW_FACT_UNSEEN_PEER) != 0)
+        c->one_sided_flows++;
+    else if (out->client_packets > 0 && out->server_packets > 0)
+        c->two_sided_flows++;
+}
+
+static void tell_neighbors(struct engine *e, const struct flow *flow)
+{
+    if (neighbors_is_empty(e->neighbors))
+        return;
+    for (int s = 0; s < 2; s++) {
+        struct address ip = flow_address(flow, (enum side)s);
+        if (flow->side[s].has_mac && flow->side[s].mac_packets > 0)
+            neighbors_frames(e->neighbors, &ip, flow->side[s].mac, flow->side[s].mac_packets,
+                             flow->first_ns, flow->last_ns);
+    }
+}
+
+/* For protocols that no dissector speaks for: who had the last word. One that only ever listens (a log
+ * sink) owes no answer. */
+static void generic_request_state(const struct flow *flow, struct flow_record *out)
+{
+    const struct tcp_flow *tcp = flow->tcp;
+    if (flow->app != NULL)
+        return;
+    bool dialogue = tcp->dir[SIDE_SERVER].facts.segments > 0;
+    if (tcp->last_payload_side == SIDE_CLIENT && dialogue)
+        out->facts |= FLOW_FACT_REQUEST_OPEN;
+    else if (tcp->last_payload_side == SIDE_SERVER && tcp->dir[SIDE_CLIENT].facts.segments > 0)
+        out->facts |= FLOW_FACT_ANSWERED;
+}
+
+static enum end_why why_of(const struct flow_record *out, enum end_reason end)
+{
+    if (out->client_resets + out->server_resets > 0)
+        return DISSECTOR_END_RST;
+    if (end == END_CLOSED)
+        return DISSECTOR_END_FIN;
+    return end == END_TIMEOUT ? DISSECTOR_END_TIMEOUT : DISSECTOR_END_CAPTURE;
+}
+
+void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end)
+{
+    struct flow_record record;
+    struct flow_tcp_record tcp;
+    struct flow_event events[FLOW_EVENTS_MAX];
+    struct tls_certificate_record certificates[ENGINE_CERTIFICATES];
+    struct flow_bundle bundle = {.flow = &record};
+    if (flow->tcp != NULL) {
+        for (int s = 0; s < 2; s++) {
+            struct tcp_verdict v = {0};
+            tcp_decide_holes_at_end(flow->tcp, (enum side)s, e->now_ns, &e->tcp_env, &v);
+            if (v.gap_decided)
+                engine_app_gap(e, flow, (enum side)s, v.gap_to);
+        }
+        record.client_resets = flow->tcp->dir[SIDE_CLIENT].facts.rst_count;
+        record.server_resets = flow->tcp->dir[SIDE_SERVER].facts.rst_count;
+        engine_app_close(e, flow, why_of(&record, end), certificates,
+                         &bundle.tls_certificate_count);
+    }
+    if (flow->ndpi != NULL)
+        engine_ndpi(e, flow, NULL, NULL);
+    fill_record(e, flow, end, &record);
+    if (flow->tcp != NULL) {
+        generic_request_state(flow, &record);
+        if (tcp_close(flow->tcp, flow, end, &record, &tcp))
+            bundle.tcp = &tcp;
+        record.has_tcp = bundle.tcp != NULL;
+    } else {
+        datagram_state(&record);
+    }
+    bundle.tls = flow->tls;
+    if (flow->tls != NULL)
+        flow->tls->flow_id = flow->id;
+    bundle.tls_certificates = certificates;
+    bundle.events = events;
+    bundle.event_count = events_copy(&flow->events, events);
+    count_flow(e, &record);
+    tell_neighbors(e, flow);
+    sink_put(&e->options.sink, RECORD_FLOW, &bundle);
+    if (flow->tcp != NULL)
+        tcp_release(flow->tcp, &e->tcp_env);
+    pool_give(&e->tcp_flows, flow->tcp);
+    pool_give(&e->tls_records, flow->tls);
+    events_release(&e->events, &flow->events);
+    flow_table_remove(e->table, flow);
+}

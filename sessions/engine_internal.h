@@ -1,0 +1,68 @@
+/* Shared by sessions/engine*.c only. */
+#ifndef INVCAP_SESSIONS_ENGINE_INTERNAL_H
+#define INVCAP_SESSIONS_ENGINE_INTERNAL_H
+
+#include "dissectors/decode.h"
+#include "dissectors/dissector.h"
+#include "sessions/duplicates.h"
+#include "sessions/engine.h"
+#include "sessions/flow.h"
+#include "sessions/flow_table.h"
+#include "sessions/ndpi.h"
+#include "sessions/neighbors.h"
+#include "sessions/pool.h"
+#include "sessions/tcp.h"
+#include "sessions/tcp_stream.h"
+
+#define ROUTED_DELAYS 64
+#define ENGINE_CERTIFICATES 32
+
+struct engine {
+    struct engine_options options;
+    struct decoder *decoder;
+    struct flow_table *table;
+    struct duplicates *duplicates;
+    struct neighbors *neighbors;
+    struct opinions *opinions;
+    struct event_pools events;
+    struct pool tcp_flows, holes, tls_records;
+    struct tcp_env tcp_env;
+    uint64_t memory;              /* bytes of table, pools, events */
+    uint64_t stream_memory;       /* bytes of reassembly */
+    struct stream_limits stream_limits;
+    struct dissect_context context;
+    struct flow_record view;      /* what dissectors see and fill of the flow at hand */
+    struct flow *current;         /* of the event callback */
+    int64_t next_flow_id;
+    int64_t now_ns;               /* highest packet time */
+    int64_t last_sweep_ns;
+    struct capture_record counters;
+    uint64_t gaps, gap_bytes, acked_segments;
+    int64_t routed_delays[ROUTED_DELAYS];
+    uint64_t routed_count;
+    uint32_t context_source;      /* source of the packet at hand, for dissector events */
+};
+
+/* engine_flow.c */
+struct flow *engine_flow_open(struct engine *engine, const struct flow_key *key, bool from_high,
+                              const struct packet *packet, const struct layers *layers);
+void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reason end);
+void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,
+                  int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
+                  uint32_t length);
+
+/* engine_app.c */
+void engine_app_payload(struct engine *engine, struct flow *flow, enum side side,
+                        const struct packet *packet, const struct layers *layers, int64_t offset);
+void engine_app_gap(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
+void engine_app_fin(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
+void engine_app_close(struct engine *engine, struct flow *flow, enum end_why why,
+                      struct tls_certificate_record *certificates, size_t *certificate_count);
+void engine_ndpi(struct engine *engine, struct flow *flow, const struct packet *packet,
+                 const struct layers *layers);
+
+/* engine_icmp.c */
+void engine_icmp_error(struct engine *engine, const struct packet *packet,
+                       const struct layers *layers);
+
+#endif

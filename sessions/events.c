@@ -1,0 +1,79 @@
+#include "sessions/events.h"
+
+#include <string.h>
+
+void events_init(struct event_pools *pools, uint64_t *account)
+{
+    pool_init(&pools->small, EVENTS_SMALL * sizeof(struct flow_event), 1024, account);
+    pool_init(&pools->middle, EVENTS_MIDDLE * sizeof(struct flow_event), 256, account);
+    pool_init(&pools->full, FLOW_EVENTS_MAX * sizeof(struct flow_event), 64, account);
+}
+
+void events_free(struct event_pools *pools)
+{
+    pool_free(&pools->small);
+    pool_free(&pools->middle);
+    pool_free(&pools->full);
+}
+
+static struct pool *pool_of(struct event_pools *pools, uint32_t capacity)
+{
+    return capacity == EVENTS_SMALL    ? &pools->small
+           : capacity == EVENTS_MIDDLE ? &pools->middle
+                                       : &pools->full;
+}
+
+static bool grow(struct event_pools *pools, struct event_list *list)
+{
+    uint32_t capacity = list->capacity == 0              ? EVENTS_SMALL
+                        : list->capacity == EVENTS_SMALL ? EVENTS_MIDDLE
+                                                         : FLOW_EVENTS_MAX;
+    struct flow_event *at = pool_take(pool_of(pools, capacity));
+    if (at == NULL)
+        return false;
+    if (list->at != NULL) {
+        memcpy(at, list->at, list->capacity * sizeof *at);
+        pool_give(pool_of(pools, list->capacity), list->at);
+    }
+    list->at = at;
+    list->capacity = capacity;
+    return true;
+}
+
+static uint32_t slot_of(uint32_t number)
+{
+    return number < FLOW_EVENTS_HEAD
+               ? number
+               : FLOW_EVENTS_HEAD + (number - FLOW_EVENTS_HEAD) % FLOW_EVENTS_TAIL;
+}
+
+void events_add(struct event_pools *pools, struct event_list *list, const struct flow_event *event)
+{
+    if (list->total >= list->capacity && list->capacity < FLOW_EVENTS_MAX && !grow(pools, list))
+        return;
+    list->at[slot_of(list->total)] = *event;
+    list->total++;
+}
+
+void events_release(struct event_pools *pools, struct event_list *list)
+{
+    if (list->at != NULL)
+        pool_give(pool_of(pools, list->capacity), list->at);
+    *list = (struct event_list){0};
+}
+
+size_t events_copy(const struct event_list *list, struct flow_event out[FLOW_EVENTS_MAX])
+{
+    uint32_t first = list->total > FLOW_EVENTS_MAX ? list->total - FLOW_EVENTS_TAIL : 0;
+    size_t count = 0;
+    for (uint32_t n = 0; n < FLOW_EVENTS_HEAD && n < list->total; n++)
+        out[count++] = list->at[n];
+    for (uint32_t n = first > FLOW_EVENTS_HEAD ? first : FLOW_EVENTS_HEAD; n < list->total; n++)
+        out[count++] = list->at[slot_of(n)];
+    return count;
+}
+
+struct flow_event *events_last(const struct event_list *list)
+{
+    return list->total == 0 ? NULL : &list->at[slot_of(list->total - 1)];
+}

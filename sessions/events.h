@@ -1,0 +1,32 @@
+/* The event ring of a flow: its first 16 and last 48 events, in chunks that grow with it so that a
+ * SYN-only flow pays for four. */
+#ifndef INVCAP_SESSIONS_EVENTS_H
+#define INVCAP_SESSIONS_EVENTS_H
+
+#include "core/record.h"
+#include "sessions/pool.h"
+
+#define EVENTS_SMALL 4
+#define EVENTS_MIDDLE 16
+
+struct event_list {
+    struct flow_event *at; /* NULL, or EVENTS_SMALL, EVENTS_MIDDLE or FLOW_EVENTS_MAX of them */
+    uint32_t total;        /* ever added */
+    uint32_t capacity;
+};
+
+struct event_pools {
+    struct pool small, middle, full;
+};
+
+void events_init(struct event_pools *pools, uint64_t *account);
+void events_free(struct event_pools *pools);
+/* The oldest of the tail makes room; without memory the event is left out. */
+void events_add(struct event_pools *pools, struct event_list *list, const struct flow_event *event);
+void events_release(struct event_pools *pools, struct event_list *list);
+/* Copies them in time order into out; returns how many. */
+size_t events_copy(const struct event_list *list, struct flow_event out[FLOW_EVENTS_MAX]);
+/* The event added last, to refine it; NULL when none. */
+struct flow_event *events_last(const struct event_list *list);
+
+#endif

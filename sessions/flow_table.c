@@ -1,0 +1,352 @@
+#include "sessions/flow_table.h"
+
+#include "core/limits.h"
+#include "sessions/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FIRST_SLOTS 4096u
+#define CHUNK_FLOWS 1024u
+#define SLOT_FREE 0u
+
+struct slot {
+    uint32_t hash;
+    uint32_t index; /* flow index + 1; SLOT_FREE none */
+};
+
+struct entry {
+    uint32_t index, generation;
+    int64_t check_ns;
+};
+
+struct queue { /* ring buffer */
+    struct entry *entries;
+    size_t capacity, head, count;
+    int64_t idle_ns;
+};
+
+struct flow_table {
+    struct slot *slots;
+    uint32_t slot_count;
+    uint32_t count;
+    uint64_t seed;
+    struct flow **chunks; /* of CHUNK_FLOWS flows */
+    uint32_t chunk_count;
+    uint32_t *free_indexes;
+    uint32_t free_count, free_capacity;
+    uint32_t next_index;
+    struct queue queues[CLASS_COUNT];
+    uint64_t *account;
+};
+
+static const int64_t class_idle_ns[CLASS_COUNT] = {
+    [CLASS_SYN] = LIMIT_IDLE_SYN_NS,
+    [CLASS_CLOSED] = LIMIT_IDLE_CLOSED_NS,
+    [CLASS_DATAGRAM] = LIMIT_IDLE_UDP_NS,
+    [CLASS_ESTABLISHED] = LIMIT_IDLE_ESTABLISHED_NS,
+};
+
+struct address flow_address(const struct flow *flow, enum side side)
+{
+    bool high = (side == SIDE_CLIENT) == flow->client_is_high;
+    struct address a = {{0}, flow->key.family};
+    memcpy(a.bytes, high ? flow->key.high : flow->key.low, sizeof a.bytes);
+    return a;
+}
+
+uint16_t flow_port(const struct flow *flow, enum side side)
+{
+    bool high = (side == SIDE_CLIENT) == flow->client_is_high;
+    return high ? flow->key.high_port : flow->key.low_port;
+}
+
+struct flow_table *flow_table_new(uint64_t seed, uint64_t *account)
+{
+    struct flow_table *table = calloc(1, sizeof *table);
+    if (table == NULL)
+        return NULL;
+    table->seed = seed;
+    table->account = account;
+    table->slot_count = FIRST_SLOTS;
+    table->slots = calloc(table->slot_count, sizeof *table->slots);
+    for (int c = 0; c < CLASS_COUNT; c++)
+        table->queues[c].idle_ns = class_idle_ns[c];
+    if (table->slots == NULL) {
+        free(table);
+        return NULL;
+    }
+    *account += table->slot_count * sizeof *table->slots;
+    return table;
+}
+
+void flow_table_free(struct flow_table *table)
+{
+    if (table == NULL)
+        return;
+    for (uint32_t i = 0; i < table->chunk_count; i++)
+        free(table->chunks[i]);
+    for (int c = 0; c < CLASS_COUNT; c++)
+        free(table->queues[c].entries);
+    free(table->chunks);
+    free(table->free_indexes);
+    free(table->slots);
+    free(table);
+}
+
+size_t flow_table_count(const struct flow_table *table)
+{
+    return table->count;
+}
+
+static struct flow *flow_at(const struct flow_table *table, uint32_t index)
+{
+    return &table->chunks[index / CHUNK_FLOWS][index % CHUNK_FLOWS];
+}
+
+static uint32_t hash_of(const struct flow_table *table, const struct flow_key *key)
+{
+    return (uint32_t)XXH3_64bits_withSeed(key, sizeof *key, table->seed);
+}
+
+struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key)
+{
+    uint32_t hash = hash_of(table, key);
+    uint32_t mask = table->slot_count - 1;
+    for (uint32_t at = hash & mask; table->slots[at].index != SLOT_FREE; at = (at + 1) & mask) {
+        if (table->slots[at].hash != hash)
+            continue;
+        struct flow *flow = flow_at(table, table->slots[at].index - 1);
+        if (memcmp(&flow->key, key, sizeof *key) == 0)
+            return flow;
+    }
+    return NULL;
+}
+
+static void insert_slot(struct slot *slots, uint32_t slot_count, struct slot slot)
+{
+    uint32_t mask = slot_count - 1;
+    uint32_t at = slot.hash & mask;
+    while (slots[at].index != SLOT_FREE)
+        at = (at + 1) & mask;
+    slots[at] = slot;
+}
+
+static bool grow_slots(struct flow_table *table)
+{
+    uint32_t count = table->slot_count * 2;
+    struct slot *slots = calloc(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    for (uint32_t i = 0; i < table->slot_count; i++) {
+        if (table->slots[i].index != SLOT_FREE)
+            insert_slot(slots, count, table->slots[i]);
+    }
+    free(table->slots);
+    *table->account += (count - table->slot_count) * sizeof *slots;
+    table->slots = slots;
+    table->slot_count = count;
+    return true;
+}
+
+static bool add_chunk(struct flow_table *table)
+{
+    struct flow **chunks =
+        realloc(table->chunks, (table->chunk_count + 1) * sizeof *table->chunks);
+    if (chunks == NULL)
+        return false;
+    table->chunks = chunks;
+    table->chunks[table->chunk_count] = calloc(CHUNK_FLOWS, sizeof(struct flow));
+    if (table->chunks[table->chunk_count] == NULL)
+        return false;
+    table->chunk_count++;
+    *table->account += CHUNK_FLOWS * sizeof(struct flow);
+    return true;
+}
+
+static bool take_index(struct flow_table *table, uint32_t *out)
+{
+    if (table->free_count > 0) {
+        *out = table->free_indexes[--table->free_count];
+        return true;
+    }
+    if (table->next_index == table->chunk_count * CHUNK_FLOWS && !add_chunk(table))
+        return false;
+    *out = table->next_index++;
+    return true;
+}
+
+static bool queue_push(struct flow_table *table, struct queue *queue, struct entry entry)
+{
+    if (queue->count == queue->capacity) {
+        size_t capacity = queue->capacity == 0 ? 1024 : queue->capacity * 2;
+        struct entry *entries = malloc(capacity * sizeof *entries);
+        if (entries == NULL)
+            return false;
+        for (size_t i = 0; i < queue->count; i++)
+            entries[i] = queue->entries[(queue->head + i) % queue->capacity];
+        free(queue->entries);
+        *table->account += (capacity - queue->capacity) * sizeof *entries;
+        queue->entries = entries;
+        queue->capacity = capacity;
+        queue->head = 0;
+    }
+    queue->entries[(queue->head + queue->count) % queue->capacity] = entry;
+    queue->count++;
+    return true;
+}
+
+static void queue_pop(struct queue *queue)
+{
+    queue->head = (queue->head + 1) % queue->capacity;
+    queue->count--;
+}
+
+struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, int64_t now_ns)
+{
+    uint32_t index;
+    if ((uint64_t)table->count * 10 >= (uint64_t)table->slot_count * 7 && !grow_slots(table))
+        return NULL;
+    if (!take_index(table, &index))
+        return NULL;
+    struct flow *flow = flow_at(table, index);
+    uint32_t generation = flow->generation + 1;
+    memset(flow, 0, sizeof *flow);
+    flow->key = *key;
+    flow->index = index;
+    flow->generation = generation;
+    flow->class = CLASS_COUNT;
+    insert_slot(table->slots, table->slot_count, (struct slot){hash_of(table, key), index + 1});
+    table->count++;
+    flow->last_ns = now_ns;
+    flow_table_set_class(table, flow, CLASS_SYN, now_ns);
+    return flow;
+}
+
+/* Backward-shift deletion keeps probe runs whole without tombstones. */
+static void erase_slot(struct flow_table *table, uint32_t at)
+{
+    uint32_t mask = table->slot_count - 1;
+    uint32_t hole = at;
+    for (uint32_t i = (at + 1) & mask; table->slots[i].index != SLOT_FREE; i = (i + 1) & mask) {
+        uint32_t home = table->slots[i].hash & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            table->slots[hole] = table->slots[i];
+            hole = i;
+        }
+    }
+    table->slots[hole].index = SLOT_FREE;
+}
+
+static void keep_free_index(struct flow_table *table, uint32_t index)
+{
+    if (table->free_count == table->free_capacity) {
+        uint32_t capacity = table->free_capacity == 0 ? 1024 : table->free_capacity * 2;
+        uint32_t *indexes = realloc(table->free_indexes, capacity * sizeof *indexes);
+        if (indexes == NULL)
+            return; /* the slot stays unused: memory is out anyway */
+        table->free_indexes = indexes;
+        table->free_capacity = capacity;
+    }
+    table->free_indexes[table->free_count++] = index;
+}
+
+void flow_table_remove(struct flow_table *table, struct flow *flow)
+{
+    uint32_t mask = table->slot_count - 1;
+    uint32_t at = hash_of(table, &flow->key) & mask;
+    while (table->slots[at].index != flow->index + 1) {
+        assert(table->slots[at].index != SLOT_FREE);
+        at = (at + 1) & mask;
+    }
+    erase_slot(table, at);
+    table->count--;
+    flow->generation++;
+    flow->class = CLASS_COUNT;
+    keep_free_index(table, flow->index);
+}
+
+void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow_class class,
+                          int64_t now_ns)
+{
+    if (flow->class == class)
+        return;
+    struct queue *queue = &table->queues[class];
+    flow->class = (uint8_t)class;
+    (void)queue_push(table, queue,
+                     (struct entry){flow->index, flow->generation, now_ns + queue->idle_ns});
+}
+
+/* The live flow of an entry in its queue, or NULL when the entry is stale. */
+static struct flow *entry_flow(const struct flow_table *table, const struct entry *entry, int class)
+{
+    struct flow *flow = flow_at(table, entry->index);
+    return flow->generation == entry->generation && flow->class == class ? flow : NULL;
+}
+
+static struct flow *queue_expired(struct flow_table *table, int class, int64_t now_ns)
+{
+    struct queue *queue = &table->queues[class];
+    while (queue->count > 0) {
+        struct entry entry = queue->entries[queue->head];
+        if (entry.check_ns > now_ns)
+            return NULL;
+        struct flow *flow = entry_flow(table, &entry, class);
+        if (flow != NULL && flow->last_ns + queue->idle_ns <= now_ns)
+            return flow;
+        queue_pop(queue);
+        if (flow != NULL) {
+            entry.check_ns = flow->last_ns + queue->idle_ns;
+            (void)queue_push(table, queue, entry);
+        }
+    }
+    return NULL;
+}
+
+struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns)
+{
+    for (int class = 0; class < CLASS_COUNT; class++) {
+        struct flow *flow = queue_expired(table, class, now_ns);
+        if (flow != NULL)
+            return flow;
+    }
+    return NULL;
+}
+
+struct flow *flow_table_victim(struct flow_table *table)
+{
+    for (int class = 0; class < CLASS_COUNT; class++) {
+        struct queue *queue = &table->queues[class];
+        while (queue->count > 0) {
+            struct flow *flow = entry_flow(table, &queue->entries[queue->head], class);
+            if (flow != NULL)
+                return flow;
+            queue_pop(queue);
+        }
+    }
+    return NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct flow *const *left = a, *const *right = b;
+    return ((*left)->id > (*right)->id) - ((*left)->id < (*right)->id);
+}
+
+struct flow **flow_table_all(struct flow_table *table, size_t *count)
+{
+    struct flow **all = malloc((table->count + 1) * sizeof(struct flow *));
+    if (all == NULL)
+        return NULL;
+    *count = 0;
+    for (uint32_t i = 0; i < table->slot_count; i++) {
+        if (table->slots[i].index != SLOT_FREE)
+            all[(*count)++] = flow_at(table, table->slots[i].index - 1);
+    }
+    qsort(all, *count, sizeof(struct flow *), by_id);
+    return all;
+}

@@ -1,0 +1,33 @@
+/* The table of open flows: open addressing on {hash, index}, flows in slabs, idle queues by class.
+ *
+ * A queue entry is looked at when its class's idle time has passed since it was queued; a flow that was
+ * active in between goes to the end again. So packets never touch the queues. */
+#ifndef INVCAP_SESSIONS_FLOW_TABLE_H
+#define INVCAP_SESSIONS_FLOW_TABLE_H
+
+#include "sessions/flow.h"
+
+#include <stddef.h>
+
+struct flow_table;
+
+/* seed: random secret of the hash. account gets the bytes in use. NULL when memory is out. */
+struct flow_table *flow_table_new(uint64_t seed, uint64_t *account);
+void flow_table_free(struct flow_table *table);
+size_t flow_table_count(const struct flow_table *table);
+struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key);
+/* Adds a zeroed flow with that key; NULL when memory is out. Its class is CLASS_SYN. */
+struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, int64_t now_ns);
+/* Takes the flow out; its memory is reused. */
+void flow_table_remove(struct flow_table *table, struct flow *flow);
+/* Moves the flow to another class's queue. */
+void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow_class class,
+                          int64_t now_ns);
+/* The next flow that is idle for longer than its class allows, or NULL. Not removed. */
+struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns);
+/* The flow to give up first when memory is short: oldest of the first class that has one. */
+struct flow *flow_table_victim(struct flow_table *table);
+/* All open flows, by id, for the end; out is freed by the caller. NULL when memory is out. */
+struct flow **flow_table_all(struct flow_table *table, size_t *count);
+
+#endif

@@ -1,0 +1,226 @@
+#include "sessions/neighbors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* A LAN segment has hundreds of hosts; a sweep asks for thousands. Beyond this rows are left out. */
+#define ROWS_MAX 16384u
+#define SLOTS (ROWS_MAX * 2u)
+#define CHAINS 4096u
+
+struct key {
+    struct address ip;         /* asked for, or claimed */
+    struct address requester;  /* of a request; none for a claim */
+    uint8_t mac[6];            /* of a claim; zero for a request */
+    int32_t vlan;
+    bool is_request, ndp;
+};
+
+struct row {
+    struct key key;
+    struct arp_record record;
+    uint8_t requester_mac[6];
+    uint32_t next_of_ip;        /* row + 1 with the same hash of ip */
+    uint32_t next_of_requester; /* row + 1 with the same hash of the requester */
+};
+
+struct neighbors {
+    struct row *rows;
+    uint32_t count, capacity;
+    uint32_t slots[SLOTS];     /* row + 1, by the whole key */
+    uint32_t by_ip[CHAINS], by_requester[CHAINS]; /* row + 1, heads of chains */
+};
+
+struct neighbors *neighbors_new(void)
+{
+    return calloc(1, sizeof(struct neighbors));
+}
+
+void neighbors_free(struct neighbors *table)
+{
+    if (table == NULL)
+        return;
+    free(table->rows);
+    free(table);
+}
+
+bool neighbors_is_empty(const struct neighbors *table)
+{
+    return table->count == 0;
+}
+
+static bool same_key(const struct key *a, const struct key *b)
+{
+    return address_equal(&a->ip, &b->ip) && address_equal(&a->requester, &b->requester) &&
+           memcmp(a->mac, b->mac, 6) == 0 && a->vlan == b->vlan && a->is_request == b->is_request &&
+           a->ndp == b->ndp;
+}
+
+static bool grow(struct neighbors *table)
+{
+    if (table->count < table->capacity)
+        return true;
+    uint32_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
+    struct row *rows = realloc(table->rows, capacity * sizeof *rows);
+    if (rows == NULL)
+        return false;
+    table->rows = rows;
+    table->capacity = capacity;
+    return true;
+}
+
+static uint32_t chain_of(const struct address *ip)
+{
+    return (uint32_t)XXH3_64bits(ip, sizeof *ip) & (CHAINS - 1);
+}
+
+static void link_row(struct neighbors *table, struct row *row)
+{
+    uint32_t *head = &table->by_ip[chain_of(&row->key.ip)];
+    row->next_of_ip = *head;
+    *head = table->count;
+    if (!row->key.is_request)
+        return;
+    head = &table->by_requester[chain_of(&row->key.requester)];
+    row->next_of_requester = *head;
+    *head = table->count;
+}
+
+static struct row *row_of(struct neighbors *table, const struct key *key,
+                          const struct packet *packet)
+{
+    uint64_t hash = XXH3_64bits(key->ip.bytes, 16) ^ XXH3_64bits(key->requester.bytes, 16) ^
+                    XXH3_64bits(key->mac, 6) ^ (uint64_t)key->is_request;
+    uint32_t at = (uint32_t)hash & (SLOTS - 1);
+    for (; table->slots[at] != 0; at = (at + 1) & (SLOTS - 1)) {
+        struct row *row = &table->rows[table->slots[at] - 1];
+        if (same_key(&row->key, key))
+            return row;
+    }
+    if (table->count == ROWS_MAX || !grow(table))
+        return NULL;
+    struct row *row = &table->rows[table->count++];
+    table->slots[at] = table->count;
+    *row = (struct row){.key = *key};
+    row->record = (struct arp_record){.source_id = packet->source_id,
+                                      .first_frame = (int64_t)packet->frame,
+                                      .first_ns = packet->time_ns,
+                                      .is_request = key->is_request,
+                                      .ndp = key->ndp,
+                                      .ip = key->ip,
+                                      .requester_ip = key->requester,
+                                      .vlan = key->vlan,
+                                      .last_frame_ns = RECORD_NONE_NS};
+    link_row(table, row);
+    return row;
+}
+
+static void touch(struct row *row, const struct packet *packet)
+{
+    row->record.last_frame = (int64_t)packet->frame;
+    row->record.last_ns = packet->time_ns;
+}
+
+static void note_request(struct neighbors *table, const struct packet *packet,
+                         const struct layers *l)
+{
+    const struct neighbor_message *m = &l->neighbor;
+    struct key key = {.ip = m->target_ip, .requester = m->sender_ip, .vlan = l->vlan,
+                      .is_request = true, .ndp = m->ndp};
+    struct row *row = row_of(table, &key, packet);
+    if (row == NULL)
+        return;
+    touch(row, packet);
+    row->record.requests++;
+    if (m->sender_mac_known) {
+        memcpy(row->requester_mac, m->sender_mac, 6);
+        (void)mac_to_text(m->sender_mac, row->record.mac);
+    }
+}
+
+static void note_claim(struct neighbors *table, const struct packet *packet, const struct layers *l,
+                       const struct address *ip, bool counts)
+{
+    const struct neighbor_message *m = &l->neighbor;
+    struct key key = {.ip = *ip, .vlan = l->vlan, .ndp = m->ndp};
+    memcpy(key.mac, m->sender_mac, 6);
+    struct row *row = row_of(table, &key, packet);
+    if (row == NULL)
+        return;
+    touch(row, packet);
+    row->record.claims += counts;
+    (void)mac_to_text(m->sender_mac, row->record.mac);
+}
+
+/* An answer settles the requests of those who asked for it. */
+static void settle_requests(struct neighbors *table, const struct address *ip, int32_t vlan)
+{
+    for (uint32_t at = table->by_ip[chain_of(ip)]; at != 0; at = table->rows[at - 1].next_of_ip) {
+        struct row *row = &table->rows[at - 1];
+        if (row->key.is_request && row->key.vlan == vlan && address_equal(&row->key.ip, ip)) {
+            row->record.replies++;
+            row->record.target_seen = true;
+        }
+    }
+}
+
+void neighbors_message(struct neighbors *table, const struct packet *packet,
+                       const struct layers *layers)
+{
+    const struct neighbor_message *m = &layers->neighbor;
+    if (!m->present)
+        return;
+    if (m->is_request && !m->gratuitous && !m->duplicate_probe) {
+        note_request(table, packet, layers);
+        /* The asker's own binding, without counting it as an answer for its address. */
+        if (m->sender_mac_known && address_is_set(&m->sender_ip))
+            note_claim(table, packet, layers, &m->sender_ip, false);
+        return;
+    }
+    if (m->duplicate_probe || !m->sender_mac_known)
+        return;
+    const struct address *ip = m->ndp ? &m->target_ip : &m->sender_ip;
+    note_claim(table, packet, layers, ip, true);
+    settle_requests(table, ip, layers->vlan);
+}
+
+static void note_source(struct row *row, const struct address *ip, const uint8_t mac[6],
+                        int64_t frames, int64_t first_ns, int64_t last_ns)
+{
+    struct arp_record *r = &row->record;
+    if (!address_equal(&r->ip, ip))
+        return;
+    if (r->is_request) {
+        if (last_ns >= r->first_ns && first_ns <= r->last_ns)
+            r->target_seen = true;
+    } else if (memcmp(row->key.mac, mac, 6) == 0) {
+        r->frames += frames;
+        if (last_ns > r->last_frame_ns)
+            r->last_frame_ns = last_ns;
+    }
+}
+
+void neighbors_frames(struct neighbors *table, const struct address *ip, const uint8_t mac[6],
+                      int64_t frames, int64_t first_ns, int64_t last_ns)
+{
+    uint32_t chain = chain_of(ip);
+    for (uint32_t at = table->by_ip[chain]; at != 0; at = table->rows[at - 1].next_of_ip)
+        note_source(&table->rows[at - 1], ip, mac, frames, first_ns, last_ns);
+    for (uint32_t at = table->by_requester[chain]; at != 0;
+         at = table->rows[at - 1].next_of_requester) {
+        struct row *row = &table->rows[at - 1];
+        if (memcmp(row->requester_mac, mac, 6) == 0)
+            row->record.requester_frames += frames;
+    }
+}
+
+void neighbors_finish(struct neighbors *table, int64_t capture_id, const struct sink *sink)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        table->rows[i].record.capture_id = capture_id;
+        sink_put(sink, RECORD_ARP, &table->rows[i].record);
+    }
+}

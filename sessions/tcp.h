@@ -1,0 +1,139 @@
+/* TCP analysis of one flow from a single tap: RFC 9293 state, 64-bit stream offsets, retransmissions,
+ * gaps, windows, round trips, resets. Offsets: 0 is the SYN, data starts at 1. */
+#ifndef INVCAP_SESSIONS_TCP_H
+#define INVCAP_SESSIONS_TCP_H
+
+#include "core/packet.h"
+#include "core/record.h"
+#include "dissectors/decode.h"
+#include "sessions/flow.h"
+#include "sessions/pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Zeek's endpoint states (conn.log). */
+enum endpoint {
+    ENDPOINT_INACTIVE, ENDPOINT_PARTIAL, ENDPOINT_SYN_SENT, ENDPOINT_SYN_ACK_SENT,
+    ENDPOINT_ESTABLISHED, ENDPOINT_CLOSED, ENDPOINT_RESET
+};
+
+#define TCP_HOLES 16
+
+struct tcp_hole {
+    int64_t start, end;  /* offsets */
+    int64_t since_ns;    /* when the segment above it came */
+    int64_t acked_ns;    /* when the peer acknowledged past it; -1 not yet */
+    uint16_t above_id;   /* IP ID of that segment: an older ID later means reordering */
+    uint32_t above_timestamp;
+};
+
+struct tcp_holes {
+    struct tcp_hole at[TCP_HOLES];
+    uint32_t count;
+};
+
+struct tcp_direction {
+    struct tcp_side_facts facts;   /* what goes into the record */
+    uint32_t base;                 /* sequence number of offset 0 */
+    bool base_known;
+    bool seen;                     /* any packet of this side */
+    bool window_known;             /* scale valid or not used */
+    bool fin_seen;
+    bool timing;                   /* timed_end is awaiting its ACK */
+    bool zero_window_waited;       /* the peer probed or filled the window */
+    uint8_t endpoint;              /* enum endpoint */
+    int8_t scale;                  /* effective shift; -1 unknown */
+    uint16_t window;               /* last announced, raw */
+    uint16_t ip_id;
+    uint32_t timestamp;
+    int64_t next;                  /* highest end sent */
+    int64_t acked;                 /* highest acknowledgment received from the peer */
+    int64_t fin_end;
+    int64_t timed_end, timed_ns;
+    int64_t sent_ns;               /* last payload, SYN or FIN of this side */
+    int64_t next_ns;               /* when next last advanced */
+    int64_t zero_since_ns;         /* -1 none */
+    int64_t zero_pending_ns;       /* a closed zero-window period that still needs waiting data */
+    int64_t zero_ended_ns;
+    int64_t outstanding_ns;        /* when the oldest unacknowledged byte was first sent; -1 none */
+    int64_t largest_end[2];        /* big segments awaiting their ACK */
+    uint32_t largest_len[2];
+    uint32_t syn_sequence, rst_sequence, rst_acknowledgment;
+    uint32_t retransmissions;      /* data segments sent again, spurious ones included */
+    uint32_t pending_losses;       /* of those, not yet acknowledged */
+    int64_t probe_end;             /* of a zero-window probe, whose byte may be refused */
+    uint32_t acknowledgment;       /* last one this side sent, raw */
+    bool acknowledged_any;
+    uint32_t letters;              /* history letters given once, bit per letter */
+    uint32_t scaled[4];            /* c g t w counts for the logarithmic letters */
+    struct tcp_holes *holes;       /* NULL: none open */
+};
+
+/* Facts of both sides together, named as in struct flow_tcp_record. */
+struct tcp_common_facts {
+    uint32_t syn_count, synack_count, tail_tries;
+    bool synack_conflict, rst_to_syn, challenge_ack;
+    int64_t syn_last_ns, synack_first_ns, synack_last_ns, established_ns;
+    int64_t longest_idle_ns, idle_before_tail_ns;
+};
+
+struct tcp_flow {
+    struct tcp_direction dir[2];
+    struct tcp_common_facts facts;
+    int64_t syn_first_ns;
+    int64_t synack_rtt_ns, ack_rtt_ns;
+    uint32_t synack_sequence;
+    bool synack_seen;
+    bool server_spoke_first;
+    uint8_t last_payload_side;
+    uint8_t idle_side;             /* who sent the packet that ended the pause */
+    bool idle_open;                /* that packet has no answer yet */
+    int64_t rtt_min_ns[2];
+    int64_t last_packet_ns;
+    uint32_t data_segments, mss_exceeded;
+    char history[32];
+    uint8_t history_len;
+};
+
+/* What the caller does after a segment. */
+struct tcp_verdict {
+    enum event_kind event;
+    bool has_payload;              /* payload_offset, payload are meant for the stream */
+    int64_t payload_offset;
+    uint32_t sequence;             /* relative, of the segment, for the event */
+    bool closed;                   /* FIN both ways or RST: the flow may linger shortly */
+    bool gap_decided;              /* a hole of gap_side is lost to the capture: skip to gap_to */
+    enum side gap_side;
+    int64_t gap_to;
+    bool fin;                      /* side ended at fin_offset */
+    int64_t fin_offset;
+};
+
+struct tcp_env {
+    struct pool *holes;            /* of struct tcp_holes */
+    uint64_t *gaps, *gap_bytes, *acked_segments; /* capture-loss counters */
+};
+
+void tcp_init(struct tcp_flow *tcp);
+/* Analyses one segment of side. flow counters (packets) are the caller's. */
+void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
+                 const struct packet *packet, const struct layers *layers, struct tcp_env *env,
+                 struct tcp_verdict *out);
+/* A pure SYN that opens another connection on the same 4-tuple. */
+bool tcp_is_new_connection(const struct tcp_flow *tcp, enum side side, const struct layers *layers);
+/* Swaps client and server when content says so (only before the records depend on it). */
+void tcp_flip(struct tcp_flow *tcp);
+/* Zeek's conn_state. */
+const char *tcp_conn_state(const struct tcp_flow *tcp, const struct flow *flow);
+/* Fills the TCP columns of *flow_out and *tcp_out; returns whether anything happened that a plain
+ * healthy connection does not show. */
+bool tcp_close(struct tcp_flow *tcp, const struct flow *flow, enum end_reason end,
+               struct flow_record *flow_out, struct flow_tcp_record *tcp_out);
+/* Decides the holes of side that are still open; *out tells how far the stream may skip. */
+void tcp_decide_holes_at_end(struct tcp_flow *tcp, enum side side, int64_t now_ns,
+                             struct tcp_env *env, struct tcp_verdict *out);
+/* Gives back what the directions hold. */
+void tcp_release(struct tcp_flow *tcp, struct tcp_env *env);
+
+#endif

@@ -1,0 +1,150 @@
+#include "sessions/tcp_internal.h"
+
+#define MS 1000000LL
+/* An acknowledgment further ahead than this is nonsense, not progress (RFC 7323 5 thinks alike). */
+#define SANE_AHEAD (1LL << 30)
+
+void tcp_note_rtt(struct tcp_flow *tcp, enum side side, int64_t rtt_ns)
+{
+    if (rtt_ns >= 0 && (tcp->rtt_min_ns[side] < 0 || rtt_ns < tcp->rtt_min_ns[side]))
+        tcp->rtt_min_ns[side] = rtt_ns;
+}
+
+static void note_delivered(struct tcp_direction *d, int64_t ack)
+{
+    for (int i = 0; i < 2; i++) {
+        if (d->largest_len[i] == 0 || ack < d->largest_end[i])
+            continue;
+        if (d->largest_len[i] > d->facts.largest_delivered)
+            d->facts.largest_delivered = d->largest_len[i];
+        d->largest_len[i] = 0;
+    }
+}
+
+/* Progress of d's bytes as acknowledged by its peer (of side `by`). */
+static void note_progress(struct tcp_flow *tcp, struct tcp_direction *d, enum side by, int64_t ack,
+                          const struct packet *p)
+{
+    d->acked = ack;
+    d->facts.tail_retransmissions = 0;
+    d->facts.tail_first_ns = d->facts.tail_last_ns = RECORD_NONE_NS;
+    d->facts.smallest_lost = 0;
+    d->facts.recovered_losses += d->pending_losses;
+    d->pending_losses = 0;
+    note_delivered(d, ack);
+    d->outstanding_ns = ack >= d->next ? RECORD_NONE_NS : p->time_ns;
+    if (d->timing && ack >= d->timed_end) {
+        d->timing = false;
+        tcp_note_rtt(tcp, by, p->time_ns - d->timed_ns);
+    }
+    if (d->holes == NULL)
+        return;
+    for (uint32_t i = 0; i < d->holes->count; i++) {
+        struct tcp_hole *hole = &d->holes->at[i];
+        if (ack >= hole->end && hole->acked_ns < 0)
+            hole->acked_ns = p->time_ns;
+    }
+}
+
+/* Bytes acknowledged that nobody captured: a hole at the end of what was seen. */
+static void note_unseen(struct tcp_direction *d, int64_t ack, const struct packet *p,
+                        const struct layers *l, struct tcp_env *env)
+{
+    if (!d->seen) {
+        d->next = ack; /* the whole side is missing: no hole in it */
+        return;
+    }
+    if (d->probe_end == ack && ack == d->next + 1) {
+        d->next = ack;
+        return;
+    }
+    if (tcp_add_hole(d, d->next, ack, p, l, env))
+        d->next = ack;
+}
+
+static bool is_duplicate_ack(const struct tcp_direction *own, const struct tcp_direction *peer,
+                             int64_t ack, const struct layers *l)
+{
+    return l->payload_len == 0 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && ack == peer->acked &&
+           peer->next > peer->acked && own->acknowledged_any &&
+           (l->tcp.sack_count > 0 || (l->tcp.window == own->window && l->tcp.window != 0));
+}
+
+/* RFC 5961 4: an ACK that does not fit answers the SYN when the server still holds the 4-tuple. */
+static bool is_challenge(const struct tcp_flow *tcp, enum side side, int64_t ack,
+                         const struct layers *l)
+{
+    return side == SIDE_SERVER && !tcp->synack_seen && tcp->facts.syn_count > 0 &&
+           (l->tcp.flags & TCP_SYN) == 0 && l->payload_len == 0 && ack != 1 &&
+           tcp->dir[SIDE_CLIENT].endpoint == ENDPOINT_SYN_SENT;
+}
+
+void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                  const struct layers *l, struct tcp_env *env, struct tcp_verdict *out)
+{
+    struct tcp_direction *own = &tcp->dir[side], *peer = &tcp->dir[!side];
+    if (!peer->base_known)
+        return;
+    int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
+    if (is_challenge(tcp, side, ack, l)) {
+        tcp->facts.challenge_ack = true;
+        return;
+    }
+    if (ack > peer->next + SANE_AHEAD || ack < peer->acked - SANE_AHEAD)
+        return;
+    if (l->payload_len > 0 || ack > peer->acked)
+        (*env->acked_segments)++;
+    if (ack > peer->next)
+        note_unseen(peer, ack, p, l, env);
+    if (ack > peer->acked) {
+        note_progress(tcp, peer, side, ack, p);
+    } else if (is_duplicate_ack(own, peer, ack, l)) {
+        own->facts.duplicate_acks++;
+        out->event = EVENT_DUPLICATE_ACK;
+    }
+    own->acknowledgment = l->tcp.acknowledgment;
+    own->acknowledged_any = true;
+    if (peer->holes != NULL)
+        tcp_decide_holes(tcp, !side, p->time_ns, false, env, out);
+}
+
+static void close_zero_window(struct tcp_direction *d, int64_t now_ns)
+{
+    int64_t period = now_ns - d->zero_since_ns;
+    d->zero_since_ns = RECORD_NONE_NS;
+    if (period < 0)
+        return;
+    if (d->zero_window_waited) {
+        d->facts.zero_window_ns += period;
+    } else {
+        d->zero_pending_ns = period;
+        d->zero_ended_ns = now_ns;
+    }
+    d->zero_window_waited = false;
+}
+
+void tcp_note_window(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                     const struct layers *l, struct tcp_verdict *out)
+{
+    struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
+    uint16_t before = d->window;
+    d->window = l->tcp.window;
+    if ((l->tcp.flags & (TCP_SYN | TCP_FIN)) != 0)
+        return;
+    if (l->tcp.window == 0) {
+        d->facts.zero_windows++;
+        tcp_note_scaled(tcp, side, 'w');
+        if (out->event == EVENT_ACK || out->event == EVENT_DUPLICATE_ACK)
+            out->event = EVENT_ZERO_WINDOW;
+        if (d->zero_since_ns < 0) {
+            d->zero_since_ns = p->time_ns;
+            d->zero_window_waited = peer->next > peer->acked;
+        }
+    } else if (d->zero_since_ns >= 0) {
+        if (out->event == EVENT_ACK)
+            out->event = EVENT_WINDOW_UPDATE;
+        close_zero_window(d, p->time_ns);
+    } else if (out->event == EVENT_ACK && before == 0 && d->seen) {
+        out->event = EVENT_WINDOW_UPDATE;
+    }
+}

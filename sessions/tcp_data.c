@@ -1,0 +1,298 @@
+#include "sessions/tcp_internal.h"
+
+#include <string.h>
+
+#define MS 1000000LL
+/* Late arrival by capture queues is over within this; only then a hole counts as capture loss. */
+#define DISORDER_NS (50 * MS)
+/* Without a round trip to compare: LAN reordering, as Wireshark assumes. */
+#define REORDER_DEFAULT_NS (3 * MS)
+/* A packet that left before another arrives at most so much later; a retransmission timer is longer. */
+#define REORDER_PROVEN_NS (200 * MS)
+/* The sender answers a reopened window within this when data was waiting for it. */
+#define WINDOW_REACTION_NS (500 * MS)
+#define SANE_AHEAD (1LL << 30)
+
+static void remove_hole(struct tcp_direction *d, uint32_t index)
+{
+    struct tcp_holes *holes = d->holes;
+    memmove(&holes->at[index], &holes->at[index + 1],
+            (holes->count - index - 1) * sizeof holes->at[0]);
+    holes->count--;
+}
+
+static void release_if_empty(struct tcp_direction *d, struct tcp_env *env)
+{
+    if (d->holes != NULL && d->holes->count == 0) {
+        pool_give(env->holes, d->holes);
+        d->holes = NULL;
+    }
+}
+
+bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
+                  const struct layers *l, struct tcp_env *env)
+{
+    if (end <= start || end - start > SANE_AHEAD)
+        return false;
+    if (d->holes == NULL && (d->holes = pool_take(env->holes)) == NULL)
+        return false;
+    if (d->holes->count == TCP_HOLES) { /* the oldest is given up as lost on the wire */
+        d->facts.wire_gap_bytes += (uint64_t)(d->holes->at[0].end - d->holes->at[0].start);
+        remove_hole(d, 0);
+    }
+    d->holes->at[d->holes->count++] = (struct tcp_hole){
+        start, end, p->time_ns, RECORD_NONE_NS, l->ip_id,
+        l->tcp.has_timestamp ? l->tcp.timestamp_value : 0};
+    return true;
+}
+
+void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool at_end,
+                      struct tcp_env *env, struct tcp_verdict *out)
+{
+    struct tcp_direction *d = &tcp->dir[side];
+    while (d->holes != NULL && d->holes->count > 0) {
+        const struct tcp_hole *hole = &d->holes->at[0];
+        bool lost = hole->acked_ns >= 0 && (at_end || now_ns - hole->acked_ns > DISORDER_NS);
+        if (!lost && !at_end)
+            return;
+        uint64_t bytes = (uint64_t)(hole->end - hole->start);
+        if (lost || !tcp->dir[!side].seen) {
+            d->facts.capture_gap_bytes += bytes;
+            (*env->gaps)++;
+            *env->gap_bytes += bytes;
+            tcp_note_scaled(tcp, side, 'g');
+        } else {
+            d->facts.wire_gap_bytes += bytes;
+        }
+        if (out != NULL) {
+            out->gap_decided = true;
+            out->gap_side = side;
+            out->gap_to = hole->end;
+        }
+        remove_hole(d, 0);
+        release_if_empty(d, env);
+    }
+}
+
+void tcp_decide_holes_at_end(struct tcp_flow *tcp, enum side side, int64_t now_ns,
+                             struct tcp_env *env, struct tcp_verdict *out)
+{
+    tcp_decide_holes(tcp, side, now_ns, true, env, out);
+}
+
+/* The part of a hole that [start, end) fills goes; a piece left in the middle stays as two. */
+static void fill_hole(struct tcp_direction *d, uint32_t index, int64_t start, int64_t end,
+                      struct tcp_env *env)
+{
+    struct tcp_hole *hole = &d->holes->at[index];
+    bool head = hole->start < start, tail = hole->end > end;
+    if (head && tail && d->holes->count < TCP_HOLES) {
+        memmove(&d->holes->at[index + 1], hole, (d->holes->count - index) * sizeof *hole);
+        d->holes->count++;
+        d->holes->at[index].end = start;
+        d->holes->at[index + 1].start = end;
+    } else if (head) {
+        hole->end = start;
+    } else if (tail) {
+        hole->start = end;
+    } else {
+        remove_hole(d, index);
+    }
+    release_if_empty(d, env);
+}
+
+static struct tcp_hole *find_hole(struct tcp_direction *d, int64_t start, int64_t end,
+                                  uint32_t *index)
+{
+    for (uint32_t i = 0; d->holes != NULL && i < d->holes->count; i++) {
+        struct tcp_hole *hole = &d->holes->at[i];
+        if (start < hole->end && end > hole->start) {
+            *index = i;
+            return hole;
+        }
+    }
+    return NULL;
+}
+
+/* Whether a segment that fills a hole left its sender before the one that made the hole. */
+static bool was_reordered(const struct tcp_flow *tcp, const struct tcp_hole *hole,
+                          const struct packet *p, const struct layers *l)
+{
+    int64_t age = p->time_ns - hole->since_ns;
+    if (hole->acked_ns >= 0)
+        return true; /* acknowledged before it was captured: the capture's own disorder */
+    if (l->ip_id != 0 && hole->above_id != 0) {
+        int16_t step = (int16_t)(uint16_t)(l->ip_id - hole->above_id);
+        if (step > 0)
+            return false;
+        if (step < 0 && step > -2000)
+            return age < REORDER_PROVEN_NS;
+    }
+    if (l->tcp.has_timestamp && hole->above_timestamp != 0 &&
+        l->tcp.timestamp_value != hole->above_timestamp)
+        return (int32_t)(l->tcp.timestamp_value - hole->above_timestamp) < 0 &&
+               age < REORDER_PROVEN_NS;
+    int64_t limit = REORDER_DEFAULT_NS;
+    int64_t rtt = tcp->rtt_min_ns[0] >= 0 && tcp->rtt_min_ns[1] >= 0
+                      ? tcp->rtt_min_ns[0] + tcp->rtt_min_ns[1]
+                      : limit;
+    return age < (rtt < limit ? rtt : limit);
+}
+
+static void note_tail(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
+                      const struct layers *l)
+{
+    if (start > d->acked || end <= d->acked)
+        return;
+    if (d->facts.tail_retransmissions == 0)
+        d->facts.tail_first_ns = d->outstanding_ns >= 0 ? d->outstanding_ns : p->time_ns;
+    d->facts.tail_retransmissions++;
+    d->facts.tail_last_ns = p->time_ns;
+    if (d->facts.smallest_lost == 0 || l->ip_len < d->facts.smallest_lost)
+        d->facts.smallest_lost = l->ip_len;
+}
+
+/* Bytes that were sent before, or belong into a hole. */
+static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
+                       const struct packet *p, const struct layers *l, struct tcp_env *env,
+                       struct tcp_verdict *out)
+{
+    struct tcp_direction *d = &tcp->dir[side];
+    uint32_t index = 0;
+    struct tcp_hole *hole = find_hole(d, start, end, &index);
+    if (hole != NULL) {
+        bool reordered = was_reordered(tcp, hole, p, l);
+        fill_hole(d, index, start, end, env);
+        if (reordered) {
+            d->facts.reordered_segments++;
+            d->facts.segments++;
+            out->event = EVENT_REORDERED;
+            return;
+        }
+    } else if (end <= d->acked) {
+        d->facts.spurious_retransmissions++;
+    }
+    if (hole != NULL || end > d->acked)
+        d->pending_losses++;
+    d->retransmissions++;
+    d->facts.retransmitted_bytes += l->payload_len;
+    d->timing = false;
+    tcp_note_scaled(tcp, side, 't');
+    note_tail(d, start, end, p, l);
+    out->event = EVENT_RETRANSMISSION;
+}
+
+static void remember_large(struct tcp_direction *d, int64_t end, uint32_t ip_len)
+{
+    int slot = d->largest_len[0] == 0 ? 0 : d->largest_len[1] == 0 ? 1 : -1;
+    if (ip_len <= d->facts.largest_delivered)
+        return;
+    if (slot < 0)
+        slot = 1; /* the first one keeps its place: it is acknowledged first */
+    if (slot == 1 && ip_len <= d->largest_len[0])
+        return;
+    d->largest_len[slot] = ip_len;
+    d->largest_end[slot] = end;
+}
+
+static void note_new(struct tcp_flow *tcp, enum side side, int64_t end, const struct packet *p,
+                     const struct layers *l)
+{
+    struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
+    d->facts.segments++;
+    d->next = end;
+    d->next_ns = p->time_ns;
+    if (d->outstanding_ns < 0)
+        d->outstanding_ns = p->time_ns;
+    if (!d->timing) {
+        d->timing = true;
+        d->timed_end = end;
+        d->timed_ns = p->time_ns;
+    }
+    remember_large(d, end, l->ip_len);
+    if (peer->zero_pending_ns > 0 && p->time_ns - peer->zero_ended_ns < WINDOW_REACTION_NS)
+        peer->facts.zero_window_ns += peer->zero_pending_ns;
+    peer->zero_pending_ns = 0;
+}
+
+static bool is_keepalive(const struct tcp_direction *d, int64_t start, const struct layers *l)
+{
+    return l->payload_len <= 1 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && d->seen &&
+           start == d->next - 1 && d->next > 1 && d->acked >= d->next - 1;
+}
+
+static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *p,
+                     struct tcp_verdict *out)
+{
+    if (!d->fin_seen) {
+        d->fin_seen = true;
+        d->fin_end = end + 1;
+        d->facts.fin_ns = p->time_ns;
+        out->fin = true;
+        out->fin_offset = end;
+        if (d->outstanding_ns < 0)
+            d->outstanding_ns = p->time_ns;
+    }
+    if (d->next < end + 1)
+        d->next = end + 1;
+}
+
+/* Payload that is no probe: new, in a hole, again, or both again and new. */
+static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
+                         const struct packet *p, const struct layers *l, struct tcp_env *env,
+                         struct tcp_verdict *out)
+{
+    struct tcp_direction *d = &tcp->dir[side];
+    int64_t end = start + l->payload_len;
+    if (!d->seen && tcp->facts.syn_count == 0 && !tcp->synack_seen && start > d->next)
+        d->next = start; /* mid-stream: what came before is not missing, it is not ours */
+    if (start > d->next + SANE_AHEAD || end < d->next - SANE_AHEAD)
+        return; /* no sequence number of this connection */
+    out->has_payload = true;
+    out->payload_offset = start;
+    d->sent_ns = d->facts.last_payload_ns = p->time_ns;
+    tcp->last_payload_side = (uint8_t)side;
+    if (start > d->next)
+        (void)tcp_add_hole(d, d->next, start, p, l, env);
+    if (start >= d->next) {
+        note_new(tcp, side, end, p, l);
+        return;
+    }
+    note_again(tcp, side, start, end < d->next ? end : d->next, p, l, env, out);
+    if (end > d->next)
+        note_new(tcp, side, end, p, l);
+}
+
+void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
+                   const struct layers *l, struct tcp_env *env, struct tcp_verdict *out)
+{
+    struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
+    bool syn = (l->tcp.flags & TCP_SYN) != 0;
+    int64_t start = tcp_offset(d, l->tcp.sequence) + syn;
+    out->sequence = (uint32_t)(start - syn);
+    if (syn && d->next < 1) {
+        d->next = 1;
+        d->sent_ns = p->time_ns;
+    }
+    if (is_keepalive(d, start, l)) {
+        d->facts.keepalives++;
+        out->event = EVENT_KEEPALIVE;
+        return;
+    }
+    if (l->payload_len == 1 && start == d->next && peer->seen && peer->zero_since_ns >= 0) {
+        peer->zero_window_waited = true;
+        d->probe_end = start + 1;
+        out->has_payload = true;
+        out->payload_offset = start;
+        return;
+    }
+    if (l->payload_len > 0) {
+        if (tcp->last_payload_side == SIDE_NONE && side == SIDE_SERVER)
+            flow->facts |= FLOW_FACT_SERVER_SPOKE_FIRST;
+        note_payload(tcp, side, start, p, l, env, out);
+    }
+    if ((l->tcp.flags & TCP_FIN) != 0)
+        note_fin(d, start + l->payload_len, p, out);
+    if (d->holes != NULL)
+        tcp_decide_holes(tcp, side, p->time_ns, false, env, out);
+}

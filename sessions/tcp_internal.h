@@ -1,0 +1,35 @@
+/* The parts of TCP analysis, each in its file; only sessions/tcp*.c include this. */
+#ifndef INVCAP_SESSIONS_TCP_INTERNAL_H
+#define INVCAP_SESSIONS_TCP_INTERNAL_H
+
+#include "sessions/tcp.h"
+
+#define HISTORY_BIT(letter) (1u << ((letter) - 'a'))
+
+/* Unwraps a sequence number to an offset near what was sent last. */
+int64_t tcp_offset(const struct tcp_direction *d, uint32_t sequence);
+void tcp_note_scaled(struct tcp_flow *tcp, enum side side, char letter);
+
+/* tcp_ack.c: acknowledgments of side about the peer's bytes; round trips; windows. */
+void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                  const struct layers *l, struct tcp_env *env, struct tcp_verdict *out);
+void tcp_note_rtt(struct tcp_flow *tcp, enum side side, int64_t rtt_ns);
+void tcp_note_window(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                     const struct layers *l, struct tcp_verdict *out);
+
+/* tcp_data.c: segments with payload, SYN or FIN: order, holes, retransmissions. */
+void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
+                   const struct layers *l, struct tcp_env *env, struct tcp_verdict *out);
+/* Holes of side that the peer acknowledged and that had time to arrive late: lost by the capture. */
+void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool at_end,
+                      struct tcp_env *env, struct tcp_verdict *out);
+bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
+                  const struct layers *l, struct tcp_env *env);
+
+/* tcp_reset.c */
+void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side,
+                    const struct packet *p, const struct layers *l);
+void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                          const struct layers *l);
+
+#endif
