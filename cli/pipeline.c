@@ -1,0 +1,335 @@
+#include "cli/pipeline.h"
+
+#include "capture/source.h"
+#include "core/catalogue.h"
+#include "core/intern.h"
+#include "diagnosis/diagnosis.h"
+#include "dissectors/x509.h"
+#include "sessions/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEFAULT_MEMORY (1024ull * 1024ull * 1024ull)
+/* The clock is asked for progress and for live duration only every so many packets. */
+#define PACKETS_PER_CLOCK 4096u
+#define PROGRESS_NS 300000000LL
+
+struct pipeline {
+    const struct pipeline_options *options;
+    const struct profile *profile;
+    struct store *store;
+    struct sink store_sink;
+    struct site *site;
+    struct intern *strings;
+    struct certificate_cache *certificates;
+    struct engine *engine;
+    struct merger *merger;
+    struct source **sources; /* owned by the merger once it exists */
+    size_t source_count;
+    int64_t capture_id, first_source_id;
+    int64_t started_ns, progress_ns;
+    bool out_of_memory;
+    struct pipeline_result *result;
+};
+
+static int64_t wall_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* The ladder is kept for flows that failed or show something a finding may rest on. A plain RST at the
+ * end is not such a thing: half of all healthy HTTPS connections end so. */
+static bool keeps_events(const struct flow_bundle *bundle)
+{
+    const struct flow_record *flow = bundle->flow;
+    if (flow->outcome != OUTCOME_OK)
+        return true;
+    if (bundle->tls != NULL && bundle->tls->alert > 0)
+        return true;
+    if (bundle->tcp == NULL)
+        return false;
+    return flow->client_retransmissions + flow->server_retransmissions + flow->syn_retransmissions +
+                   flow->synack_retransmissions > 0 ||
+           flow->capture_lost_bytes > 0 || bundle->tcp->side[SIDE_CLIENT].zero_windows > 0 ||
+           bundle->tcp->side[SIDE_SERVER].zero_windows > 0;
+}
+
+/* Everything the engine finds goes through the flow diagnosis into the store and the site. */
+static void put_record(void *self, enum record_kind kind, const void *record)
+{
+    struct pipeline *p = self;
+    if (kind == RECORD_FLOW) {
+        struct flow_bundle bundle = *(const struct flow_bundle *)record;
+        flow_diagnose(p->profile, &bundle);
+        if (!keeps_events(&bundle))
+            bundle.event_count = 0;
+        sink_put(&p->store_sink, kind, &bundle);
+        if (!site_add(p->site, kind, &bundle))
+            p->out_of_memory = true;
+        return;
+    }
+    sink_put(&p->store_sink, kind, record);
+    if (!site_add(p->site, kind, record))
+        p->out_of_memory = true;
+}
+
+/* What the site diagnosis says goes to the store; the worst severity is kept for --fail-on. */
+static void put_judgement(void *self, enum record_kind kind, const void *record)
+{
+    struct pipeline *p = self;
+    if (kind == RECORD_FINDING) {
+        const struct finding_record *finding = record;
+        if (finding->state != FINDING_WITHDRAWN && finding->severity > p->result->worst_severity)
+            p->result->worst_severity = finding->severity;
+    }
+    sink_put(&p->store_sink, kind, record);
+}
+
+static bool open_live(struct pipeline *p, struct error *error)
+{
+    p->sources = calloc(1, sizeof(struct source *));
+    if (p->sources == NULL)
+        return error_set(error, ERROR_RUNTIME, "out of memory while opening the interface");
+    p->sources[0] = source_open_live(p->options->interface, p->options->filter,
+                                     (uint32_t)p->first_source_id, error);
+    p->source_count = p->sources[0] != NULL ? 1 : 0;
+    return p->source_count == 1;
+}
+
+/* Opens one file; when several were named, one that cannot be read is said and left out. */
+static bool open_one(struct pipeline *p, const char *path, bool alone, struct error *error)
+{
+    struct error trouble = {0};
+    uint32_t id = (uint32_t)(p->first_source_id + (int64_t)p->source_count);
+    struct source *source = source_open_file(path, id, &trouble);
+    if (source != NULL && p->options->filter != NULL &&
+        !source_set_filter(source, p->options->filter, &trouble)) {
+        source_close(source);
+        *error = trouble;
+        return false;
+    }
+    if (source != NULL) {
+        p->sources[p->source_count++] = source;
+        return true;
+    }
+    if (alone) {
+        *error = trouble;
+        return false;
+    }
+    (void)fprintf(stderr, "invcap: %s\n", trouble.text);
+    p->result->input_error = trouble;
+    return true;
+}
+
+static bool open_files(struct pipeline *p, struct error *error)
+{
+    char **paths = NULL;
+    size_t count = 0;
+    if (!source_paths_expand(p->options->paths, p->options->path_count, &paths, &count, error))
+        return false;
+    p->sources = calloc(count + 1, sizeof(struct source *));
+    bool ok = p->sources != NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = open_one(p, paths[i], count == 1, error);
+    source_paths_free(paths, count);
+    if (ok && p->source_count == 0) {
+        if (p->result->input_error.code != ERROR_NONE)
+            *error = p->result->input_error;
+        else
+            (void)error_set(error, ERROR_INPUT, "no capture file in what was named");
+        return false;
+    }
+    return ok;
+}
+
+/* Registers the sources, replacing what earlier captures hold of them. */
+static bool register_sources(struct pipeline *p, struct error *error)
+{
+    for (size_t i = 0; i < p->source_count; i++) {
+        struct source_record record = {0};
+        source_describe(p->sources[i], p->strings, &record);
+        record.id = p->first_source_id + (int64_t)i;
+        record.capture_id = p->capture_id;
+        if (!store_replace_source(p->store, &record, error))
+            return false;
+    }
+    return true;
+}
+
+static bool start(struct pipeline *p, struct error *error)
+{
+    const struct pipeline_options *o = p->options;
+    p->strings = intern_new();
+    p->site = site_new(p->profile);
+    if (p->strings == NULL || p->site == NULL)
+        return error_set(error, ERROR_RUNTIME, "out of memory while starting");
+    p->certificates = certificate_cache_new(p->strings, store_next_certificate_id(p->store));
+    struct engine_options options = {
+        .profile = p->profile,
+        .sink = {p, put_record},
+        .strings = p->strings,
+        .certificates = p->certificates,
+        .capture_id = p->capture_id,
+        .first_flow_id = store_next_flow_id(p->store),
+        .memory_bytes = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY,
+        .ndpi = (enum engine_ndpi)o->ndpi,
+        .verify_checksums = false,
+    };
+    p->first_source_id = store_next_source_id(p->store);
+    if (p->certificates == NULL)
+        return error_set(error, ERROR_RUNTIME, "out of memory while starting");
+    if (!(o->interface != NULL ? open_live(p, error) : open_files(p, error)))
+        return false;
+    if (!register_sources(p, error))
+        return false;
+    p->merger = merger_new(p->sources, p->source_count);
+    if (p->merger == NULL)
+        return error_set(error, ERROR_RUNTIME, "out of memory while starting");
+    p->engine = engine_new(&options, error);
+    return p->engine != NULL;
+}
+
+static void show_progress(struct pipeline *p, uint64_t packets)
+{
+    int64_t now = wall_ns();
+    if (!p->options->progress || now - p->progress_ns < PROGRESS_NS)
+        return;
+    p->progress_ns = now;
+    (void)fprintf(stderr, "\rinvcap: %llu packets, %.1f s", (unsigned long long)packets,
+                  (double)(now - p->started_ns) / 1e9);
+}
+
+static bool is_stopped(const struct pipeline *p)
+{
+    return p->options->stop != NULL && *p->options->stop != 0;
+}
+
+static bool is_over_time(const struct pipeline *p)
+{
+    return p->options->duration_ns > 0 && wall_ns() - p->started_ns >= p->options->duration_ns;
+}
+
+static bool run(struct pipeline *p, struct error *error)
+{
+    struct packet packet;
+    uint64_t packets = 0;
+    for (;;) {
+        enum source_result got = merger_next(p->merger, &packet, error);
+        if (got == SOURCE_END)
+            break;
+        if (got == SOURCE_FAILED)
+            return false;
+        if (got == SOURCE_PACKET)
+            engine_packet(p->engine, &packet);
+        packets += got == SOURCE_PACKET;
+        if (got == SOURCE_IDLE || packets % PACKETS_PER_CLOCK == 0) {
+            show_progress(p, packets);
+            if (is_over_time(p))
+                break;
+        }
+        if (is_stopped(p)) {
+            p->result->interrupted = true;
+            break;
+        }
+    }
+    if (p->progress_ns != 0)
+        (void)fprintf(stderr, "\r\033[K");
+    p->result->packets = packets;
+    engine_finish(p->engine);
+    return true;
+}
+
+static void put_sources(struct pipeline *p, struct capture_record *capture)
+{
+    for (size_t i = 0; i < merger_count(p->merger); i++) {
+        struct source_record record = {0};
+        source_describe(merger_source(p->merger, i), p->strings, &record);
+        record.id = p->first_source_id + (int64_t)i;
+        record.capture_id = p->capture_id;
+        capture->cut = capture->cut || record.cut;
+        put_record(p, RECORD_SOURCE, &record);
+    }
+}
+
+static const char *capture_name(struct pipeline *p)
+{
+    char text[1024] = "";
+    size_t len = 0;
+    if (p->options->interface != NULL)
+        return intern_text(p->strings, p->options->interface);
+    for (size_t i = 0; i < p->options->path_count && len < sizeof text - 1; i++) {
+        int n = snprintf(text + len, sizeof text - len, "%s%s", i > 0 ? ", " : "",
+                         p->options->paths[i]);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    return intern_text(p->strings, text);
+}
+
+static bool conclude(struct pipeline *p, struct error *error)
+{
+    struct capture_record capture;
+    engine_counters(p->engine, &capture);
+    capture.id = p->capture_id;
+    capture.name = capture_name(p);
+    capture.version = INVCAP_VERSION;
+    capture.profile = p->profile->name;
+    capture.live = p->options->interface != NULL;
+    capture.filter = p->options->filter;
+    capture.interrupted = p->result->interrupted;
+    put_sources(p, &capture);
+    p->result->cut = capture.cut;
+    put_record(p, RECORD_CAPTURE, &capture);
+    struct sink out = {p, put_judgement};
+    if (p->out_of_memory)
+        return error_set(error, ERROR_RUNTIME, "out of memory while diagnosing; a smaller --memory "
+                                               "or fewer files at once help");
+    return site_judge(p->site, store_next_finding_id(p->store), &out, error) &&
+           store_finish(p->store, error);
+}
+
+static void release(struct pipeline *p)
+{
+    engine_free(p->engine);
+    if (p->merger != NULL) {
+        merger_close(p->merger);
+    } else {
+        for (size_t i = 0; i < p->source_count; i++)
+            source_close(p->sources[i]);
+    }
+    free(p->sources);
+    site_free(p->site);
+    certificate_cache_free(p->certificates);
+    intern_free(p->strings);
+}
+
+struct store *pipeline_read(const struct pipeline_options *options, struct pipeline_result *out,
+                            struct error *error)
+{
+    struct pipeline p = {.options = options, .result = out};
+    *out = (struct pipeline_result){.worst_severity = -1};
+    p.profile = options->profile != NULL ? options->profile : profile_builtin();
+    p.started_ns = wall_ns();
+    p.store = store_open(options->db, STORE_WRITE, error);
+    if (p.store == NULL)
+        return NULL;
+    bool ok = store_begin(p.store, options->append, &p.capture_id, error);
+    if (ok) {
+        out->capture_id = p.capture_id;
+        p.store_sink = store_sink(p.store);
+        ok = start(&p, error) && run(&p, error) && conclude(&p, error);
+    }
+    struct error ignored;
+    if (!ok)
+        (void)store_flush(p.store, &ignored); /* strings of ours must not outlive us in its queue */
+    release(&p);
+    if (!ok) {
+        store_close(p.store);
+        return NULL;
+    }
+    return p.store;
+}
