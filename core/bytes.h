@@ -77,7 +77,7 @@ static inline uint8_t cur_u8(struct cursor *c)
 static inline uint16_t cur_u16(struct cursor *c)
 {
     const uint8_t *p = cur_take(c, 2);
-    return p != NULL ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+    return p != NULL ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
 }
 
 static inline uint32_t cur_u24(struct cursor *c)
@@ -102,7 +102,7 @@ static inline uint64_t cur_u64(struct cursor *c)
 static inline uint16_t cur_u16le(struct cursor *c)
 {
     const uint8_t *p = cur_take(c, 2);
-    return p != NULL ? (uint16_t)(p[1] << 8 | p[0]) : 0;
+    return p != NULL ? (uint16_t)((unsigned)p[1] << 8 | p[0]) : 0;
 }
 
 static inline uint32_t cur_u32le(struct cursor *c)
