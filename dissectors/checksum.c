@@ -35,5 +35,5 @@ uint16_t checksum_sum(const uint8_t *bytes, size_t len)
     uint16_t folded = checksum_fold((uint32_t)total);
     uint8_t pair[2];
     memcpy(pair, &folded, sizeof(pair));
-    return (uint16_t)(pair[0] << 8 | pair[1]);
+    return (uint16_t)((uint32_t)pair[0] << 8 | pair[1]);
 }

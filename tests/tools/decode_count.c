@@ -10,7 +10,6 @@
 #include <time.h>
 
 #define INTERFACE_MAX 64
-#define FLOW_SLOTS (1u << 20)
 
 struct counts {
     uint64_t packets, kinds[LAYER_MALFORMED + 1];
@@ -21,7 +20,8 @@ struct counts {
 
 struct run {
     struct decoder *decoder;
-    struct flow_key *flows; /* FLOW_SLOTS, open addressing */
+    struct flow_key *flows; /* open addressing */
+    size_t flow_slots;      /* more than there can be packets */
     struct counts counts;
     bool list;              /* one line a packet instead */
 };
@@ -55,7 +55,7 @@ static void flow_count(struct run *run, const struct layers *layers)
     for (size_t i = 0; i < sizeof(key); i++) {
         hash = (hash ^ ((const uint8_t *)&key)[i]) * 0x100000001b3u;
     }
-    for (size_t at = hash % FLOW_SLOTS;; at = (at + 1) % FLOW_SLOTS) {
+    for (size_t at = hash % run->flow_slots;; at = (at + 1) % run->flow_slots) {
         if (memcmp(&run->flows[at], &empty, sizeof(empty)) == 0) {
             run->flows[at] = key;
             run->counts.flows++;
@@ -130,7 +130,7 @@ static uint16_t read_u16(struct cursor *c, bool little)
 /* `modified`: the format of a patched libpcap 0.8 with eight more bytes a packet. */
 static void pcap_read(struct run *run, struct cursor c, bool little, uint32_t unit_ns, bool modified)
 {
-    cur_skip(&c, 16);
+    cur_skip(&c, 20);
     uint16_t link_type = (uint16_t)read_u32(&c, little);
     struct packet packet = {.link_type = link_type, .source_id = 1};
     for (;;) {
@@ -140,7 +140,7 @@ static void pcap_read(struct run *run, struct cursor c, bool little, uint32_t un
         packet.len = read_u32(&c, little);
         cur_skip(&c, modified ? 8 : 0);
         packet.data = cur_take(&c, packet.caplen);
-        if (packet.data == NULL || packet.caplen > LIMIT_PACKET_BYTES) {
+        if (!cur_ok(&c) || packet.caplen > LIMIT_PACKET_BYTES) {
             return;
         }
         packet.len = packet.len < packet.caplen ? packet.caplen : packet.len;
@@ -273,6 +273,22 @@ static void counts_print(const char *path, const struct run *run)
     putchar('\n');
 }
 
+static void file_count(const char *path, bool list)
+{
+    size_t len = 0;
+    uint8_t *bytes = file_read(path, &len);
+    struct run run = {.decoder = decoder_new(true), .list = list, .flow_slots = len / 30 + 2};
+    run.flows = calloc(run.flow_slots, sizeof(*run.flows));
+    if (run.decoder == NULL || bytes == NULL || run.flows == NULL) {
+        fprintf(stderr, "%s: cannot be read\n", path);
+    } else if (capture_read(&run, bytes, len) && !list) {
+        counts_print(path, &run);
+    }
+    free(run.flows);
+    free(bytes);
+    decoder_free(run.decoder);
+}
+
 static void usage_print(const char *program)
 {
     fprintf(stderr, "usage: %s [--list] capture...\n", program);
@@ -281,10 +297,8 @@ static void usage_print(const char *program)
 int main(int argc, char **argv)
 {
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;
-    struct flow_key *flows = malloc(FLOW_SLOTS * sizeof(*flows));
-    if (argc < 2 || flows == NULL) {
+    if (argc < 2) {
         usage_print(argv[0]);
-        free(flows);
         return 2;
     }
     if (!list) {
@@ -293,16 +307,7 @@ int main(int argc, char **argv)
              "fragments\treassembled\tdropped\toverlaps\ttimeouts\ttruncated\ttunnel_limit\tns");
     }
     for (int i = list ? 2 : 1; i < argc; i++) {
-        struct run run = {.decoder = decoder_new(true), .flows = flows, .list = list};
-        size_t len = 0;
-        uint8_t *bytes = file_read(argv[i], &len);
-        memset(flows, 0, FLOW_SLOTS * sizeof(*flows));
-        if (run.decoder != NULL && bytes != NULL && capture_read(&run, bytes, len) && !list) {
-            counts_print(argv[i], &run);
-        }
-        free(bytes);
-        decoder_free(run.decoder);
+        file_count(argv[i], list);
     }
-    free(flows);
     return 0;
 }
