@@ -1,0 +1,255 @@
+#include "dissectors/http_message.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char *const methods[] = {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH",
+                                      "CONNECT", "TRACE", "PROPFIND", "REPORT", "MKCOL", "MOVE",
+                                      "COPY", "LOCK", "UNLOCK", "SEARCH", "NOTIFY", "SUBSCRIBE"};
+
+int http_starts_like(const uint8_t *bytes, size_t len, bool *is_response)
+{
+    static const char response[] = "HTTP/1.";
+    size_t n = len < sizeof response - 1 ? len : sizeof response - 1;
+    *is_response = false;
+    if (n > 0 && memcmp(bytes, response, n) == 0) {
+        *is_response = true;
+        return n == sizeof response - 1 ? 1 : -1;
+    }
+    bool partial = false;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        size_t word = strlen(methods[i]);
+        size_t same = len < word ? len : word;
+        if (memcmp(bytes, methods[i], same) != 0)
+            continue;
+        if (len > word && bytes[word] == ' ')
+            return 1;
+        if (len <= word)
+            partial = true;
+    }
+    return partial ? -1 : 0;
+}
+
+/* Length of the head with its empty line, 0 when it is not whole. CRLF and bare LF both count. */
+static size_t find_end(const struct cursor *c, size_t from)
+{
+    size_t len = cur_left(c);
+    for (size_t i = from; i < len; i++) {
+        const uint8_t *lf = memchr(c->at + i, '\n', len - i);
+        if (lf == NULL)
+            return 0;
+        i = (size_t)(lf - c->at);
+        if (i + 1 < len && c->at[i + 1] == '\n')
+            return i + 2;
+        if (i + 2 < len && c->at[i + 1] == '\r' && c->at[i + 2] == '\n')
+            return i + 3;
+    }
+    return 0;
+}
+
+/* The next line without its end; false at the end of the head. */
+static bool next_line(struct cursor *c, struct http_text *out)
+{
+    size_t left = cur_left(c);
+    if (left == 0)
+        return false;
+    const uint8_t *lf = memchr(c->at, '\n', left);
+    size_t len = lf != NULL ? (size_t)(lf - c->at) : left;
+    *out = (struct http_text){(const char *)c->at, len};
+    cur_skip(c, lf != NULL ? len + 1 : len);
+    if (out->len > 0 && out->at[out->len - 1] == '\r')
+        out->len--;
+    return true;
+}
+
+static struct http_text trim(struct http_text t)
+{
+    while (t.len > 0 && (*t.at == ' ' || *t.at == '\t')) {
+        t.at++;
+        t.len--;
+    }
+    while (t.len > 0 && (t.at[t.len - 1] == ' ' || t.at[t.len - 1] == '\t'))
+        t.len--;
+    return t;
+}
+
+static bool equals(struct http_text t, const char *word)
+{
+    return t.len == strlen(word) && strncasecmp(t.at, word, t.len) == 0;
+}
+
+/* Whether a comma-separated list holds the word; *last tells whether it comes last. */
+static bool list_has(struct http_text list, const char *word, bool *last)
+{
+    bool found = false;
+    *last = false;
+    while (list.len > 0) {
+        const char *comma = memchr(list.at, ',', list.len);
+        size_t len = comma != NULL ? (size_t)(comma - list.at) : list.len;
+        struct http_text item = trim((struct http_text){list.at, len});
+        *last = equals(item, word);
+        found = found || *last;
+        size_t used = comma != NULL ? len + 1 : len;
+        list.at += used;
+        list.len -= used;
+    }
+    return found;
+}
+
+static bool parse_digits(struct http_text t, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (t.len == 0 || t.len > 18)
+        return false;
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.at[i] < '0' || t.at[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(t.at[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
+static bool parse_version(struct http_text t, uint8_t *minor)
+{
+    if (t.len != 8 || memcmp(t.at, "HTTP/1.", 7) != 0 || t.at[7] < '0' || t.at[7] > '9')
+        return false;
+    *minor = (uint8_t)(t.at[7] - '0');
+    return true;
+}
+
+static bool parse_status_line(struct http_text line, struct http_head *out)
+{
+    uint64_t status = 0;
+    if (line.len < 12 || !parse_version((struct http_text){line.at, 8}, &out->minor) ||
+        line.at[8] != ' ' || !parse_digits((struct http_text){line.at + 9, 3}, &status))
+        return false;
+    out->is_response = true;
+    out->status = (int)status;
+    return status >= 100 && status <= 999;
+}
+
+static bool parse_request_line(struct http_text line, struct http_head *out)
+{
+    const char *space = memchr(line.at, ' ', line.len);
+    if (space == NULL || space == line.at)
+        return false;
+    out->method = (struct http_text){line.at, (size_t)(space - line.at)};
+    struct http_text rest = {space + 1, line.len - out->method.len - 1};
+    if (rest.len < 10 || !parse_version((struct http_text){rest.at + rest.len - 8, 8}, &out->minor))
+        return false;
+    out->target = trim((struct http_text){rest.at, rest.len - 8});
+    return out->target.len > 0;
+}
+
+static void note_length(struct http_text value, struct http_head *out)
+{
+    uint64_t length = 0;
+    if (!parse_digits(value, &length) || (out->has_length && out->length != length)) {
+        out->length_conflict = true;
+        return;
+    }
+    out->has_length = true;
+    out->length = length;
+}
+
+static void note_field(struct http_text name, struct http_text value, struct http_head *out)
+{
+    bool last = false;
+    if (equals(name, "content-length")) {
+        note_length(value, out);
+    } else if (equals(name, "transfer-encoding")) {
+        (void)list_has(value, "chunked", &last);
+        out->chunked = last;
+        out->other_coding = !last && !equals(value, "identity");
+    } else if (equals(name, "connection") || equals(name, "proxy-connection")) {
+        if (list_has(value, "close", &last))
+            out->close = true;
+        if (list_has(value, "keep-alive", &last))
+            out->close = false;
+        out->upgrade = out->upgrade || list_has(value, "upgrade", &last);
+    } else if (equals(name, "host")) {
+        out->host = value;
+    } else if (equals(name, "authorization") || equals(name, "proxy-authorization") ||
+               equals(name, "cookie")) {
+        out->has_credentials = true;
+    }
+}
+
+enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned, struct http_head *out)
+{
+    size_t from = *scanned > 3 ? *scanned - 3 : 0;
+    size_t len = find_end(bytes, from);
+    if (len == 0) {
+        *scanned = cur_left(bytes);
+        return HTTP_HEAD_MORE;
+    }
+    *scanned = 0;
+    struct cursor head = cur_cut(bytes, len);
+    struct http_text line;
+    *out = (struct http_head){0};
+    if (!next_line(&head, &line))
+        return HTTP_HEAD_BAD;
+    bool response = line.len >= 5 && memcmp(line.at, "HTTP/", 5) == 0;
+    if (!(response ? parse_status_line(line, out) : parse_request_line(line, out)))
+        return HTTP_HEAD_BAD;
+    out->close = out->minor == 0;
+    while (next_line(&head, &line) && line.len > 0) {
+        const char *colon = memchr(line.at, ':', line.len);
+        if (colon == NULL || colon == line.at)
+            continue; /* obs-fold or damage: not a field of ours */
+        size_t name_len = (size_t)(colon - line.at);
+        note_field((struct http_text){line.at, name_len},
+                   trim((struct http_text){colon + 1, line.len - name_len - 1}), out);
+    }
+    return HTTP_HEAD_OK;
+}
+
+/* A segment that names one thing among many: numbers, UUIDs, long hex or mixed tokens. */
+static bool is_identifier(const char *at, size_t len)
+{
+    size_t digits = 0, hex = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = at[i];
+        bool digit = c >= '0' && c <= '9';
+        digits += digit;
+        hex += digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '-';
+    }
+    if (len == 0 || digits == 0)
+        return false;
+    return digits == len || (len >= 8 && hex == len) || (len >= 16 && digits * 4 >= len);
+}
+
+size_t http_path_template(struct http_text target, char *out, size_t size)
+{
+    const char *scheme = memmem(target.at, target.len, "://", 3);
+    if (scheme != NULL && target.at[0] != '/') { /* absolute form: the path begins after the host */
+        size_t used = (size_t)(scheme - target.at) + 3;
+        const char *slash = memchr(target.at + used, '/', target.len - used);
+        size_t skip = slash != NULL ? (size_t)(slash - target.at) : target.len;
+        target.at += skip;
+        target.len -= skip;
+    }
+    size_t end = 0, len = 0;
+    while (end < target.len && target.at[end] != '?' && target.at[end] != '#')
+        end++;
+    for (size_t i = 0; i < end && len + 6 < size;) {
+        size_t stop = i;
+        while (stop < end && target.at[stop] != '/')
+            stop++;
+        if (is_identifier(target.at + i, stop - i)) {
+            memcpy(out + len, "{id}", 4);
+            len += 4;
+        } else {
+            size_t room = size - len - 2;
+            size_t take = stop - i < room ? stop - i : room;
+            memcpy(out + len, target.at + i, take);
+            len += take;
+        }
+        if (stop < end)
+            out[len++] = '/';
+        i = stop + 1;
+    }
+    out[len] = '\0';
+    return len;
+}
