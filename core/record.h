@@ -188,6 +188,8 @@ enum tls_step { /* the last step reached, both directions */
     TLS_STEP_CLIENT_KEY_EXCHANGE, TLS_STEP_CLIENT_FINISHED, TLS_STEP_FINISHED
 };
 
+#define TLS_ALERT_HIDDEN 255
+
 struct tls_record {
     int64_t flow_id;
     int64_t client_hello_ns, server_hello_ns, finished_ns; /* -1 unseen */
@@ -213,7 +215,8 @@ struct tls_record {
     bool client_certificate_empty;
     uint32_t client_hello_bytes;   /* handshake message with header */
     uint32_t client_hello_segments;
-    int16_t alert;                 /* first fatal (or handshake-ending) alert, -1 none */
+    int16_t alert;                 /* first fatal (or handshake-ending) alert, -1 none;
+                                      TLS_ALERT_HIDDEN: encrypted, its number cannot be told */
     uint8_t alert_by;              /* enum side */
     uint8_t alert_level;           /* 1 warning, 2 fatal, 0 unknown (inferred) */
     uint8_t alert_step;            /* enum tls_step when it came */
@@ -417,15 +420,18 @@ enum column_type {
     COLUMN_ADDRESS,   /* struct address, TEXT outside */
     COLUMN_NAMED,     /* uint8_t with names[]: TEXT outside */
     COLUMN_FINDING,   /* uint16_t, enum finding_code + 1: its code outside */
-    COLUMN_BLOB       /* const uint8_t*, length in the next int64_t member `der_len`-like */
+    COLUMN_BLOB       /* const uint8_t*; the member right behind it is its int64_t length */
 };
 
 #define COLUMN_KEY (1u << 0)           /* primary key (together with the others so marked) */
 #define COLUMN_NEGATIVE_IS_NULL (1u << 1)
 #define COLUMN_ZERO_IS_NULL (1u << 2)
-#define COLUMN_DICTIONARY (1u << 3)    /* TEXT that repeats: kept in `strings`, joined by the views */
-#define COLUMN_INDEXED (1u << 4)       /* secondary index, made at the end of a read */
-#define COLUMN_NOT_JSON (1u << 5)
+#define COLUMN_NOT_JSON (1u << 3)
+
+/* Small members share one stored integer, `packed`; SQL shows each as a column computed from it. */
+struct column_bits {
+    uint8_t shift, width;              /* width 0: a column of its own */
+};
 
 struct column {
     const char *name;
@@ -434,9 +440,11 @@ struct column {
     size_t size;                       /* of the member: COLUMN_CHARS capacity */
     const char *unit;                  /* "ns", "bytes", "count", "" */
     unsigned flags;
-    const char *const *names;          /* COLUMN_NAMED: NULL-terminated, names[0] NULL-able via "" */
+    const char *const *names;          /* COLUMN_NAMED: NULL-terminated; "" is NULL outside */
+    const char *(*word)(unsigned value); /* COLUMN_NAMED without names: NULL when out of range */
     const char *sentence;              /* what it means, English, for docs/schema.md */
     const char *references;            /* "flows(id)" or NULL */
+    struct column_bits bits;
 };
 
 enum record_kind {
@@ -464,6 +472,22 @@ const struct record_table *record_table_find(const char *table);
 /* Stable English word of a COLUMN_NAMED value ("" when out of range); and back, -1 when unknown. */
 const char *column_name_of(const struct column *column, unsigned value);
 int column_value_of(const struct column *column, const char *name);
+
+/* The member of a column; all but REAL, TEXT, CHARS, ADDRESS and BLOB are integers. A uint64_t above
+ * INT64_MAX is given as INT64_MAX: SQL has no larger one. */
+int64_t column_get_integer(const struct column *column, const void *record);
+void column_set_integer(const struct column *column, int64_t value, void *record);
+/* Whether that integer stands for "absent", and the integer that does. */
+bool column_is_absent(const struct column *column, int64_t value);
+int64_t column_absent_value(const struct column *column);
+double column_get_real(const struct column *column, const void *record);
+/* The text of a TEXT or CHARS member; never NULL, "" is absent. Borrowed from the record. */
+const char *column_get_text(const struct column *column, const void *record);
+/* TEXT keeps the pointer, CHARS copies what fits. */
+void column_set_text(const struct column *column, const char *text, void *record);
+struct address column_get_address(const struct column *column, const void *record);
+/* The bytes of a BLOB member; NULL and 0 when absent. */
+const uint8_t *column_get_blob(const struct column *column, const void *record, size_t *len);
 
 const char *side_name(unsigned side);
 const char *outcome_name(unsigned outcome);

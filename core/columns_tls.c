@@ -1,0 +1,145 @@
+/* Columns of tls_sessions, certificates, tls_certificates and http_transactions. */
+#include "core/columns.h"
+
+#define RECORD tls_record
+static const struct column tls_columns[] = {
+    REF(flow_id, "flows(id)", COLUMN_KEY, "The connection that carried the TLS session."),
+    COL(client_hello_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Time of the ClientHello, ns since 1970 UTC; NULL unseen."),
+    COL(server_hello_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Time of the ServerHello, ns since 1970 UTC; NULL unseen."),
+    COL(finished_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Time at which the handshake was complete, ns since 1970 UTC; NULL never."),
+    COL(client_hello_frame, "", COLUMN_ZERO_IS_NULL, "Frame in which the ClientHello ends."),
+    COL(server_hello_frame, "", COLUMN_ZERO_IS_NULL, "Frame in which the ServerHello ends."),
+    COL(version_offered, "", COLUMN_ZERO_IS_NULL,
+        "Highest version offered by the client, as a number: 771 is TLS 1.2, 772 TLS 1.3, 257 TLCP."),
+    COL(version, "", COLUMN_ZERO_IS_NULL,
+        "Version chosen by the server, as a number: 771 is TLS 1.2, 772 TLS 1.3, 257 TLCP."),
+    COL(cipher, "", COLUMN_ZERO_IS_NULL, "IANA number of the chosen cipher suite."),
+    COL_AS("named_group", group, "", COLUMN_ZERO_IS_NULL,
+           "IANA number of the group of the key exchange."),
+    COL(cipher_name, "", 0, "IANA name of the chosen cipher suite."),
+    COL(versions_offered, "", 0, "Versions offered by the client, best first, comma separated."),
+    COL(sni, "", 0, "Server name that the client asked for (RFC 6066 3)."),
+    COL(alpn_offered, "", 0, "Application protocols offered by the client, comma separated."),
+    COL(alpn, "", 0, "Application protocol chosen by the server; visible up to TLS 1.2."),
+    COL(ja3, "", 0, "JA3 fingerprint of the ClientHello."),
+    COL(ja3s, "", 0, "JA3S fingerprint of the ServerHello."),
+    COL(ja4, "", 0, "JA4 fingerprint of the ClientHello."),
+    COL(history, "", 0, "Zeek's ssl_history letters; upper case is the client."),
+    NAMED(step, column_tls_steps, 0, "Last step that the handshake reached."),
+    COL(established, "bool", 0, "1: both sides finished, as far as the wire can tell."),
+    COL(resumed, "bool", 0, "1: an earlier session was resumed."),
+    COL(hello_retry, "bool", 0, "1: the server asked for another key share (HelloRetryRequest)."),
+    COL(client_certificate_requested, "bool", 0, "1: the server asked for a client certificate."),
+    COL(client_certificate_sent, "bool", 0, "1: the client sent a certificate, not an empty list."),
+    COL(client_certificate_empty, "bool", 0, "1: the client answered with an empty list."),
+    COL(client_hello_bytes, "bytes", 0, "Length of the ClientHello message with its header."),
+    COL(client_hello_segments, "count", 0, "TCP segments that the ClientHello came in."),
+    COL(alert, "", COLUMN_NEGATIVE_IS_NULL,
+        "IANA number of the alert that ended the handshake or session; 255: encrypted, unreadable."),
+    NAMED(alert_by, column_sides, 0, "Side that sent the alert."),
+    COL(alert_level, "", COLUMN_ZERO_IS_NULL, "1 warning, 2 fatal; NULL unknown."),
+    NAMED(alert_step, column_tls_steps, 0, "Step of the handshake when the alert came."),
+    COL(alert_inferred, "bool", 0, "1: the alert was encrypted and is told from record lengths."),
+    COL(alert_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Time of the alert, ns since 1970 UTC."),
+    COL(alert_frame, "", COLUMN_ZERO_IS_NULL, "Frame of the alert."),
+    COL(close_notify_client, "bool", 0, "1: the client said goodbye with close_notify."),
+    COL(close_notify_server, "bool", 0, "1: the server said goodbye with close_notify."),
+    COL(plaintext_client, "bool", 0, "1: the client's first bytes are not TLS where TLS is spoken."),
+    COL(plaintext_server, "bool", 0, "1: the answer to the ClientHello is not TLS."),
+    COL(client_app_records, "count", 0, "Application data records sent by the client."),
+    COL(server_app_records, "count", 0, "Application data records sent by the server."),
+    COL(hello_delay_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "From the end of the ClientHello to the start of the ServerHello at the capture point."),
+    COL(certificate_count, "count", 0, "Certificates that the server sent."),
+    COL(client_ciphers, "", 0, "Cipher suites offered by the client, in hex, comma separated."),
+};
+
+const struct record_table record_tls = {
+    .kind = RECORD_TLS, .table = "tls_sessions", .json_type = "tls",
+    .sentence = "One row per connection that spoke, or tried to speak, TLS or TLCP.",
+    .record_size = sizeof(struct tls_record), TABLE_OF(tls_columns)};
+
+#undef RECORD
+#define RECORD certificate_record
+_Static_assert(offsetof(struct certificate_record, der_len) ==
+                   offsetof(struct certificate_record, der) + sizeof(const uint8_t *),
+               "the length of a blob lies right behind it");
+
+static const struct column certificate_columns[] = {
+    COL(id, "", COLUMN_KEY, "Number of the certificate in order of first sight, from 1."),
+    COL(sha256, "", 0, "SHA-256 of the DER bytes, hex: the certificate's fingerprint."),
+    COL(subject, "", 0, "Subject, written as RFC 4514 says."),
+    COL(issuer, "", 0, "Issuer, written as RFC 4514 says."),
+    COL(subject_cn, "", 0, "Common name of the subject."),
+    COL(issuer_cn, "", 0, "Common name of the issuer."),
+    COL(serial, "", 0, "Serial number, hex."),
+    COL(san, "", 0, "Subject alternative names: DNS:a,DNS:b,IP:192.0.2.1."),
+    COL(not_before_ns, "ns", 0, "Start of validity, ns since 1970 UTC."),
+    COL(not_after_ns, "ns", 0, "End of validity, ns since 1970 UTC."),
+    COL(key_type, "", 0, "Kind of the public key: RSA, EC, SM2, Ed25519."),
+    COL(key_bits, "bits", COLUMN_ZERO_IS_NULL, "Size of the public key in bits."),
+    COL(curve, "", 0, "Curve of an EC or SM2 key."),
+    COL(signature, "", 0, "Algorithm of the issuer's signature, in OpenSSL's words."),
+    COL(self_signed, "bool", 0, "1: its signature checks with its own key."),
+    COL(is_ca, "bool", 0, "1: basic constraints say that it may issue certificates."),
+    COL(rsa_exponent, "", COLUMN_ZERO_IS_NULL, "RSA public exponent; NULL not RSA, -1 above 2^62."),
+    COL(spki_sha256, "", 0, "SHA-256 of the public key (SubjectPublicKeyInfo), hex: what pins hold."),
+    COL(key_usage, "", 0, "Key usages, comma separated; NULL when not limited."),
+    COL(parse_error, "", 0, "Why the certificate could not be read; NULL when it could."),
+    COL(der, "", COLUMN_NOT_JSON, "The certificate itself, DER."),
+    COL(first_seen_ns, "ns", 0, "Time of the packet that first showed it, ns since 1970 UTC."),
+};
+
+const struct record_table record_certificates = {
+    .kind = RECORD_CERTIFICATE, .table = "certificates", .json_type = "certificate",
+    .sentence = "Each distinct certificate seen in clear, once per read.",
+    .record_size = sizeof(struct certificate_record), TABLE_OF(certificate_columns)};
+
+#undef RECORD
+#define RECORD tls_certificate_record
+static const struct column tls_certificate_columns[] = {
+    REF(flow_id, "flows(id)", COLUMN_KEY, "The connection."),
+    NAMED(side, column_sides, COLUMN_KEY, "Side that sent the certificate."),
+    COL(position, "", COLUMN_KEY, "Place in the message: 0 is the sender's own certificate."),
+    REF(certificate_id, "certificates(id)", 0, "The certificate."),
+};
+
+const struct record_table record_tls_certificates = {
+    .kind = RECORD_TLS_CERTIFICATE, .table = "tls_certificates", .json_type = "tls_certificate",
+    .sentence = "Which certificates a TLS session showed, and in what order.",
+    .record_size = sizeof(struct tls_certificate_record), TABLE_OF(tls_certificate_columns)};
+
+#undef RECORD
+#define RECORD http_record
+static const struct column http_columns[] = {
+    REF(flow_id, "flows(id)", COLUMN_KEY, "The connection."),
+    COL(number, "", COLUMN_KEY, "Order of the request within the connection, from 1."),
+    COL(method, "", 0, "Request method; NULL when only the answer was seen."),
+    COL(host, "", 0, "Host that the request names."),
+    COL(path, "", 0, "Path as a template: ids are replaced, the query is dropped."),
+    COL(status, "", COLUMN_ZERO_IS_NULL, "Status of the final answer; NULL without an answer."),
+    COL(request_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "First byte of the request, ns since 1970 UTC."),
+    COL(request_end_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Last byte of the request, ns since 1970 UTC."),
+    COL(response_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "First byte of the final answer, ns since 1970 UTC."),
+    COL(response_end_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Last byte of the answer, ns since 1970 UTC."),
+    COL(request_frame, "", COLUMN_ZERO_IS_NULL, "Frame in which the request begins."),
+    COL(response_frame, "", COLUMN_ZERO_IS_NULL, "Frame in which the final answer begins."),
+    COL(request_bytes, "bytes", 0, "Bytes of the request's body."),
+    COL(response_bytes, "bytes", 0, "Bytes of the answer's body."),
+    COL(wait_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "From the end of the request to the first byte of the answer, less the smallest round trip."),
+    COL(has_credentials, "bool", 0,
+        "1: Authorization, Cookie or Proxy-Authorization was sent; values are never kept."),
+    COL(complete, "bool", 0, "1: request and answer were seen whole."),
+    COL(truncated, "bool", 0, "1: the answer ended before its own length or last chunk."),
+    NAMED(ended_by, column_sides, 0, "Side that ended a truncated or unanswered exchange."),
+};
+
+const struct record_table record_http = {
+    .kind = RECORD_HTTP, .table = "http_transactions", .json_type = "http",
+    .sentence = "One row per HTTP request and its answer, where they cross the wire in clear.",
+    .record_size = sizeof(struct http_record), TABLE_OF(http_columns)};
