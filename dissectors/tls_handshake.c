@@ -1,0 +1,470 @@
+/* Handshake messages, ChangeCipherSpec and alerts that can be read. */
+#include "dissectors/ja3.h"
+#include "dissectors/names.h"
+#include "dissectors/tls_hello.h"
+#include "dissectors/tls_state.h"
+#include "dissectors/x509.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    MESSAGE_HELLO_REQUEST = 0,
+    MESSAGE_CLIENT_HELLO = 1,
+    MESSAGE_SERVER_HELLO = 2,
+    MESSAGE_HELLO_VERIFY = 3,
+    MESSAGE_SESSION_TICKET = 4,
+    MESSAGE_OLD_HELLO_RETRY = 6, /* TLS 1.3 drafts up to 22 */
+    MESSAGE_CERTIFICATE = 11,
+    MESSAGE_SERVER_KEY_EXCHANGE = 12,
+    MESSAGE_CERTIFICATE_REQUEST = 13,
+    MESSAGE_SERVER_HELLO_DONE = 14,
+    MESSAGE_CERTIFICATE_VERIFY = 15,
+    MESSAGE_CLIENT_KEY_EXCHANGE = 16,
+    MESSAGE_FINISHED = 20,
+    MESSAGE_CERTIFICATE_URL = 21,
+    MESSAGE_CERTIFICATE_STATUS = 22,
+    MESSAGE_SUPPLEMENTAL_DATA = 23,
+    ALERT_WARNING = 1,
+    ALERT_FATAL = 2,
+    ALERT_NO_CERTIFICATE = 41,
+    ALERT_USER_CANCELED = 90
+};
+
+/* Zeek's letters of ssl_history by message type. */
+static const char letters[] = {
+    [MESSAGE_HELLO_REQUEST] = 'H',       [MESSAGE_CLIENT_HELLO] = 'C',
+    [MESSAGE_SERVER_HELLO] = 'S',        [MESSAGE_HELLO_VERIFY] = 'V',
+    [MESSAGE_SESSION_TICKET] = 'T',      [MESSAGE_OLD_HELLO_RETRY] = 'J',
+    [MESSAGE_CERTIFICATE] = 'X',         [MESSAGE_SERVER_KEY_EXCHANGE] = 'K',
+    [MESSAGE_CERTIFICATE_REQUEST] = 'R', [MESSAGE_SERVER_HELLO_DONE] = 'N',
+    [MESSAGE_CERTIFICATE_VERIFY] = 'Y',  [MESSAGE_CLIENT_KEY_EXCHANGE] = 'G',
+    [MESSAGE_FINISHED] = 'F',            [MESSAGE_CERTIFICATE_URL] = 'Q',
+    [MESSAGE_CERTIFICATE_STATUS] = 'U',  [MESSAGE_SUPPLEMENTAL_DATA] = 'Q',
+};
+
+bool tls_is_message_type(uint8_t type)
+{
+    return type < sizeof letters && letters[type] != '\0';
+}
+
+void tls_add_letter(struct tls_record *tls, enum side role, char letter)
+{
+    size_t len = strlen(tls->history);
+    char shown = role == SIDE_CLIENT ? letter : (char)(letter | 0x20);
+    bool repeated = letter == 'D' && len > 0 && tls->history[len - 1] == shown;
+    if (len + 1 < sizeof tls->history && !repeated)
+        tls->history[len] = shown;
+}
+
+void tls_advance(struct tls_record *tls, enum tls_step step)
+{
+    if (step > tls->step)
+        tls->step = (uint8_t)step;
+}
+
+void tls_emit(const struct tls_state *state, struct dissect_context *context, enum event_kind kind,
+              enum side role)
+{
+    if (context->event != NULL)
+        context->event(context->event_self, kind, tls_role(state, role), context->time_ns,
+                       context->frame);
+}
+
+void tls_establish(struct tls_state *state, enum side role, struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    if (tls->established)
+        return;
+    tls->established = true;
+    tls_advance(tls, TLS_STEP_FINISHED);
+    tls->finished_ns = context->time_ns;
+    context->flow->facts |= FLOW_FACT_TLS_FINISHED;
+    if (tls->alert_inferred) {
+        tls->alert = -1;
+        tls->alert_inferred = false;
+        tls->alert_by = SIDE_NONE;
+    }
+    tls_emit(state, context, EVENT_TLS_FINISHED, role);
+}
+
+/* ---- ClientHello --------------------------------------------------------------------------------- */
+
+/* Appends text, with a comma before it unless it is the first; leaves out what does not fit. */
+static void append_item(char *list, size_t size, const char *item, size_t len)
+{
+    size_t used = strlen(list);
+    if (len == 0 || used + len + 2 > size)
+        return;
+    if (used > 0)
+        list[used++] = ',';
+    memcpy(list + used, item, len);
+    list[used + len] = '\0';
+}
+
+static void append_version(char *list, size_t size, uint16_t version)
+{
+    char number[8];
+    const char *name = tls_version_name(version);
+    if (name == NULL) {
+        snprintf(number, sizeof number, "0x%04x", version);
+        name = number;
+    }
+    append_item(list, size, name, strlen(name));
+}
+
+static const char *versions_text(const struct tls_client_hello *hello, struct intern *strings)
+{
+    char list[256] = "";
+    struct cursor versions = hello->supported_versions;
+    while (cur_left(&versions) >= 2) {
+        uint16_t version = cur_u16(&versions);
+        if (!tls_is_grease(version))
+            append_version(list, sizeof list, version);
+    }
+    if (list[0] == '\0')
+        append_version(list, sizeof list, hello->legacy_version);
+    return intern_text(strings, list);
+}
+
+/* "h2,http/1.1"; *has_h2 tells that h2 is one of them. */
+static const char *alpn_text(struct cursor names, struct intern *strings, bool *has_h2)
+{
+    char list[256] = "";
+    while (cur_left(&names) > 0) {
+        struct cursor name = cur_cut(&names, cur_u8(&names));
+        size_t len = cur_left(&name);
+        bool grease = len == 2 && (name.at[0] & 15) == 10 && name.at[0] == name.at[1];
+        if (!grease)
+            append_item(list, sizeof list, (const char *)name.at, len);
+        *has_h2 |= len == 2 && memcmp(name.at, "h2", 2) == 0;
+    }
+    return intern_bytes(strings, list, strlen(list));
+}
+
+static const char *ciphers_text(struct cursor ciphers, struct intern *strings)
+{
+    static const char hex[] = "0123456789abcdef";
+    char list[1024];
+    size_t len = 0;
+    while (cur_left(&ciphers) >= 2 && len + 6 < sizeof list) {
+        uint16_t cipher = cur_u16(&ciphers);
+        if (tls_is_grease(cipher))
+            continue;
+        if (len > 0)
+            list[len++] = ',';
+        for (int shift = 12; shift >= 0; shift -= 4)
+            list[len++] = hex[cipher >> shift & 15];
+    }
+    return intern_bytes(strings, list, len);
+}
+
+/* The time, size and version that every form of ClientHello has. */
+static void note_client_hello(struct tls_state *state, const struct tls_client_hello *hello,
+                              uint32_t size, struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    const struct tls_stream *stream = &state->stream[tls_role(state, SIDE_CLIENT)];
+    state->client_hello = true;
+    tls->client_hello_ns = context->time_ns;
+    tls->client_hello_frame = context->frame;
+    tls->client_hello_bytes = size;
+    tls->client_hello_segments = stream->segments;
+    tls->version_offered = tls_client_hello_version(hello);
+    tls->versions_offered = versions_text(hello, context->strings);
+    state->offered_13 = tls_version_is_13(tls->version_offered);
+    if (hello->legacy_version == TLS_VERSION_TLCP)
+        context->flow->app = "tlcp";
+}
+
+static void handle_client_hello(struct tls_state *state, struct cursor body,
+                                struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    struct tls_client_hello hello;
+    uint32_t size = (uint32_t)cur_left(&body) + 4;
+    tls_emit(state, context, EVENT_CLIENT_HELLO, SIDE_CLIENT);
+    state->client_hello_end_ns = context->time_ns;
+    if (!tls_client_hello_parse(body, &hello) || state->client_hello)
+        return; /* the second one after a HelloRetryRequest tells nothing new */
+    tls_advance(tls, TLS_STEP_CLIENT_HELLO);
+    note_client_hello(state, &hello, size, context);
+    tls->sni = intern_bytes(context->strings, (const char *)hello.sni.at, cur_left(&hello.sni));
+    if (tls->sni != NULL)
+        context->flow->name = tls->sni;
+    tls->alpn_offered = alpn_text(hello.alpn, context->strings, &state->offered_h2);
+    tls->client_ciphers = ciphers_text(hello.ciphers, context->strings);
+    ja3_of_client(&hello, tls->ja3);
+    ja4_of_client(&hello, tls->ja4);
+    state->offered_early_data = hello.has_early_data;
+    if (cur_left(&hello.session_id) <= sizeof state->session_id) {
+        state->session_id_len = (uint8_t)cur_left(&hello.session_id);
+        memcpy(state->session_id, hello.session_id.at, state->session_id_len);
+    }
+}
+
+void tls_handle_sslv2_hello(struct tls_state *state, struct cursor record,
+                            struct dissect_context *context)
+{
+    struct tls_client_hello hello;
+    uint32_t size = (uint32_t)cur_left(&record);
+    if (!tls_sslv2_hello_parse(record, &hello))
+        return;
+    state->sslv2 = true;
+    tls_add_letter(context->tls, SIDE_CLIENT, 'C');
+    tls_advance(context->tls, TLS_STEP_CLIENT_HELLO);
+    note_client_hello(state, &hello, size, context);
+    state->client_hello_end_ns = context->time_ns;
+    tls_emit(state, context, EVENT_CLIENT_HELLO, SIDE_CLIENT);
+}
+
+void tls_handle_sslv2_answer(struct tls_state *state, struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    state->server_hello = true;
+    tls->version = TLS_VERSION_SSL2;
+    tls->server_hello_ns = context->time_ns;
+    tls->server_hello_frame = context->frame;
+    tls_add_letter(tls, SIDE_SERVER, 'S');
+    tls_advance(tls, TLS_STEP_SERVER_HELLO);
+    tls_emit(state, context, EVENT_SERVER_HELLO, SIDE_SERVER);
+}
+
+/* ---- ServerHello --------------------------------------------------------------------------------- */
+
+/* TLS 1.3 begins: ChangeCipherSpec means nothing, and no handshake message comes in clear again. */
+static void begin_tls13(struct tls_state *state, bool is_retry)
+{
+    for (int side = 0; side < 2; side++) {
+        state->party[side].encrypted = false;
+        state->stream[side].opaque = !is_retry;
+    }
+}
+
+static void note_hello_delay(struct tls_state *state, struct dissect_context *context)
+{
+    const struct tls_stream *stream = &state->stream[tls_role(state, SIDE_SERVER)];
+    /* The bytes shown begin with the first record of the answer. */
+    int64_t start = stream->records <= 1 ? context->first_time_ns : context->time_ns;
+    if (state->client_hello && start >= state->client_hello_end_ns)
+        context->tls->hello_delay_ns = start - state->client_hello_end_ns;
+}
+
+static void handle_retry(struct tls_state *state, const struct tls_server_hello *hello,
+                         struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    tls->hello_retry = true;
+    tls->version = hello->version;
+    tls->group = hello->group;
+    tls_add_letter(tls, SIDE_SERVER, 'J');
+    tls_advance(tls, TLS_STEP_HELLO_RETRY);
+    begin_tls13(state, true);
+    tls_emit(state, context, EVENT_SERVER_HELLO, SIDE_SERVER);
+    if (tls->hello_delay_ns < 0)
+        note_hello_delay(state, context);
+}
+
+static void handle_server_hello(struct tls_state *state, struct cursor body,
+                                struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    struct tls_server_hello hello;
+    if (!tls_server_hello_parse(body, &hello) || state->server_hello) {
+        tls_add_letter(tls, SIDE_SERVER, 'S');
+        return;
+    }
+    if (hello.is_retry) {
+        handle_retry(state, &hello, context);
+        return;
+    }
+    state->server_hello = true;
+    tls_add_letter(tls, SIDE_SERVER, 'S');
+    tls_advance(tls, TLS_STEP_SERVER_HELLO);
+    tls->server_hello_ns = context->time_ns;
+    tls->server_hello_frame = context->frame;
+    if (tls->hello_delay_ns < 0)
+        note_hello_delay(state, context);
+    tls->version = hello.version;
+    tls->cipher = hello.cipher;
+    tls->cipher_name = tls_cipher_name(hello.cipher);
+    if (hello.group != 0)
+        tls->group = hello.group;
+    if (cur_left(&hello.alpn) > 0)
+        tls->alpn = intern_bytes(context->strings, (const char *)hello.alpn.at,
+                                 cur_left(&hello.alpn));
+    ja3_of_server(&hello, tls->ja3s);
+    if (hello.version == TLS_VERSION_TLCP)
+        context->flow->app = "tlcp";
+    if (tls_version_is_13(hello.version)) {
+        tls->resumed = hello.has_psk;
+        begin_tls13(state, false);
+    }
+    tls_emit(state, context, EVENT_SERVER_HELLO, SIDE_SERVER);
+}
+
+/* ---- the rest of the flights ---------------------------------------------------------------------- */
+
+static void keep_certificate(struct tls_state *state, enum side role, int64_t position,
+                             struct cursor der, struct dissect_context *context)
+{
+    if (context->certificates == NULL || state->certificate_count >= LIMIT_TLS_CERTIFICATES)
+        return;
+    int64_t id = certificate_cache_lookup(context->certificates, der.at, cur_left(&der),
+                                          context->time_ns, context->sink, context->capture_id);
+    if (id == 0)
+        return;
+    struct tls_certificate_record *row = &state->certificates[state->certificate_count++];
+    row->side = (uint8_t)role;
+    row->position = position;
+    row->certificate_id = id;
+}
+
+static void handle_certificate(struct tls_state *state, enum side role, struct cursor body,
+                               struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    uint32_t count = 0;
+    struct cursor list = cur_cut(&body, cur_u24(&body));
+    bool readable = cur_ok(&list);
+    while (cur_left(&list) > 0) {
+        struct cursor der = cur_cut(&list, cur_u24(&list));
+        if (!cur_ok(&list) || cur_left(&der) == 0)
+            break;
+        keep_certificate(state, role, count, der, context);
+        count++;
+    }
+    tls_emit(state, context, EVENT_CERTIFICATE, role);
+    if (role == SIDE_SERVER) {
+        state->server_certificate = true;
+        tls->certificate_count = count;
+        tls_advance(tls, TLS_STEP_SERVER_CERTIFICATE);
+        return;
+    }
+    tls->client_certificate_sent = count > 0;
+    tls->client_certificate_empty = readable && count == 0;
+    tls_advance(tls, TLS_STEP_CLIENT_CERTIFICATE);
+}
+
+/* RFC 8422 5.4: named_curve(3), group. Only where the suite says that the parameters are such. */
+static void read_group(struct cursor body, struct tls_record *tls)
+{
+    const char *name = tls->cipher_name;
+    bool is_curve = name != NULL && (strstr(name, "ECDH") != NULL) && cur_u8(&body) == 3;
+    uint16_t group = is_curve ? cur_u16(&body) : 0;
+    if (group != 0 && cur_ok(&body))
+        tls->group = group;
+}
+
+static void handle_server_message(struct tls_state *state, uint8_t type, struct cursor body,
+                                  struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    switch (type) {
+    case MESSAGE_SERVER_KEY_EXCHANGE:
+        state->server_key_exchange = true;
+        read_group(body, tls);
+        break;
+    case MESSAGE_CERTIFICATE_REQUEST:
+        tls->client_certificate_requested = true;
+        break;
+    case MESSAGE_SERVER_HELLO_DONE:
+        state->server_done = true;
+        tls_advance(tls, TLS_STEP_SERVER_DONE);
+        break;
+    case MESSAGE_OLD_HELLO_RETRY:
+        tls->hello_retry = true;
+        tls_advance(tls, TLS_STEP_HELLO_RETRY);
+        break;
+    default:
+        break;
+    }
+}
+
+void tls_handle_message(struct tls_state *state, enum side role, uint8_t type, struct cursor body,
+                        struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    bool reversed = (type == MESSAGE_CLIENT_HELLO && role == SIDE_SERVER) ||
+                    (type == MESSAGE_SERVER_HELLO && role == SIDE_CLIENT);
+    if (reversed && !state->client_hello && !state->server_hello) {
+        struct tls_party party = state->party[SIDE_CLIENT];
+        state->party[SIDE_CLIENT] = state->party[SIDE_SERVER];
+        state->party[SIDE_SERVER] = party;
+        state->flipped = !state->flipped;
+        role = (enum side)(1 - (int)role);
+        tls_add_letter(tls, SIDE_CLIENT, '^');
+    }
+    if (type == MESSAGE_SERVER_HELLO && role == SIDE_SERVER) {
+        handle_server_hello(state, body, context);
+        return;
+    }
+    tls_add_letter(tls, role, letters[type]);
+    if (type == MESSAGE_CLIENT_HELLO && role == SIDE_CLIENT)
+        handle_client_hello(state, body, context);
+    else if (type == MESSAGE_CERTIFICATE)
+        handle_certificate(state, role, body, context);
+    else if (type == MESSAGE_CLIENT_KEY_EXCHANGE && role == SIDE_CLIENT)
+        tls_advance(tls, TLS_STEP_CLIENT_KEY_EXCHANGE);
+    else if (role == SIDE_SERVER)
+        handle_server_message(state, type, body, context);
+}
+
+void tls_handle_ccs(struct tls_state *state, enum side role, struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    struct tls_party *party = &state->party[role];
+    tls_add_letter(tls, role, 'I');
+    if (tls_version_is_13(tls->version))
+        return;
+    party->encrypted = true;
+    /* No certificate, no key exchange, no ServerHelloDone: the keys come from an earlier session. */
+    if (role == SIDE_SERVER && state->server_hello && !party->lost && !state->server_certificate &&
+        !state->server_key_exchange && !state->server_done)
+        tls->resumed = true;
+}
+
+/* ---- alerts ---------------------------------------------------------------------------------------- */
+
+static void keep_alert(struct tls_record *tls, enum side role, uint8_t level, uint8_t number,
+                       const struct dissect_context *context)
+{
+    if (tls->alert >= 0 && !tls->alert_inferred)
+        return;
+    tls->alert = number;
+    tls->alert_by = (uint8_t)role;
+    tls->alert_level = level;
+    tls->alert_step = tls->step;
+    tls->alert_inferred = false;
+    tls->alert_ns = context->time_ns;
+    tls->alert_frame = context->frame;
+}
+
+void tls_handle_alert(struct tls_state *state, enum side role, uint8_t level, uint8_t number,
+                      struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    if (level != ALERT_WARNING && level != ALERT_FATAL)
+        return;
+    tls_add_letter(tls, role, 'L');
+    tls_emit(state, context, EVENT_ALERT, role);
+    if (number == 0) {
+        *(role == SIDE_CLIENT ? &tls->close_notify_client : &tls->close_notify_server) = true;
+        return;
+    }
+    if (tls->established)
+        return; /* all alerts are encrypted by now: not the work of either end */
+    if (number == ALERT_NO_CERTIFICATE && role == SIDE_CLIENT && level == ALERT_WARNING)
+        tls->client_certificate_empty = true; /* SSL 3.0 says so instead of an empty list */
+    bool ends = level == ALERT_FATAL ||
+                (tls_version_is_13(tls->version) && number != ALERT_USER_CANCELED);
+    if (ends) {
+        keep_alert(tls, role, level, number, context);
+        return;
+    }
+    state->warning = number;
+    state->warning_by = (uint8_t)role;
+    state->warning_step = tls->step;
+    state->warning_ns = context->time_ns;
+    state->warning_frame = context->frame;
+}
