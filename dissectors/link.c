@@ -125,10 +125,14 @@ enum walk_next link_pppoe(struct walk *w)
     return WALK_PPP;
 }
 
-/* RFC 1661 2: the protocol takes one byte when its low bit is set, else two. */
+/* RFC 1661 2: the protocol takes one byte when its low bit is set, else two. Address and control
+ * (RFC 1662 3.1) may stand before it or be left out. */
 enum walk_next link_ppp(struct walk *w)
 {
-    struct cursor head;
+    struct cursor head = w->bytes;
+    if (cur_u16(&head) == 0xff03) {
+        cur_skip(&w->bytes, 2);
+    }
     if (!walk_peek(w, 1, &head)) {
         return WALK_DONE;
     }
@@ -152,7 +156,7 @@ enum walk_next link_ppp(struct walk *w)
     }
 }
 
-/* Address and control (RFC 1662 3.1) may be left out; 0f 00 and 8f 00 are Cisco's HDLC instead. */
+/* 0f 00 and 8f 00 in the place of address and control are Cisco's HDLC. */
 static enum walk_next open_ppp(struct walk *w)
 {
     struct cursor head;
@@ -168,9 +172,6 @@ static enum walk_next open_ppp(struct walk *w)
         uint16_t ethertype = cur_u16(&head);
         cur_skip(&w->bytes, 4);
         return network_is(w, ethertype);
-    }
-    if (first == 0xff03) {
-        cur_skip(&w->bytes, 2);
     }
     return WALK_PPP;
 }

@@ -83,16 +83,36 @@ static enum walk_next open_gre(struct walk *w, uint32_t *id)
     return next;
 }
 
-/* VXLAN (RFC 7348 5): flags, reserved (3), VNI (3), reserved (1). Others use the port as well, so
- * that flags and reserved bytes must be as the RFC has them, and an Ethernet frame must follow. */
+/* Whether the frame that `rest` begins with holds a network protocol that we read. */
+static bool is_frame_we_read(struct cursor rest)
+{
+    cur_skip(&rest, 12);
+    switch (cur_u16(&rest)) {
+    case ETHERTYPE_IPV4:
+    case ETHERTYPE_IPV6:
+    case ETHERTYPE_ARP:
+    case ETHERTYPE_VLAN:
+    case ETHERTYPE_QINQ:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* VXLAN (RFC 7348 5): flags, reserved (3), VNI (3), reserved (1). The port may as well be the one that
+ * somebody's UDP socket drew. Reserved fields are zero, yet to be ignored when they are not: then the
+ * frame inside must convince. */
 static enum walk_next open_vxlan(struct walk *w, uint32_t *id)
 {
     struct cursor rest = w->bytes;
     uint8_t flags = cur_u8(&rest);
-    cur_skip(&rest, 3);
+    uint32_t reserved = cur_u24(&rest);
     uint32_t vni = cur_u24(&rest);
-    uint8_t reserved = cur_u8(&rest);
-    if (!cur_ok(&rest) || (flags & 0x08) == 0 || reserved != 0 || walk_left(w) < 8 + 14) {
+    reserved |= cur_u8(&rest);
+    if (!cur_ok(&rest) || (flags & 0x08) == 0 || walk_left(w) < 8 + 14) {
+        return WALK_DONE;
+    }
+    if ((flags != 0x08 || reserved != 0) && !is_frame_we_read(rest)) {
         return WALK_DONE;
     }
     w->bytes = rest;
