@@ -132,7 +132,7 @@ static void flip(struct engine *e, struct flow *flow)
             flow->events.at[i].side = !flow->events.at[i].side;
     }
     if (flow->stream != NULL)
-        stream_flip(flow->stream);
+        tcp_stream_flip(flow->stream);
     (void)e;
 }
 
@@ -145,7 +145,7 @@ static enum side note_first(struct engine *e, struct flow *flow, enum side side,
     bool server_words = first == FIRST_SERVER_HELLO || first == FIRST_HTTP_RESPONSE;
     bool wrong = (client_words && side == SIDE_SERVER) || (server_words && side == SIDE_CLIENT);
     if (flow->direction_guessed && wrong &&
-        (flow->stream == NULL || stream_dissector(flow->stream) == NULL)) {
+        (flow->stream == NULL || tcp_stream_dissector(flow->stream) == NULL)) {
         flip(e, flow);
         side = !side;
     }
@@ -167,17 +167,17 @@ static enum side note_first(struct engine *e, struct flow *flow, enum side side,
 /* After a push: who took the flow, or nobody. */
 static void settle(struct engine *e, struct flow *flow)
 {
-    const struct dissector *chosen = stream_dissector(flow->stream);
+    const struct dissector *chosen = tcp_stream_dissector(flow->stream);
     if (chosen != NULL && flow->app == NULL)
         flow->app = chosen->name;
     if (chosen != NULL && chosen != &dissector_tls && flow->tls != NULL) {
         pool_give(&e->tls_records, flow->tls);
         flow->tls = NULL;
     }
-    if (!stream_is_unknown(flow->stream))
+    if (!tcp_stream_is_unknown(flow->stream))
         return;
     enter(e, flow);
-    stream_close(flow->stream, DISSECTOR_END_CAPTURE, &e->context);
+    tcp_stream_close(flow->stream, DISSECTOR_END_CAPTURE, &e->context);
     leave(e, flow);
     flow->stream = NULL;
     flow->app_decided = true;
@@ -193,18 +193,18 @@ void engine_app_payload(struct engine *e, struct flow *flow, enum side side,
     if (flow->app_decided)
         return;
     if (flow->stream == NULL) {
-        flow->stream = stream_new(&e->stream_limits);
+        flow->stream = tcp_stream_new(&e->tcp_stream_limits);
         flow->tls = take_tls_record(e);
         if (flow->stream == NULL || flow->tls == NULL) {
             flow->app_decided = true;
             return;
         }
     }
-    struct stream_bytes in = {side, offset, l->payload, l->payload_caplen, l->payload_len,
+    struct tcp_stream_bytes in = {side, offset, l->payload, l->payload_caplen, l->payload_len,
                               packet->time_ns, (int64_t)packet->frame};
     enter(e, flow);
     e->context_source = packet->source_id;
-    (void)stream_push(flow->stream, &in, &e->context);
+    (void)tcp_stream_push(flow->stream, &in, &e->context);
     leave(e, flow);
     settle(e, flow);
 }
@@ -214,7 +214,7 @@ void engine_app_gap(struct engine *e, struct flow *flow, enum side side, int64_t
     if (flow->stream == NULL)
         return;
     enter(e, flow);
-    (void)stream_skip_gap(flow->stream, side, offset, &e->context);
+    (void)tcp_stream_skip_gap(flow->stream, side, offset, &e->context);
     leave(e, flow);
     settle(e, flow);
 }
@@ -224,7 +224,7 @@ void engine_app_fin(struct engine *e, struct flow *flow, enum side side, int64_t
     if (flow->stream == NULL)
         return;
     enter(e, flow);
-    stream_fin(flow->stream, side, offset, &e->context);
+    tcp_stream_fin(flow->stream, side, offset, &e->context);
     leave(e, flow);
 }
 
@@ -265,11 +265,11 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
 {
     *count = 0;
     if (flow->stream != NULL) {
-        bool tls = stream_dissector(flow->stream) == &dissector_tls;
+        bool tls = tcp_stream_dissector(flow->stream) == &dissector_tls;
         enter(e, flow);
         if (tls) {
             const struct tls_certificate_record *sent =
-                tls_state_certificates(stream_state(flow->stream), count);
+                tls_state_certificates(tcp_stream_state(flow->stream), count);
             if (*count > ENGINE_CERTIFICATES)
                 *count = ENGINE_CERTIFICATES;
             for (size_t i = 0; i < *count; i++) {
@@ -277,7 +277,7 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
                 certificates[i].flow_id = flow->id;
             }
         }
-        stream_close(flow->stream, why, &e->context);
+        tcp_stream_close(flow->stream, why, &e->context);
         leave(e, flow);
         flow->stream = NULL;
         if (!tls) {

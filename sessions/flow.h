@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct tcp_flow;   /* sessions/tcp.h */
-struct stream;     /* sessions/tcp_stream.h */
+struct tcp_stream;     /* sessions/tcp_stream.h */
 struct ndpi_opinion;
 
 /* What the first payload of a side looks like. */
@@ -52,7 +52,7 @@ struct flow {
     struct flow_side side[2];
     uint64_t facts;
     struct tcp_flow *tcp;      /* NULL for other protocols */
-    struct stream *stream;     /* NULL until the first payload; NULL again when nobody wants it */
+    struct tcp_stream *stream;     /* NULL until the first payload; NULL again when nobody wants it */
     struct tls_record *tls;
     struct ndpi_opinion *ndpi;
     const char *app, *ndpi_protocol, *name;

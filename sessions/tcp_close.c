@@ -72,7 +72,7 @@ static bool has_unseen_peer(const struct tcp_flow *tcp)
     return false;
 }
 
-static uint64_t stream_bytes(const struct tcp_direction *d)
+static uint64_t tcp_stream_bytes(const struct tcp_direction *d)
 {
     int64_t bytes = d->next - 1 - (d->fin_seen ? 1 : 0);
     int64_t missing = (int64_t)(d->facts.capture_gap_bytes + d->facts.wire_gap_bytes);
@@ -87,8 +87,8 @@ static void fill_flow(const struct tcp_flow *tcp, const struct flow *flow, struc
     const struct tcp_common_facts *f = &tcp->facts;
     (void)snprintf(out->state, sizeof out->state, "%s", tcp_conn_state(tcp, flow));
     memcpy(out->history, tcp->history, sizeof out->history);
-    out->client_payload_bytes = stream_bytes(client);
-    out->server_payload_bytes = stream_bytes(server);
+    out->client_payload_bytes = tcp_stream_bytes(client);
+    out->server_payload_bytes = tcp_stream_bytes(server);
     out->closed_by = (uint8_t)closed_by(tcp);
     out->connect_rtt_server_ns = tcp->synack_rtt_ns;
     out->connect_rtt_client_ns = tcp->ack_rtt_ns;

@@ -28,50 +28,50 @@ struct direction {
     int64_t fin_offset;
 };
 
-struct stream {
+struct tcp_stream {
     struct direction dir[2];
     const struct dissector *dissector;
     void *state;
     bool unknown;          /* no dissector matched */
-    struct stream_limits limits;
+    struct tcp_stream_limits limits;
 };
 
-struct stream *stream_new(const struct stream_limits *limits)
+struct tcp_stream *tcp_stream_new(const struct tcp_stream_limits *limits)
 {
-    struct stream *stream = calloc(1, sizeof *stream);
+    struct tcp_stream *stream = calloc(1, sizeof *stream);
     if (stream != NULL)
         stream->limits = *limits;
     return stream;
 }
 
-const struct dissector *stream_dissector(const struct stream *stream)
+const struct dissector *tcp_stream_dissector(const struct tcp_stream *stream)
 {
     return stream->dissector;
 }
 
-const void *stream_state(const struct stream *stream)
+const void *tcp_stream_state(const struct tcp_stream *stream)
 {
     return stream->state;
 }
 
-bool stream_is_unknown(const struct stream *stream)
+bool tcp_stream_is_unknown(const struct tcp_stream *stream)
 {
     return stream->unknown;
 }
 
-void stream_flip(struct stream *stream)
+void tcp_stream_flip(struct tcp_stream *stream)
 {
     struct direction d = stream->dir[0];
     stream->dir[0] = stream->dir[1];
     stream->dir[1] = d;
 }
 
-static void account(struct stream *stream, int64_t bytes)
+static void account(struct tcp_stream *stream, int64_t bytes)
 {
     *stream->limits.memory = (uint64_t)((int64_t)*stream->limits.memory + bytes);
 }
 
-static void drop_pieces(struct stream *stream, struct direction *d)
+static void drop_pieces(struct tcp_stream *stream, struct direction *d)
 {
     while (d->pieces != NULL) {
         struct piece *next = d->pieces->next;
@@ -83,7 +83,7 @@ static void drop_pieces(struct stream *stream, struct direction *d)
     d->piece_bytes = 0;
 }
 
-static void drop_carry(struct stream *stream, struct direction *d)
+static void drop_carry(struct tcp_stream *stream, struct direction *d)
 {
     account(stream, -(int64_t)d->carry_capacity);
     free(d->carry);
@@ -91,26 +91,26 @@ static void drop_carry(struct stream *stream, struct direction *d)
     d->carry_len = d->carry_capacity = d->need = 0;
 }
 
-static void finish(struct stream *stream, struct direction *d)
+static void finish(struct tcp_stream *stream, struct direction *d)
 {
     d->finished = true;
     drop_carry(stream, d);
     drop_pieces(stream, d);
 }
 
-static bool is_wanted(const struct stream *stream)
+static bool is_wanted(const struct tcp_stream *stream)
 {
     return !stream->unknown && !(stream->dir[0].finished && stream->dir[1].finished);
 }
 
-static void give_up_at_limit(struct stream *stream, struct direction *d, uint64_t bytes)
+static void give_up_at_limit(struct tcp_stream *stream, struct direction *d, uint64_t bytes)
 {
     (*stream->limits.given_up)++;
     *stream->limits.bytes_lost += (int64_t)bytes;
     finish(stream, d);
 }
 
-static bool grow_carry(struct stream *stream, struct direction *d, size_t len)
+static bool grow_carry(struct tcp_stream *stream, struct direction *d, size_t len)
 {
     if (len > LIMIT_CARRY_BYTES)
         return false;
@@ -129,7 +129,7 @@ static bool grow_carry(struct stream *stream, struct direction *d, size_t len)
 }
 
 /* Keeps what the dissector left uneaten (in the carry or in the packet); false when it is too much. */
-static bool keep_carry(struct stream *stream, struct direction *d, const uint8_t *bytes, size_t len)
+static bool keep_carry(struct tcp_stream *stream, struct direction *d, const uint8_t *bytes, size_t len)
 {
     if (!grow_carry(stream, d, len))
         return false;
@@ -140,7 +140,7 @@ static bool keep_carry(struct stream *stream, struct direction *d, const uint8_t
 }
 
 /* Chooses the dissector by the first bytes of a side. False while more bytes are needed. */
-static bool choose(struct stream *stream, enum side side, const uint8_t *bytes, size_t len,
+static bool choose(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
                    struct dissect_context *context)
 {
     size_t count = 0;
@@ -166,7 +166,7 @@ static bool choose(struct stream *stream, enum side side, const uint8_t *bytes, 
 }
 
 /* Shows bytes to the dissector until it wants more. Returns how many of them are done with. */
-static size_t feed(struct stream *stream, enum side side, const uint8_t *bytes, size_t len,
+static size_t feed(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
                    struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -196,7 +196,7 @@ static size_t feed(struct stream *stream, enum side side, const uint8_t *bytes, 
 }
 
 /* Hands contiguous bytes on: straight from the packet, or behind what was carried. */
-static void deliver(struct stream *stream, enum side side, const uint8_t *bytes, size_t len,
+static void deliver(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
                     struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -237,7 +237,7 @@ static void deliver(struct stream *stream, enum side side, const uint8_t *bytes,
 }
 
 /* A gap of len bytes: inside a skip it does no harm. */
-static void pass_gap(struct stream *stream, enum side side, uint64_t len,
+static void pass_gap(struct tcp_stream *stream, enum side side, uint64_t len,
                      struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -258,7 +258,7 @@ static void pass_gap(struct stream *stream, enum side side, uint64_t len,
     d->skip = context->skip;
 }
 
-static void deliver_span(struct stream *stream, const struct stream_bytes *in,
+static void deliver_span(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                          struct dissect_context *context)
 {
     struct direction *d = &stream->dir[in->side];
@@ -278,12 +278,12 @@ static void deliver_span(struct stream *stream, const struct stream_bytes *in,
     }
 }
 
-static void deliver_pieces(struct stream *stream, enum side side, struct dissect_context *context)
+static void deliver_pieces(struct tcp_stream *stream, enum side side, struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
     while (!d->finished && d->pieces != NULL && d->pieces->offset <= d->next) {
         struct piece *piece = d->pieces;
-        struct stream_bytes in = {side,       piece->offset, piece->bytes, piece->present,
+        struct tcp_stream_bytes in = {side,       piece->offset, piece->bytes, piece->present,
                                   piece->len, piece->time_ns, piece->frame};
         d->pieces = piece->next;
         d->piece_count--;
@@ -294,7 +294,7 @@ static void deliver_pieces(struct stream *stream, enum side side, struct dissect
     }
 }
 
-static void keep_piece(struct stream *stream, const struct stream_bytes *in)
+static void keep_piece(struct tcp_stream *stream, const struct tcp_stream_bytes *in)
 {
     struct direction *d = &stream->dir[in->side];
     if (d->piece_count >= LIMIT_STREAM_RANGES ||
@@ -320,7 +320,7 @@ static void keep_piece(struct stream *stream, const struct stream_bytes *in)
     account(stream, in->present);
 }
 
-static void tell_fin(struct stream *stream, enum side side, struct dissect_context *context)
+static void tell_fin(struct tcp_stream *stream, enum side side, struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
     if (!d->fin || d->fin_told || d->next < d->fin_offset || stream->dissector == NULL)
@@ -329,7 +329,7 @@ static void tell_fin(struct stream *stream, enum side side, struct dissect_conte
     stream->dissector->end(stream->state, side, DISSECTOR_END_FIN, context);
 }
 
-bool stream_push(struct stream *stream, const struct stream_bytes *in,
+bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                  struct dissect_context *context)
 {
     struct direction *d = &stream->dir[in->side];
@@ -357,7 +357,7 @@ bool stream_push(struct stream *stream, const struct stream_bytes *in,
     return is_wanted(stream);
 }
 
-bool stream_skip_gap(struct stream *stream, enum side side, int64_t offset,
+bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offset,
                      struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -369,7 +369,7 @@ bool stream_skip_gap(struct stream *stream, enum side side, int64_t offset,
     return is_wanted(stream);
 }
 
-void stream_fin(struct stream *stream, enum side side, int64_t offset,
+void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset,
                 struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -385,18 +385,18 @@ void stream_fin(struct stream *stream, enum side side, int64_t offset,
 }
 
 /* At the end, holes that were never decided: what lies above them still tells something. */
-static void flush_holes(struct stream *stream, struct dissect_context *context)
+static void flush_holes(struct tcp_stream *stream, struct dissect_context *context)
 {
     for (int s = 0; s < 2; s++) {
         struct direction *d = &stream->dir[s];
         while (!stream->unknown && !d->finished && d->pieces != NULL)
-            (void)stream_skip_gap(stream, (enum side)s,
+            (void)tcp_stream_skip_gap(stream, (enum side)s,
                                   d->pieces->offset > d->next ? d->pieces->offset : d->next + 1,
                                   context);
     }
 }
 
-void stream_close(struct stream *stream, enum end_why why, struct dissect_context *context)
+void tcp_stream_close(struct tcp_stream *stream, enum end_why why, struct dissect_context *context)
 {
     if (stream->dissector != NULL) {
         flush_holes(stream, context);

@@ -9,16 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct stream;
+struct tcp_stream;
 
-struct stream_limits {
+struct tcp_stream_limits {
     uint64_t *memory;      /* bytes held by all streams of the engine */
     int64_t *given_up;     /* streams that met a limit */
     int64_t *bytes_lost;   /* bytes dropped at limits */
 };
 
 /* What is known of the bytes handed in. */
-struct stream_bytes {
+struct tcp_stream_bytes {
     enum side side;
     int64_t offset;
     const uint8_t *bytes;
@@ -27,24 +27,24 @@ struct stream_bytes {
 };
 
 /* NULL when memory is out. */
-struct stream *stream_new(const struct stream_limits *limits);
+struct tcp_stream *tcp_stream_new(const struct tcp_stream_limits *limits);
 /* Returns false when nobody wants more of this flow: the caller closes and frees it. */
-bool stream_push(struct stream *stream, const struct stream_bytes *in,
+bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                  struct dissect_context *context);
 /* The bytes of side below offset are lost for good. */
-bool stream_skip_gap(struct stream *stream, enum side side, int64_t offset,
+bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offset,
                      struct dissect_context *context);
 /* side sent its FIN at offset. */
-void stream_fin(struct stream *stream, enum side side, int64_t offset,
+void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset,
                 struct dissect_context *context);
 /* Ends the dissector, which fills its last facts, and frees everything. */
-void stream_close(struct stream *stream, enum end_why why, struct dissect_context *context);
+void tcp_stream_close(struct tcp_stream *stream, enum end_why why, struct dissect_context *context);
 /* The dissector in charge, NULL while undecided or when none matched; its state for accessors. */
-const struct dissector *stream_dissector(const struct stream *stream);
-const void *stream_state(const struct stream *stream);
+const struct dissector *tcp_stream_dissector(const struct tcp_stream *stream);
+const void *tcp_stream_state(const struct tcp_stream *stream);
 /* First bytes did not match any dissector (ask nDPI), or matched with client and server exchanged. */
-bool stream_is_unknown(const struct stream *stream);
+bool tcp_stream_is_unknown(const struct tcp_stream *stream);
 /* Swaps the directions together with the flow's. Only before a dissector is chosen. */
-void stream_flip(struct stream *stream);
+void tcp_stream_flip(struct tcp_stream *stream);
 
 #endif
