@@ -1,0 +1,274 @@
+#include "reports/case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A growing array of records of one size. */
+struct gather {
+    char *items;
+    size_t count, capacity, size;
+    bool failed;
+};
+
+static bool gather_row(void *self, const void *record)
+{
+    struct gather *g = self;
+    if (g->count == g->capacity) {
+        size_t capacity = g->capacity > 0 ? 2 * g->capacity : 16;
+        char *grown = realloc(g->items, capacity * g->size);
+        if (grown == NULL) {
+            g->failed = true;
+            return false;
+        }
+        g->items = grown;
+        g->capacity = capacity;
+    }
+    memcpy(g->items + g->count * g->size, record, g->size);
+    g->count++;
+    return true;
+}
+
+/* All records of the kind; *out is to be freed. */
+static bool gather_all(struct store *store, enum record_kind kind, const char *where,
+                       const char *order_by, void *out, size_t *out_count, struct error *error)
+{
+    struct gather g = {.size = record_table_get(kind)->record_size};
+    if (!store_select(store, kind, where, order_by, -1, true, gather_row, &g, error) || g.failed) {
+        if (g.failed) {
+            (void)error_set(error, ERROR_RUNTIME, "out of memory reading %s",
+                            record_table_get(kind)->table);
+        }
+        free(g.items);
+        return false;
+    }
+    memcpy(out, &g.items, sizeof(g.items));
+    *out_count = g.count;
+    return true;
+}
+
+static void make_where(char out[64], const char *column, int64_t id)
+{
+    snprintf(out, 64, "%s = %lld", column, (long long)id);
+}
+
+static bool take_capture(void *self, const void *record)
+{
+    struct report_case *loaded = self;
+    memcpy(&loaded->capture, record, sizeof(loaded->capture));
+    return false;
+}
+
+/* The last slot collects what finds no other. */
+static struct case_service *service_slot(struct report_case *loaded, const char *name)
+{
+    for (size_t i = 0; i < loaded->service_count; i++) {
+        if (strcmp(loaded->services[i].name, name) == 0) {
+            return &loaded->services[i];
+        }
+    }
+    if (loaded->service_count == CASE_SERVICES) {
+        return &loaded->services[CASE_SERVICES - 1];
+    }
+    struct case_service *fresh = &loaded->services[loaded->service_count++];
+    const char *kept = NULL;
+    if (loaded->service_count < CASE_SERVICES) {
+        kept = intern_text(loaded->strings, name);
+    }
+    *fresh = (struct case_service){kept != NULL ? kept : "", 0, 0};
+    return fresh;
+}
+
+static bool count_flow(void *self, const void *record)
+{
+    struct report_case *loaded = self;
+    const struct flow_record *flow = record;
+    const char *name = flow->service != NULL && flow->service[0] != '\0' ? flow->service
+                       : flow->app != NULL                               ? flow->app
+                                                                         : "";
+    struct case_service *service = service_slot(loaded, name);
+    bool failed = flow->outcome == OUTCOME_FAILED;
+    service->flows++;
+    service->failed += failed;
+    loaded->outcomes[flow->outcome < CASE_OUTCOMES ? flow->outcome : OUTCOME_NONE]++;
+    if (failed) {
+        loaded->verdicts[flow->verdict <= FINDING_COUNT ? flow->verdict : 0]++;
+    }
+    return true;
+}
+
+static int compare_services(const void *a, const void *b)
+{
+    const struct case_service *left = a, *right = b;
+    if (left->flows != right->flows) {
+        return left->flows < right->flows ? 1 : -1;
+    }
+    return strcmp(left->name, right->name);
+}
+
+/* The worst first: what is withdrawn last, then by severity, verdicts before notes, by count. */
+static int compare_findings(const void *a, const void *b)
+{
+    const struct finding_record *left = &((const struct case_finding *)a)->record;
+    const struct finding_record *right = &((const struct case_finding *)b)->record;
+    int withdrawn = (left->state == FINDING_WITHDRAWN) - (right->state == FINDING_WITHDRAWN);
+    if (withdrawn != 0) {
+        return withdrawn;
+    }
+    if (left->severity != right->severity) {
+        return (int)right->severity - (int)left->severity;
+    }
+    if (left->is_primary != right->is_primary) {
+        return left->is_primary ? -1 : 1;
+    }
+    if (left->count != right->count) {
+        return left->count < right->count ? 1 : -1;
+    }
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+static bool take_flow(void *self, const void *record)
+{
+    memcpy(self, record, sizeof(struct flow_record));
+    return false;
+}
+
+static bool load_parts(struct store *store, struct case_finding *finding, struct error *error)
+{
+    char where[64];
+    make_where(where, "finding_id", finding->record.id);
+    if (!gather_all(store, RECORD_FINDING_VALUE, where, NULL, &finding->values,
+                    &finding->value_count, error) ||
+        !gather_all(store, RECORD_FINDING_EVIDENCE, where, "number", &finding->evidence,
+                    &finding->evidence_count, error)) {
+        return false;
+    }
+    if (finding->record.flow_id == 0) {
+        return true;
+    }
+    make_where(where, "id", finding->record.flow_id);
+    return store_select(store, RECORD_FLOW, where, NULL, 1, true, take_flow, &finding->flow, error);
+}
+
+static bool load_findings(struct report_case *loaded, const char *where, struct error *error)
+{
+    struct finding_record *records = NULL;
+    size_t count = 0;
+    if (!gather_all(loaded->store, RECORD_FINDING, where, NULL, &records, &count, error)) {
+        return false;
+    }
+    loaded->findings = calloc(count > 0 ? count : 1, sizeof(struct case_finding));
+    bool good = loaded->findings != NULL || error_set(error, ERROR_RUNTIME, "out of memory");
+    for (size_t i = 0; good && i < count; i++) {
+        loaded->findings[i].record = records[i];
+        loaded->finding_count = i + 1;
+        good = load_parts(loaded->store, &loaded->findings[i], error);
+    }
+    free(records);
+    if (good && count > 0) {
+        qsort(loaded->findings, count, sizeof(struct case_finding), compare_findings);
+    }
+    return good;
+}
+
+static bool load_all(struct report_case *loaded, struct error *error)
+{
+    char by_id[64], by_capture[64];
+    make_where(by_id, "id", loaded->capture_id);
+    make_where(by_capture, "capture_id", loaded->capture_id);
+    if (!store_select(loaded->store, RECORD_CAPTURE, by_id, NULL, 1, true, take_capture, loaded,
+                      error)) {
+        return false;
+    }
+    if (loaded->capture.id != loaded->capture_id || loaded->capture_id == 0) {
+        return error_set(error, ERROR_USAGE, "%s holds no capture %lld; `invcap captures` lists them",
+                         store_path(loaded->store), (long long)loaded->capture_id);
+    }
+    if (!gather_all(loaded->store, RECORD_SOURCE, by_capture, "id", &loaded->sources,
+                    &loaded->source_count, error) ||
+        !store_select(loaded->store, RECORD_FLOW, by_capture, NULL, -1, false, count_flow, loaded,
+                      error)) {
+        return false;
+    }
+    qsort(loaded->services, loaded->service_count, sizeof(struct case_service), compare_services);
+    return load_findings(loaded, by_capture, error);
+}
+
+struct report_case *case_load(struct store *store, int64_t capture_id, struct error *error)
+{
+    struct report_case *loaded = calloc(1, sizeof(*loaded));
+    if (loaded == NULL) {
+        (void)error_set(error, ERROR_RUNTIME, "out of memory");
+        return NULL;
+    }
+    loaded->store = store;
+    loaded->capture_id = capture_id;
+    loaded->strings = intern_new();
+    if (loaded->strings == NULL) {
+        (void)error_set(error, ERROR_RUNTIME, "out of memory");
+        case_free(loaded);
+        return NULL;
+    }
+    if (!load_all(loaded, error)) {
+        case_free(loaded);
+        return NULL;
+    }
+    return loaded;
+}
+
+void case_free(struct report_case *loaded)
+{
+    if (loaded == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < loaded->finding_count; i++) {
+        free(loaded->findings[i].values);
+        free(loaded->findings[i].evidence);
+    }
+    intern_free(loaded->strings);
+    free(loaded->findings);
+    free(loaded->sources);
+    free(loaded);
+}
+
+bool case_each_capture(struct store *store, bool (*each)(void *self, int64_t capture_id),
+                       void *self, struct error *error)
+{
+    struct capture_record *captures = NULL;
+    size_t count = 0;
+    if (!gather_all(store, RECORD_CAPTURE, NULL, "id", &captures, &count, error)) {
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++) {
+        good = each(self, captures[i].id);
+    }
+    free(captures);
+    return good;
+}
+
+const struct finding_info *case_info(const struct case_finding *finding)
+{
+    unsigned code = finding->record.code;
+    return catalogue_get((enum finding_code)(code > 0 && code <= FINDING_COUNT ? code - 1u : 0));
+}
+
+const char *case_source_path(const struct report_case *loaded, int64_t source_id)
+{
+    for (size_t i = 0; i < loaded->source_count; i++) {
+        if (loaded->sources[i].id == source_id && loaded->sources[i].path != NULL) {
+            return loaded->sources[i].path;
+        }
+    }
+    return "?";
+}
+
+const struct case_finding *case_find(const struct report_case *loaded, int64_t finding_id)
+{
+    for (size_t i = 0; i < loaded->finding_count; i++) {
+        if (loaded->findings[i].record.id == finding_id) {
+            return &loaded->findings[i];
+        }
+    }
+    return NULL;
+}

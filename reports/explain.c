@@ -1,0 +1,239 @@
+#include "reports/finding_text.h"
+#include "reports/reports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LABEL_COLUMNS 11
+#define LADDER_MOST 24
+#define NEXT_BELOW 80 /* FINDINGS.md: below this confidence the next capture is named */
+
+static const char *say(const struct view *view, enum text_id id)
+{
+    return text_get(id, view->language);
+}
+
+static void paragraph(const struct view *view, const struct finding_words *words, enum text_id label,
+                      enum text_id id)
+{
+    char text[FINDING_TEXT_SIZE];
+    finding_sentence(words, id, view->language, text);
+    if (text[0] != '\0') {
+        view_labelled(view, say(view, label), LABEL_COLUMNS, text);
+    }
+}
+
+static void print_heading(const struct view *view, const char *title, unsigned severity,
+                          const char *code)
+{
+    fprintf(view->out, "%s%s%s  %s%s%s  ", view_tone(view, report_tone(severity)),
+            say(view, severity_text((enum severity)severity)), view_plain(view),
+            view_tone(view, TONE_DIM), code, view_plain(view));
+    fputc('\n', view->out);
+    fputs(view_tone(view, TONE_STRONG), view->out);
+    view_wrap(view, title, 0, 0);
+    fputs(view_plain(view), view->out);
+}
+
+struct rival_printer {
+    const struct view *view;
+    bool first;
+};
+
+static void print_rival(void *self, const struct rival_info *rival)
+{
+    struct rival_printer *printer = self;
+    const struct view *view = printer->view;
+    char line[FINDING_TEXT_SIZE];
+    const struct text_value values[] = {{"rival", rival->name[view->language]},
+                                        {"excluded", rival->excluded_by[view->language]}};
+    text_format(line, sizeof(line), say(view, TEXT_REPORT_RIVAL), values, 2);
+    view_labelled(view, printer->first ? say(view, TEXT_REPORT_RIVALS) : "", LABEL_COLUMNS, line);
+    printer->first = false;
+}
+
+/* ---- the ladder of a connection ------------------------------------------------------------------ */
+struct ladder {
+    const struct view *view;
+    int64_t begin_ns;
+    size_t count;
+};
+
+static bool print_step(void *self, const void *record)
+{
+    struct ladder *ladder = self;
+    const struct flow_event_record *event = record;
+    const struct view *view = ladder->view;
+    const char *arrow = event->side == SIDE_CLIENT ? "──▶" : event->side == SIDE_SERVER ? "◀──"
+                                                                                        : " · ";
+    char kind[96];
+    if (ladder->count++ == 0) {
+        ladder->begin_ns = event->time_ns;
+    }
+    text_fit(kind, sizeof(kind), text_word(event_kind_name(event->kind), view->language), 18);
+    fprintf(view->out, "  %12.6f  #%-8lld %s %s seq %-10lld len %lld\n",
+            (double)(event->time_ns - ladder->begin_ns) / 1e9, (long long)event->frame, arrow, kind,
+            (long long)event->sequence, (long long)event->length);
+    return ladder->count < LADDER_MOST;
+}
+
+static bool read_number(void *self, const struct store_row *row)
+{
+    snprintf(self, VIEW_TIME_SIZE, "%s", row->cells[0] != NULL ? row->cells[0] : "");
+    return false;
+}
+
+/* tcp.stream as Wireshark numbers the conversations of that file. */
+static bool find_stream(const struct report_case *loaded, const struct flow_record *flow,
+                        char out[VIEW_TIME_SIZE], struct error *error)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM flows WHERE source_id = %lld AND protocol = %u AND "
+             "first_frame < %lld",
+             (long long)flow->source_id, (unsigned)flow->protocol, (long long)flow->first_frame);
+    out[0] = '\0';
+    return store_query(loaded->store, sql, read_number, out, error);
+}
+
+static bool print_ladder(const struct view *view, const struct report_case *loaded,
+                         const struct case_finding *finding, struct error *error)
+{
+    const struct flow_record *flow = &finding->flow;
+    struct ladder ladder = {view, 0, 0};
+    char where[64], stream[VIEW_TIME_SIZE], client[ENDPOINT_TEXT_SIZE], server[ENDPOINT_TEXT_SIZE];
+    char id[VIEW_TIME_SIZE], time[VIEW_TIME_SIZE], line[512];
+    if (flow->id == 0 || !find_stream(loaded, flow, stream, error)) {
+        return flow->id == 0;
+    }
+    snprintf(id, sizeof(id), "%lld", (long long)flow->id);
+    const struct text_value values[] = {
+        {"id", id},
+        {"client", endpoint_to_text(&flow->client_ip, flow->client_port, client)},
+        {"server", endpoint_to_text(&flow->server_ip, flow->server_port, server)},
+        {"stream", stream},
+        {"protocol", flow->protocol == 17 ? "udp" : "tcp"},
+        {"time", view_time(flow->first_ns, time)},
+        {"source", case_source_path(loaded, flow->source_id)}};
+    text_format(line, sizeof(line), say(view, TEXT_REPORT_LADDER), values, 7);
+    fprintf(view->out, "\n");
+    view_wrap(view, line, 0, 0);
+    snprintf(where, sizeof(where), "flow_id = %lld", (long long)flow->id);
+    return store_select(loaded->store, RECORD_FLOW_EVENT, where, "number", LADDER_MOST, false,
+                        print_step, &ladder, error);
+}
+
+bool report_explain_finding(const struct view *view, const struct report_case *loaded,
+                            const struct case_finding *finding, struct error *error)
+{
+    const struct finding_info *info = case_info(finding);
+    struct finding_words words;
+    struct rival_printer rivals = {view, true};
+    char text[FINDING_TEXT_SIZE], confidence[VIEW_TIME_SIZE];
+    finding_words_make(finding, view->language, &words);
+    finding_sentence(&words, info->title, view->language, text);
+    print_heading(view, text, finding->record.severity, info->code);
+    fputc('\n', view->out);
+    view_labelled(view, say(view, TEXT_REPORT_WHO), LABEL_COLUMNS,
+                  finding_who(finding, &words, view->language, text));
+    snprintf(confidence, sizeof(confidence), "%lld %%", (long long)finding->record.confidence);
+    view_labelled(view, say(view, TEXT_REPORT_CONFIDENCE), LABEL_COLUMNS, confidence);
+    view_labelled(view, say(view, TEXT_REPORT_PATH), LABEL_COLUMNS, finding_path(finding, text));
+    paragraph(view, &words, TEXT_REPORT_MEANING, info->meaning);
+    paragraph(view, &words, TEXT_REPORT_WHY, info->evidence);
+    finding_frames(loaded, finding, text);
+    if (text[0] != '\0') {
+        view_labelled(view, say(view, TEXT_REPORT_FRAMES), LABEL_COLUMNS, text);
+    }
+    finding_each_rival(finding, print_rival, &rivals);
+    paragraph(view, &words, TEXT_REPORT_ADVICE, info->advice);
+    if (finding->record.confidence < NEXT_BELOW) {
+        paragraph(view, &words, TEXT_REPORT_NEXT, info->next);
+    }
+    if (finding_filter(finding, text)[0] != '\0') {
+        view_labelled(view, "tshark -Y", LABEL_COLUMNS, text);
+    }
+    return print_ladder(view, loaded, finding, error);
+}
+
+static void print_general_rivals(const struct view *view, const struct finding_info *info)
+{
+    struct rival_printer rivals = {view, true};
+    const char *list = info->rivals;
+    enum rival rival;
+    while (catalogue_next_rival(&list, &rival)) {
+        print_rival(&rivals, rival_get(rival));
+    }
+}
+
+void report_explain_code(const struct view *view, enum finding_code code)
+{
+    const struct finding_info *info = catalogue_get(code);
+    struct finding_words words;
+    char text[FINDING_TEXT_SIZE];
+    finding_words_make_general(info, view->language, &words);
+    finding_sentence(&words, info->title, view->language, text);
+    print_heading(view, text, catalogue_clamp_severity(code, info->severity), info->code);
+    fputc('\n', view->out);
+    const struct text_value values[] = {
+        {"category", say(view, category_text(info->category))},
+        {"culprit", say(view, culprit_text(info->culprit))},
+        {"scope", say(view, scope_text(info->scope))},
+        {"tier", say(view, info->tier == TIER_A ? TEXT_TIER_A : TEXT_TIER_B)}};
+    text_format(text, sizeof(text), say(view, TEXT_REPORT_CODE_LINE), values, 4);
+    view_wrap(view, text, 0, 0);
+    paragraph(view, &words, TEXT_REPORT_MEANING, info->meaning);
+    paragraph(view, &words, TEXT_REPORT_EVIDENCE, info->evidence);
+    print_general_rivals(view, info);
+    paragraph(view, &words, TEXT_REPORT_ADVICE, info->advice);
+    paragraph(view, &words, TEXT_REPORT_NEXT, info->next);
+    if (info->withdrawn_by[0] != '\0') {
+        view_labelled(view, say(view, TEXT_REPORT_WITHDRAWN_BY), LABEL_COLUMNS, info->withdrawn_by);
+    }
+    if (info->technique[0] != '\0') {
+        view_labelled(view, "ATT&CK", LABEL_COLUMNS, info->technique);
+    }
+}
+
+/* What the same client still reaches: the sentence a firewall team asks for first. */
+static void count_meanwhile(const struct report_case *loaded, const struct case_finding *finding,
+                            char out[VIEW_TIME_SIZE])
+{
+    char sql[512], server[ADDRESS_TEXT_SIZE];
+    struct error ignored;
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM flows WHERE capture_id = %lld AND outcome = 'ok' AND "
+             "server_ip = '%s'",
+             (long long)loaded->capture_id, address_to_text(&finding->record.server_ip, server));
+    snprintf(out, VIEW_TIME_SIZE, "0");
+    (void)store_query(loaded->store, sql, read_number, out, &ignored);
+}
+
+void report_ticket(const struct view *view, const struct report_case *loaded,
+                   const struct case_finding *finding)
+{
+    const struct finding_info *info = case_info(finding);
+    const struct finding_record *record = &finding->record;
+    struct finding_words words;
+    char title[FINDING_TEXT_SIZE], path[FINDING_TEXT_SIZE], who[FINDING_TEXT_SIZE];
+    char advice[FINDING_TEXT_SIZE], frames[FINDING_TEXT_SIZE], line[4 * FINDING_TEXT_SIZE];
+    char first[VIEW_TIME_SIZE], last[VIEW_TIME_SIZE], offset[VIEW_TIME_SIZE];
+    char count[VIEW_TIME_SIZE], meanwhile[VIEW_TIME_SIZE];
+    finding_words_make(finding, view->language, &words);
+    count_meanwhile(loaded, finding, meanwhile);
+    const struct text_value values[] = {
+        {"title", finding_sentence(&words, info->title, view->language, title)},
+        {"code", info->code},
+        {"path", finding_path(finding, path)},
+        {"who", finding_who(finding, &words, view->language, who)},
+        {"first", view_time(record->first_ns, first)},
+        {"last", view_time(record->last_ns, last)},
+        {"offset", view_offset(record->first_ns, offset)},
+        {"count", view_number(record->count, count)},
+        {"meanwhile", meanwhile},
+        {"advice", finding_sentence(&words, info->advice, view->language, advice)},
+        {"frames", finding_frames(loaded, finding, frames)},
+        {"protocol", finding->flow.protocol == 17 ? "UDP" : "TCP"}};
+    text_format(line, sizeof(line), say(view, TEXT_REPORT_TICKET), values, 12);
+    view_wrap(view, line, 0, 0);
+}

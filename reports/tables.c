@@ -1,0 +1,315 @@
+#include "reports/tables.h"
+
+#include "core/json.h"
+#include "reports/cell.h"
+#include "reports/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS_MOST 10
+#define CHUNK 200 /* ids in one statement */
+
+enum cell_form { CELL_AS_IS, CELL_TIME, CELL_DAY, CELL_NUMBER, CELL_ENDPOINT, CELL_VERSION,
+                 CELL_WORD };
+
+struct shown_column {
+    const char *name;   /* of the record's column */
+    enum text_id head;
+    enum cell_form form;
+};
+
+struct table_spec {
+    enum record_kind kind;
+    const char *key;
+    const char *scope;  /* with one %lld for the capture */
+    struct shown_column columns[COLUMNS_MOST];
+};
+
+#define OF_FLOWS "flow_id IN (SELECT id FROM flows WHERE capture_id = %lld)"
+
+static const struct table_spec specs[TABLE_KIND_COUNT] = {
+    [TABLE_FLOWS] = {RECORD_FLOW, "id", "capture_id = %lld",
+                     {{"id", TEXT_HEAD_ID, CELL_NUMBER},
+                      {"first_ns", TEXT_HEAD_TIME, CELL_TIME},
+                      {"client_ip", TEXT_HEAD_CLIENT, CELL_ENDPOINT},
+                      {"server_ip", TEXT_HEAD_SERVER, CELL_ENDPOINT},
+                      {"name", TEXT_HEAD_NAME, CELL_AS_IS},
+                      {"app", TEXT_HEAD_APP, CELL_AS_IS},
+                      {"state", TEXT_HEAD_STATE, CELL_AS_IS},
+                      {"outcome", TEXT_HEAD_OUTCOME, CELL_WORD},
+                      {"verdict", TEXT_HEAD_VERDICT, CELL_AS_IS}}},
+    [TABLE_TLS] = {RECORD_TLS, "flow_id", OF_FLOWS,
+                   {{"flow_id", TEXT_HEAD_FLOW, CELL_NUMBER},
+                    {"sni", TEXT_HEAD_NAME, CELL_AS_IS},
+                    {"version", TEXT_HEAD_VERSION, CELL_VERSION},
+                    {"cipher_name", TEXT_HEAD_CIPHER, CELL_AS_IS},
+                    {"alpn_offered", TEXT_HEAD_ALPN, CELL_AS_IS},
+                    {"step", TEXT_HEAD_STEP, CELL_AS_IS},
+                    {"alert", TEXT_HEAD_ALERT, CELL_NUMBER},
+                    {"alert_by", TEXT_HEAD_ALERT_BY, CELL_WORD},
+                    {"ja3", TEXT_HEAD_JA3, CELL_AS_IS}}},
+    [TABLE_CERTS] = {RECORD_CERTIFICATE, "id",
+                     "id IN (SELECT certificate_id FROM tls_certificates WHERE " OF_FLOWS ")",
+                     {{"id", TEXT_HEAD_ID, CELL_NUMBER},
+                      {"subject_cn", TEXT_HEAD_SUBJECT, CELL_AS_IS},
+                      {"issuer_cn", TEXT_HEAD_ISSUER, CELL_AS_IS},
+                      {"not_before_ns", TEXT_HEAD_NOT_BEFORE, CELL_DAY},
+                      {"not_after_ns", TEXT_HEAD_NOT_AFTER, CELL_DAY},
+                      {"key_type", TEXT_HEAD_KEY, CELL_AS_IS},
+                      {"key_bits", TEXT_HEAD_BITS, CELL_NUMBER},
+                      {"san", TEXT_HEAD_SAN, CELL_AS_IS},
+                      {"sha256", TEXT_HEAD_SHA256, CELL_AS_IS}}},
+    [TABLE_CAPTURES] = {RECORD_CAPTURE, "id", "id = %lld",
+                        {{"id", TEXT_HEAD_ID, CELL_NUMBER},
+                         {"name", TEXT_HEAD_INPUT, CELL_AS_IS},
+                         {"first_ns", TEXT_HEAD_TIME, CELL_TIME},
+                         {"last_ns", TEXT_HEAD_END, CELL_TIME},
+                         {"packets", TEXT_HEAD_PACKETS, CELL_NUMBER},
+                         {"tcp_connections", TEXT_HEAD_CONNECTIONS, CELL_NUMBER},
+                         {"profile", TEXT_HEAD_PROFILE, CELL_AS_IS}}},
+};
+
+/* ---- which rows ---------------------------------------------------------------------------------- */
+struct id_list {
+    int64_t *ids;
+    size_t count, capacity;
+};
+
+static bool take_id(void *self, const struct store_row *row)
+{
+    struct id_list *list = self;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity > 0 ? 2 * list->capacity : 256;
+        int64_t *grown = realloc(list->ids, capacity * sizeof(int64_t));
+        if (grown == NULL) {
+            return false;
+        }
+        list->ids = grown;
+        list->capacity = capacity;
+    }
+    list->ids[list->count++] = row->cells[0] != NULL ? strtoll(row->cells[0], NULL, 10) : 0;
+    return true;
+}
+
+static void write_scope(const char *pattern, int64_t capture_id, char *out, size_t size)
+{
+    const char *hole = strstr(pattern, "%lld");
+    if (capture_id == 0) {
+        snprintf(out, size, "1");
+    } else {
+        snprintf(out, size, "%.*s%lld%s", (int)(hole - pattern), pattern, (long long)capture_id,
+                 hole + 4);
+    }
+}
+
+bool table_find_ids(struct store *store, const char *table, const char *key, const char *scope,
+                    const struct table_request *request, int64_t **out, size_t *out_count,
+                    struct error *error)
+{
+    struct id_list list = {NULL, 0, 0};
+    char scoped[256];
+    char *sql = NULL;
+    size_t size = 0;
+    write_scope(scope, request->capture_id, scoped, sizeof(scoped));
+    FILE *text = open_memstream(&sql, &size);
+    if (text == NULL) {
+        return error_set(error, ERROR_RUNTIME, "out of memory");
+    }
+    fprintf(text, "SELECT %s FROM %s WHERE %s", key, table, scoped);
+    if (request->where != NULL) {
+        fprintf(text, " AND (%s\n)", request->where);
+    }
+    fprintf(text, " ORDER BY %s LIMIT %lld", key,
+            request->limit > 0 ? (long long)request->limit : -1LL);
+    if (fclose(text) != 0) {
+        free(sql);
+        return error_set(error, ERROR_RUNTIME, "out of memory");
+    }
+    bool good = store_query(store, sql, take_id, &list, error);
+    free(sql);
+    if (!good) {
+        free(list.ids);
+        return false;
+    }
+    *out = list.ids;
+    *out_count = list.count;
+    return true;
+}
+
+/* ---- rows out ------------------------------------------------------------------------------------ */
+struct printer {
+    const struct view *view;
+    const struct table_spec *spec;
+    const struct record_table *records;
+    enum table_form form;
+    struct table *table;
+    struct json json;
+    size_t rows;
+};
+
+static void add_endpoint(struct table *table, const struct record_table *records, const char *name,
+                         const void *record)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+    const struct column *ip = cell_column(records, name);
+    const struct column *port = cell_column(records, name[0] == 'c' ? "client_port"
+                                                                    : "server_port");
+    struct address address = column_get_address(ip, record);
+    table_add(table, endpoint_to_text(&address, (uint16_t)column_get_integer(port, record), text));
+}
+
+static const char *version_word(int64_t version)
+{
+    switch (version) {
+    case 0x0304:
+        return "TLS 1.3";
+    case 0x0303:
+        return "TLS 1.2";
+    case 0x0302:
+        return "TLS 1.1";
+    case 0x0301:
+        return "TLS 1.0";
+    case 0x0300:
+        return "SSL 3.0";
+    case 0x0002:
+        return "SSL 2.0";
+    case 0x0101:
+        return "TLCP 1.1";
+    default:
+        return "";
+    }
+}
+
+static void add_cell(const struct printer *printer, const struct shown_column *shown,
+                     const void *record)
+{
+    char text[CELL_TEXT_SIZE];
+    const struct column *column = cell_column(printer->records, shown->name);
+    switch (shown->form) {
+    case CELL_ENDPOINT:
+        add_endpoint(printer->table, printer->records, shown->name, record);
+        return;
+    case CELL_VERSION:
+        table_add(printer->table, version_word(column_get_integer(column, record)));
+        return;
+    case CELL_WORD:
+        table_add(printer->table,
+                  text_word(cell_text(column, record, text), printer->view->language));
+        return;
+    case CELL_DAY:
+        cell_text(column, record, text);
+        text[strcspn(text, " ")] = '\0';
+        table_add(printer->table, text);
+        return;
+    case CELL_AS_IS:
+    case CELL_TIME:
+    case CELL_NUMBER:
+        break;
+    }
+    table_add(printer->table, cell_text(column, record, text));
+}
+
+static int64_t first_time(const struct record_table *records, const void *record)
+{
+    for (size_t i = 0; i < records->column_count; i++) {
+        if (cell_is_time(&records->columns[i])) {
+            return column_get_integer(&records->columns[i], record);
+        }
+    }
+    return 0;
+}
+
+static bool print_row(void *self, const void *record)
+{
+    struct printer *printer = self;
+    FILE *out = printer->view->out;
+    if (printer->form == TABLE_AS_JSON) {
+        json_open_object(&printer->json, NULL);
+        json_record(&printer->json, printer->records, record);
+        json_close_object(&printer->json);
+        fprintf(out, "%s\n", json_text(&printer->json));
+        json_reset(&printer->json);
+    } else if (printer->form == TABLE_AS_CSV) {
+        if (printer->rows == 0) {
+            csv_header(out, printer->records, first_time(printer->records, record));
+        }
+        csv_record(out, printer->records, record);
+    } else {
+        for (size_t i = 0; i < COLUMNS_MOST && printer->spec->columns[i].name != NULL; i++) {
+            add_cell(printer, &printer->spec->columns[i], record);
+        }
+    }
+    printer->rows++;
+    return ferror(out) == 0;
+}
+
+static bool print_ids(struct store *store, struct printer *printer, const int64_t *ids,
+                      size_t count, struct error *error)
+{
+    bool good = true;
+    for (size_t at = 0; good && at < count; at += CHUNK) {
+        char where[CHUNK * 24 + 64];
+        size_t len = (size_t)snprintf(where, sizeof(where), "%s IN (", printer->spec->key);
+        for (size_t i = at; i < count && i < at + CHUNK; i++) {
+            len += (size_t)snprintf(where + len, sizeof(where) - len, "%s%lld", i > at ? "," : "",
+                                    (long long)ids[i]);
+        }
+        snprintf(where + len, sizeof(where) - len, ")");
+        good = store_select(store, printer->spec->kind, where, printer->spec->key, -1, false,
+                            print_row, printer, error);
+    }
+    return good;
+}
+
+static bool print_rows(struct store *store, struct printer *printer,
+                       const struct table_request *request, struct error *error)
+{
+    const struct table_spec *spec = printer->spec;
+    if (request->where == NULL) {
+        char scoped[256];
+        write_scope(spec->scope, request->capture_id, scoped, sizeof(scoped));
+        return store_select(store, spec->kind, scoped, spec->key,
+                            request->limit > 0 ? request->limit : -1, false, print_row, printer,
+                            error);
+    }
+    int64_t *ids = NULL;
+    size_t count = 0;
+    if (!table_find_ids(store, printer->records->table, spec->key, spec->scope, request, &ids,
+                        &count, error)) {
+        return false;
+    }
+    bool good = print_ids(store, printer, ids, count, error);
+    free(ids);
+    return good;
+}
+
+bool report_table(const struct view *view, struct store *store, enum table_kind kind,
+                  const struct table_request *request, struct error *error)
+{
+    const struct table_spec *spec = &specs[kind];
+    struct table_head heads[COLUMNS_MOST];
+    size_t columns = 0;
+    for (; columns < COLUMNS_MOST && spec->columns[columns].name != NULL; columns++) {
+        const struct shown_column *shown = &spec->columns[columns];
+        heads[columns] = (struct table_head){text_get(shown->head, view->language),
+                                             shown->form == CELL_NUMBER,
+                                             shown->form != CELL_AS_IS};
+    }
+    struct printer printer = {.view = view, .spec = spec, .form = request->form,
+                              .records = record_table_get(spec->kind),
+                              .table = table_new(heads, columns)};
+    if (printer.table == NULL) {
+        return error_set(error, ERROR_RUNTIME, "out of memory");
+    }
+    json_init(&printer.json);
+    bool good = print_rows(store, &printer, request, error);
+    if (good && request->form == TABLE_AS_TEXT) {
+        table_print(printer.table, view);
+    } else if (good && request->form == TABLE_AS_CSV && printer.rows == 0) {
+        csv_header(view->out, printer.records, 0);
+    }
+    json_free(&printer.json);
+    table_free(printer.table);
+    return good;
+}

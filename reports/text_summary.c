@@ -1,0 +1,356 @@
+#include "reports/finding_text.h"
+#include "reports/quality.h"
+#include "reports/reports.h"
+#include "reports/shares.h"
+#include "reports/verdicts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LABEL_COLUMNS 11
+#define CODE_COLUMNS 30
+#define WORST_SHOWN 3
+#define OTHERS_SHOWN 5
+#define OBSERVATIONS_SHOWN 4
+#define VERDICTS_SHOWN 7
+#define SERVICES_SHOWN 6
+#define LINE_SIZE 1024
+
+enum view_tone report_tone(unsigned severity)
+{
+    return severity >= SEVERITY_HIGH ? TONE_BAD : severity == SEVERITY_MEDIUM ? TONE_WARN : TONE_DIM;
+}
+
+static const char *say(const struct view *view, enum text_id id)
+{
+    return text_get(id, view->language);
+}
+
+static void labelled(const struct view *view, enum text_id label, const char *text)
+{
+    if (text[0] != '\0') {
+        view_labelled(view, say(view, label), LABEL_COLUMNS, text);
+    }
+}
+
+static void append(char *line, const char *text)
+{
+    size_t len = strlen(line);
+    snprintf(line + len, LINE_SIZE - len, "%s", text);
+}
+
+/* ---- quality, what was seen -------------------------------------------------------------------- */
+static void print_quality(const struct view *view, const struct report_case *loaded)
+{
+    struct quality quality;
+    char score[VIEW_TIME_SIZE], line[LINE_SIZE] = "";
+    quality_of(&loaded->capture, loaded->sources, loaded->source_count, &quality);
+    enum view_tone tone = quality.score >= 90 ? TONE_GOOD : quality.score >= 60 ? TONE_WARN
+                                                                                : TONE_BAD;
+    enum text_id word = quality.score >= 90   ? TEXT_QUALITY_GOOD
+                        : quality.score >= 60 ? TEXT_QUALITY_FAIR
+                                              : TEXT_QUALITY_POOR;
+    snprintf(score, sizeof(score), "%d/100", quality.score);
+    append(line, say(view, word));
+    for (size_t i = 0; i < quality.reason_count; i++) {
+        char reason[256];
+        const struct text_value value = {"value", quality.reasons[i].value};
+        text_format(reason, sizeof(reason), say(view, quality.reasons[i].text), &value, 1);
+        append(line, i == 0 ? say(view, TEXT_REPORT_COLON) : say(view, TEXT_REPORT_SEMICOLON));
+        append(line, reason);
+    }
+    char label[64];
+    text_fit(label, sizeof(label), say(view, TEXT_REPORT_QUALITY), LABEL_COLUMNS);
+    fprintf(view->out, "%s%s%s%s%-8s%s", view_tone(view, TONE_DIM), label, view_plain(view),
+            view_tone(view, tone), score, view_plain(view));
+    view_wrap(view, line, LABEL_COLUMNS, LABEL_COLUMNS + 8);
+}
+
+static void print_period(const struct view *view, const struct report_case *loaded)
+{
+    const struct capture_record *capture = &loaded->capture;
+    char from[VIEW_TIME_SIZE], to[VIEW_TIME_SIZE], offset[VIEW_TIME_SIZE], span[VIEW_TIME_SIZE];
+    char line[LINE_SIZE], end[VIEW_TIME_SIZE];
+    if (capture->packets == 0) {
+        return;
+    }
+    view_time(capture->first_ns, from);
+    view_time(capture->last_ns, end);
+    bool same_day = strncmp(from, end, 10) == 0;
+    const struct text_value values[] = {
+        {"from", from},
+        {"to", same_day ? view_clock(capture->last_ns, to) : end},
+        {"offset", view_offset(capture->first_ns, offset)},
+        {"span", view_duration(capture->last_ns - capture->first_ns, view->language, span)}};
+    text_format(line, sizeof(line), say(view, TEXT_REPORT_PERIOD), values, 4);
+    labelled(view, TEXT_REPORT_TIME, line);
+}
+
+static void print_services(const struct view *view, const struct report_case *loaded)
+{
+    char line[LINE_SIZE] = "", piece[256], number[VIEW_TIME_SIZE], failed[VIEW_TIME_SIZE];
+    for (size_t i = 0; i < loaded->service_count && i < SERVICES_SHOWN; i++) {
+        const struct case_service *service = &loaded->services[i];
+        const char *name = service->name[0] != '\0' ? service_title(service->name, view->language)
+                                                    : say(view, TEXT_REPORT_NO_SERVICE);
+        const struct text_value values[] = {{"name", name},
+                                            {"count", view_number(service->flows, number)},
+                                            {"failed", view_number(service->failed, failed)}};
+        text_format(piece, sizeof(piece),
+                    say(view, service->failed > 0 ? TEXT_REPORT_SERVICE_FAILED
+                                                  : TEXT_REPORT_SERVICE),
+                    values, 3);
+        append(line, i > 0 ? " · " : "");
+        append(line, piece);
+    }
+    if (loaded->service_count > SERVICES_SHOWN) {
+        append(line, " · …");
+    }
+    labelled(view, TEXT_REPORT_SERVICES, line);
+}
+
+static void print_seen(const struct view *view, const struct report_case *loaded)
+{
+    const struct capture_record *capture = &loaded->capture;
+    char packets[VIEW_TIME_SIZE], tcp[VIEW_TIME_SIZE], udp[VIEW_TIME_SIZE], other[VIEW_TIME_SIZE];
+    char line[LINE_SIZE];
+    const struct text_value values[] = {{"packets", view_number(capture->packets, packets)},
+                                        {"tcp", view_number(capture->tcp_connections, tcp)},
+                                        {"udp", view_number(capture->udp_flows, udp)},
+                                        {"other", view_number(capture->other_flows, other)}};
+    labelled(view, TEXT_REPORT_INPUT, capture->name != NULL ? capture->name : "");
+    print_quality(view, loaded);
+    print_period(view, loaded);
+    text_format(line, sizeof(line),
+                say(view, capture->other_flows > 0 ? TEXT_REPORT_SEEN_OTHER : TEXT_REPORT_SEEN_ALL),
+                values, 4);
+    labelled(view, TEXT_REPORT_SEEN, line);
+    print_services(view, loaded);
+}
+
+/* ---- verdicts ---------------------------------------------------------------------------------- */
+static const char *class_word(const struct view *view, const struct verdict_line *line)
+{
+    switch (line->kind) {
+    case VERDICT_OK:
+        return say(view, TEXT_OUTCOME_OK);
+    case VERDICT_FAILED:
+        return say(view, category_text(catalogue_get(line->code)->category));
+    case VERDICT_OTHERS:
+    case VERDICT_NO_CAUSE:
+        return say(view, TEXT_OUTCOME_FAILED);
+    case VERDICT_UNKNOWN:
+        break;
+    }
+    return say(view, TEXT_OUTCOME_UNKNOWN);
+}
+
+static const char *cause_word(const struct view *view, const struct verdict_line *line)
+{
+    switch (line->kind) {
+    case VERDICT_OK:
+        return "";
+    case VERDICT_FAILED:
+        return catalogue_get(line->code)->code;
+    case VERDICT_OTHERS:
+        return say(view, TEXT_REPORT_VERDICT_OTHERS);
+    case VERDICT_NO_CAUSE:
+        return say(view, TEXT_REPORT_VERDICT_NO_CAUSE);
+    case VERDICT_UNKNOWN:
+        break;
+    }
+    return say(view, TEXT_REPORT_VERDICT_UNKNOWN);
+}
+
+static void print_verdict_line(const struct view *view, const struct verdict_line *line,
+                               bool same_class)
+{
+    char class[128], cause[256], count[64], share[64], number[VIEW_TIME_SIZE], text[SHARES_SIZE];
+    enum view_tone tone = line->kind == VERDICT_OK        ? TONE_GOOD
+                          : line->kind == VERDICT_UNKNOWN ? TONE_DIM
+                                                          : TONE_BAD;
+    text_fit(class, sizeof(class), same_class ? "" : class_word(view, line), 14);
+    text_fit(cause, sizeof(cause), cause_word(view, line), CODE_COLUMNS);
+    text_fit_right(count, sizeof(count), view_number(line->count, number), 12);
+    text_fit_right(share, sizeof(share), shares_text(line->tenths, text), 9);
+    fprintf(view->out, "  %s%s%s%s%s%s\n", view_tone(view, tone), class, view_plain(view), cause,
+            count, share);
+}
+
+static void print_verdicts(const struct view *view, const struct report_case *loaded)
+{
+    struct verdicts verdicts;
+    char connections[VIEW_TIME_SIZE], unsolicited[VIEW_TIME_SIZE];
+    verdicts_of(loaded, VERDICTS_SHOWN, &verdicts);
+    const struct text_value values[] = {
+        {"count", view_number(verdicts.connections, connections)},
+        {"unsolicited", view_number(verdicts.unsolicited, unsolicited)}};
+    if (verdicts.connections == 0 && verdicts.unsolicited == 0) {
+        fprintf(view->out, "\n%s\n", say(view, TEXT_REPORT_NO_CONNECTIONS));
+        return;
+    }
+    fprintf(view->out, "\n%s", view_tone(view, TONE_STRONG));
+    view_say(view, verdicts.unsolicited > 0 ? TEXT_REPORT_VERDICTS_UNSOLICITED
+                                            : TEXT_REPORT_VERDICTS,
+             values, 2);
+    fprintf(view->out, "%s\n", view_plain(view));
+    for (size_t i = 0; i < verdicts.count; i++) {
+        const struct verdict_line *line = &verdicts.lines[i];
+        const struct verdict_line *before = i > 0 ? line - 1 : NULL;
+        bool same = before != NULL && line->kind == VERDICT_FAILED &&
+                    before->kind == VERDICT_FAILED &&
+                    catalogue_get(before->code)->category == catalogue_get(line->code)->category;
+        print_verdict_line(view, line, same);
+    }
+    if (verdicts.failed == 0) {
+        fprintf(view->out, "  %s%s%s\n", view_tone(view, TONE_GOOD),
+                say(view, TEXT_REPORT_HEALTHY), view_plain(view));
+    }
+}
+
+/* ---- findings ---------------------------------------------------------------------------------- */
+static void print_title(const struct view *view, const struct case_finding *finding, size_t number)
+{
+    struct finding_words words;
+    char title[FINDING_TEXT_SIZE], head[64];
+    const struct finding_record *record = &finding->record;
+    finding_words_make(finding, view->language, &words);
+    finding_sentence(&words, case_info(finding)->title, view->language, title);
+    snprintf(head, sizeof(head), "%zu %s ", number,
+             say(view, severity_text((enum severity)record->severity)));
+    fprintf(view->out, "%s%s%s%s", view_tone(view, report_tone(record->severity)), head,
+            view_plain(view), view_tone(view, TONE_STRONG));
+    view_wrap(view, title, 2, text_width(head));
+    fputs(view_plain(view), view->out);
+}
+
+static void print_who(const struct view *view, const struct case_finding *finding,
+                      const struct finding_words *words)
+{
+    char who[FINDING_TEXT_SIZE], path[FINDING_TEXT_SIZE], line[2 * FINDING_TEXT_SIZE];
+    char count[VIEW_TIME_SIZE], first[VIEW_TIME_SIZE];
+    finding_who(finding, words, view->language, who);
+    finding_path(finding, path);
+    const struct text_value values[] = {{"who", who},
+                                        {"path", path},
+                                        {"count", view_number(finding->record.count, count)},
+                                        {"time", view_clock(finding->record.first_ns, first)}};
+    text_format(line, sizeof(line), say(view, finding->record.count > 1 ? TEXT_REPORT_WHO_LINE_MANY
+                                                                        : TEXT_REPORT_WHO_LINE),
+                values, 4);
+    labelled(view, TEXT_REPORT_WHO, line);
+}
+
+static void print_finding(const struct view *view, const struct report_case *loaded,
+                          const struct case_finding *finding, size_t number)
+{
+    struct finding_words words;
+    char text[FINDING_TEXT_SIZE], id[VIEW_TIME_SIZE], filter[FINDING_TEXT_SIZE];
+    finding_words_make(finding, view->language, &words);
+    fputc('\n', view->out);
+    print_title(view, finding, number);
+    print_who(view, finding, &words);
+    labelled(view, TEXT_REPORT_WHY,
+             finding_sentence(&words, case_info(finding)->evidence, view->language, text));
+    labelled(view, TEXT_REPORT_FRAMES, finding_frames(loaded, finding, text));
+    labelled(view, TEXT_REPORT_ADVICE,
+             finding_sentence(&words, case_info(finding)->advice, view->language, text));
+    finding_filter(finding, filter);
+    snprintf(id, sizeof(id), "%lld", (long long)finding->record.id);
+    const struct text_value values[] = {{"filter", filter}, {"id", id},
+                                        {"code", case_info(finding)->code}};
+    char line[2 * FINDING_TEXT_SIZE];
+    text_format(line, sizeof(line),
+                filter[0] != '\0' ? say(view, TEXT_REPORT_LOOK) : say(view, TEXT_REPORT_LOOK_ONLY),
+                values, 3);
+    labelled(view, TEXT_REPORT_FILTER, line);
+}
+
+/* "  conn-refused  x 12  title", one terminal line */
+static void print_short(const struct view *view, const struct case_finding *finding)
+{
+    struct finding_words words;
+    char title[FINDING_TEXT_SIZE], fitted[FINDING_TEXT_SIZE], count[64], number[VIEW_TIME_SIZE];
+    char id[32], head[128];
+    finding_words_make(finding, view->language, &words);
+    finding_sentence(&words, case_info(finding)->title, view->language, title);
+    snprintf(count, sizeof(count), "×%s", view_number(finding->record.count, number));
+    snprintf(id, sizeof(id), "#%lld", (long long)finding->record.id);
+    text_fit(head, sizeof(head), id, 6);
+    text_fit_right(number, sizeof(number), count, 7);
+    text_fit(fitted, sizeof(fitted), title,
+             view->columns > 30 ? view->columns - 17 : view->columns);
+    fitted[strcspn(fitted, "\n")] = '\0';
+    for (size_t len = strlen(fitted); len > 0 && fitted[len - 1] == ' '; len--) {
+        fitted[len - 1] = '\0';
+    }
+    fprintf(view->out, "  %s%s%s%s  %s\n", view_tone(view, report_tone(finding->record.severity)),
+            head, view_plain(view), number, fitted);
+}
+
+static bool is_listed(const struct case_finding *finding, bool observations)
+{
+    const struct finding_record *record = &finding->record;
+    return record->state != FINDING_WITHDRAWN &&
+           (record->severity < SEVERITY_MEDIUM) == observations;
+}
+
+static void print_list(const struct view *view, const struct report_case *loaded,
+                       bool observations, size_t skip, size_t most)
+{
+    size_t matching = 0, shown = 0;
+    for (size_t i = 0; i < loaded->finding_count; i++) {
+        const struct case_finding *finding = &loaded->findings[i];
+        if (!is_listed(finding, observations) || matching++ < skip) {
+            continue;
+        }
+        if (shown == 0) {
+            fprintf(view->out, "\n%s%s%s\n", view_tone(view, TONE_STRONG),
+                    say(view, observations ? TEXT_REPORT_OBSERVATIONS : TEXT_REPORT_OTHERS),
+                    view_plain(view));
+        }
+        if (shown++ < most) {
+            print_short(view, finding);
+        }
+    }
+    if (shown > most) {
+        char number[VIEW_TIME_SIZE];
+        const struct text_value value = {"count", view_number((int64_t)(shown - most), number)};
+        fputs("  ", view->out);
+        view_say(view, TEXT_REPORT_MORE, &value, 1);
+        fputc('\n', view->out);
+    }
+}
+
+static void print_end(const struct view *view, const struct report_case *loaded)
+{
+    const char *path = store_path(loaded->store);
+    bool kept = strcmp(path, ":memory:") != 0;
+    const struct text_value value = {"db", path};
+    char line[LINE_SIZE];
+    fputc('\n', view->out);
+    if (kept) {
+        bool usual = strcmp(path, "invcap.db") == 0;
+        text_format(line, sizeof(line),
+                    say(view, usual ? TEXT_REPORT_DATABASE : TEXT_REPORT_DATABASE_ELSEWHERE), &value,
+                    1);
+        view_wrap(view, line, 0, 0);
+    } else {
+        view_wrap(view, say(view, TEXT_REPORT_NOT_KEPT), 0, 0);
+    }
+}
+
+void report_text(const struct view *view, const struct report_case *loaded)
+{
+    size_t shown = 0;
+    print_seen(view, loaded);
+    print_verdicts(view, loaded);
+    for (size_t i = 0; i < loaded->finding_count && shown < WORST_SHOWN; i++) {
+        if (is_listed(&loaded->findings[i], false)) {
+            print_finding(view, loaded, &loaded->findings[i], ++shown);
+        }
+    }
+    print_list(view, loaded, false, shown, OTHERS_SHOWN);
+    print_list(view, loaded, true, 0, OBSERVATIONS_SHOWN);
+    print_end(view, loaded);
+}
