@@ -34,9 +34,10 @@
 /* All reassembly memory of an engine. */
 #define LIMIT_REASSEMBLY_TOTAL (256u * 1024u * 1024u)
 /* Idle time after which a flow is closed, by state: SYN-only must outlive the Linux ladder of 127 s,
- * established outlives the load balancers' idle timers (AWS NLB 350 s) and hourly heartbeats. */
+ * established outlives firewalls' and conntrack's timers, so that a state lost by them is seen on one
+ * flow (the memory ceiling takes the oldest when there are too many). */
 #define LIMIT_IDLE_SYN_NS (150LL * 1000000000LL)
-#define LIMIT_IDLE_ESTABLISHED_NS (7260LL * 1000000000LL)
+#define LIMIT_IDLE_ESTABLISHED_NS (86400LL * 1000000000LL)
 #define LIMIT_IDLE_CLOSED_NS (60LL * 1000000000LL)
 #define LIMIT_IDLE_UDP_NS (120LL * 1000000000LL)
 

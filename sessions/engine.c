@@ -74,7 +74,7 @@ static void count_time(struct engine *e, const struct packet *p)
     struct capture_record *c = &e->counters;
     if (c->packets == 1) {
         c->first_ns = c->last_ns = p->time_ns;
-        e->now_ns = e->last_sweep_ns = p->time_ns;
+        e->now_ns = e->last_sweep_ns = e->previous_ns = p->time_ns;
         return;
     }
     int64_t back = e->now_ns - p->time_ns;
@@ -89,8 +89,11 @@ static void count_time(struct engine *e, const struct packet *p)
         c->first_ns = p->time_ns;
     if (p->time_ns > c->last_ns)
         c->last_ns = p->time_ns;
-    if (p->time_ns > e->now_ns)
+    /* One packet with a wild time must not make all flows look idle: two in a row are believed. */
+    bool wild = back < -HOUR && p->time_ns - e->previous_ns > HOUR;
+    if (p->time_ns > e->now_ns && !wild)
         e->now_ns = p->time_ns;
+    e->previous_ns = p->time_ns;
 }
 
 static void count_layers(struct engine *e, const struct packet *p, const struct layers *l)
@@ -191,7 +194,7 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
         engine_app_fin(e, flow, side, v.fin_offset);
     if (v.closed)
         flow_table_set_class(e->table, flow, CLASS_CLOSED, e->now_ns);
-    else if (flow->class == CLASS_SYN && flow->tcp->dir[0].seen && flow->tcp->dir[1].seen)
+    else if (flow->class == CLASS_SYN && flow->tcp->dir[0].endpoint != ENDPOINT_SYN_SENT)
         flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
 }
 

@@ -34,7 +34,8 @@ struct engine {
     struct flow_record view;      /* what dissectors see and fill of the flow at hand */
     struct flow *current;         /* of the event callback */
     int64_t next_flow_id;
-    int64_t now_ns;               /* highest packet time */
+    int64_t now_ns;               /* highest packet time that two packets agree on */
+    int64_t previous_ns;          /* time of the packet before */
     int64_t last_sweep_ns;
     struct capture_record counters;
     uint64_t gaps, gap_bytes, acked_segments;

@@ -32,6 +32,8 @@ bool tcp_is_new_connection(const struct tcp_flow *tcp, enum side side, const str
     const struct tcp_direction *d = &tcp->dir[side];
     if ((layers->tcp.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
         return false;
+    if (d->base_known && layers->tcp.sequence == d->base)
+        return false; /* captured late: it belongs to what is already known */
     if (d->endpoint == ENDPOINT_SYN_SENT || (d->letters & HISTORY_BIT('s')) != 0)
         return layers->tcp.sequence != d->syn_sequence;
     if (!d->seen) /* the other side's flow: simultaneous open, or the roles of the old one swapped */
@@ -189,6 +191,17 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
     }
 }
 
+/* Another initial sequence number: until the client or data settles for one, the newest counts. */
+static void note_synack_conflict(struct tcp_flow *tcp, struct tcp_direction *d,
+                                 const struct layers *l)
+{
+    tcp->facts.synack_conflict = true;
+    if (d->acked >= 1 || d->facts.segments > 0)
+        return;
+    tcp->synack_sequence = d->syn_sequence = d->base = l->tcp.sequence;
+    d->next = 0;
+}
+
 static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet *p,
                       const struct layers *l)
 {
@@ -201,7 +214,7 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
     tcp->facts.synack_last_ns = p->time_ns;
     if (tcp->synack_seen) {
         if (tcp->synack_sequence != l->tcp.sequence)
-            tcp->facts.synack_conflict = true;
+            note_synack_conflict(tcp, d, l);
         return;
     }
     tcp->synack_seen = true;
