@@ -1,5 +1,6 @@
 /* The SQLite store (DESIGN.md "Store"): schema from the column tables of core/record.h, a writer
- * thread with batches, readers. One struct store is one open database. */
+ * thread with batches, readers. One struct store is one open database; all functions are called from
+ * one thread at a time. A record put again replaces the row with the same key. */
 #ifndef INVCAP_STORE_STORE_H
 #define INVCAP_STORE_STORE_H
 
@@ -22,19 +23,27 @@ bool store_begin(struct store *store, bool append, int64_t *capture_id, struct e
 int64_t store_next_flow_id(const struct store *store);
 int64_t store_next_source_id(const struct store *store);
 int64_t store_next_certificate_id(const struct store *store);
+int64_t store_next_finding_id(const struct store *store);
+/* Removes older captures that hold the same source (unless the read appends). Before its packets. */
+bool store_replace_source(struct store *store, const struct source_record *source,
+                          struct error *error);
+/* Removes the findings of a capture with their values, evidence and flows, before it is judged again. */
+bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error);
 /* Takes copies of records; the writer thread inserts them in batches (a transaction at least every
  * 5 s of wall time). Callable from one thread at a time. */
 struct sink store_sink(struct store *store);
 /* Waits until all that was put is inserted and committed. */
 bool store_flush(struct store *store, struct error *error);
-/* Flush, secondary indexes, checkpoint, journal_mode=DELETE: the file can be mailed. */
+/* Flush, secondary indexes, checkpoint, journal_mode=DELETE: the file can be mailed. The capture is
+ * no longer marked as interrupted, unless its own record says so. */
 bool store_finish(struct store *store, struct error *error);
 void store_close(struct store *store);
 const char *store_path(const struct store *store);
 
-/* Calls row for each record of the kind in order. where ("flow_id = 3", may be NULL) and order_by
- * (NULL = key) are SQL of ours, never of the user. The record and its strings live until row returns
- * unless keep_strings: then strings live until store_close. row returns false to stop early. */
+/* Calls row for each record of the kind in order (RECORD_FLOW: a struct flow_record). where
+ * ("flow_id = 3", may be NULL) and order_by (NULL = key) are SQL of ours, never of the user; limit 0
+ * or less is none. The record and its strings live until row returns unless keep_strings: then
+ * strings live until store_close. row returns false to stop early. */
 bool store_select(struct store *store, enum record_kind kind, const char *where,
                   const char *order_by, int64_t limit, bool keep_strings,
                   bool (*row)(void *self, const void *record), void *self, struct error *error);

@@ -1,0 +1,182 @@
+#include "store/insert.h"
+
+#include <assert.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERDICT_SQL "UPDATE flows SET outcome = ?, stage = ?, verdict = ? WHERE id = ?"
+
+static bool prepare(struct inserter *inserter, const char *sql, sqlite3_stmt **out,
+                    struct error *error)
+{
+    int rc = sql == NULL ? SQLITE_NOMEM
+                         : sqlite3_prepare_v3(inserter->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out,
+                                              NULL);
+    return rc == SQLITE_OK || sql_fail(inserter->store, inserter->db, rc, "write", error);
+}
+
+bool inserter_open(struct inserter *inserter, const struct store *store, struct sqlite3 *db,
+                   struct error *error)
+{
+    *inserter = (struct inserter){.store = store, .db = db};
+    bool done = prepare(inserter, "BEGIN IMMEDIATE", &inserter->begin, error) &&
+                prepare(inserter, "COMMIT", &inserter->commit, error) &&
+                prepare(inserter, "ROLLBACK", &inserter->rollback, error) &&
+                prepare(inserter, VERDICT_SQL, &inserter->rows[RECORD_VERDICT], error);
+    for (int kind = 0; done && kind < RECORD_TABLE_COUNT; kind++) {
+        char *sql = schema_insert_sql(record_table_get((enum record_kind)kind));
+        done = prepare(inserter, sql, &inserter->rows[kind], error);
+        free(sql);
+    }
+    if (!done) {
+        inserter_close(inserter);
+    }
+    return done;
+}
+
+void inserter_close(struct inserter *inserter)
+{
+    (void)sqlite3_finalize(inserter->begin);
+    (void)sqlite3_finalize(inserter->commit);
+    (void)sqlite3_finalize(inserter->rollback);
+    for (int kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+        (void)sqlite3_finalize(inserter->rows[kind]);
+    }
+    *inserter = (struct inserter){0};
+}
+
+/* Keys are never NULL: a table without row ids has nothing else to find a row by. */
+static int bind_text(sqlite3_stmt *row, int at, const struct column *column, const char *text)
+{
+    if (text[0] == '\0' && (column->flags & COLUMN_KEY) == 0) {
+        return sqlite3_bind_null(row, at);
+    }
+    return sqlite3_bind_text(row, at, text, -1, SQLITE_STATIC);
+}
+
+static int bind_address(struct inserter *inserter, sqlite3_stmt *row, int at,
+                        const struct column *column, const void *record)
+{
+    struct address address = column_get_address(column, record);
+    assert(inserter->address_count < INSERT_ADDRESSES);
+    char *text = inserter->addresses[inserter->address_count++];
+    return bind_text(row, at, column, address_to_text(&address, text));
+}
+
+static int bind_blob(sqlite3_stmt *row, int at, const struct column *column, const void *record)
+{
+    size_t len;
+    const uint8_t *bytes = column_get_blob(column, record, &len);
+    return sqlite3_bind_blob64(row, at, bytes, len, SQLITE_STATIC); /* NULL binds NULL */
+}
+
+static int bind_integer(sqlite3_stmt *row, int at, const struct column *column, const void *record)
+{
+    int64_t value = column_get_integer(column, record);
+    if (column->type == COLUMN_NAMED || column->type == COLUMN_FINDING) {
+        return bind_text(row, at, column, column_name_of(column, (unsigned)value));
+    }
+    return column_is_absent(column, value) && (column->flags & COLUMN_KEY) == 0
+               ? sqlite3_bind_null(row, at)
+               : sqlite3_bind_int64(row, at, value);
+}
+
+static int bind_column(struct inserter *inserter, sqlite3_stmt *row, int at,
+                       const struct column *column, const void *record)
+{
+    switch (column->type) {
+    case COLUMN_REAL:
+        return sqlite3_bind_double(row, at, column_get_real(column, record));
+    case COLUMN_TEXT:
+    case COLUMN_CHARS:
+        return bind_text(row, at, column, column_get_text(column, record));
+    case COLUMN_ADDRESS:
+        return bind_address(inserter, row, at, column, record);
+    case COLUMN_BLOB:
+        return bind_blob(row, at, column, record);
+    default:
+        return bind_integer(row, at, column, record);
+    }
+}
+
+/* A value that does not fit its bits is given as 0, "unknown". */
+static uint64_t packed_bits(const struct column *column, const void *record)
+{
+    uint64_t value = (uint64_t)column_get_integer(column, record);
+    return value >> column->bits.width == 0 ? value << column->bits.shift : 0;
+}
+
+static int bind_record(struct inserter *inserter, sqlite3_stmt *row,
+                       const struct record_table *table, const void *record)
+{
+    uint64_t packed = 0;
+    int at = 0;
+    int rc = SQLITE_OK;
+    inserter->address_count = 0;
+    for (size_t i = 0; i < table->column_count && rc == SQLITE_OK; i++) {
+        const struct column *column = &table->columns[i];
+        if (column->bits.width > 0) {
+            packed |= packed_bits(column, record);
+        } else {
+            rc = bind_column(inserter, row, ++at, column, record);
+        }
+    }
+    if (rc == SQLITE_OK && at < sqlite3_bind_parameter_count(row)) {
+        rc = sqlite3_bind_int64(row, ++at, (int64_t)packed);
+    }
+    return rc;
+}
+
+static int bind_verdict(sqlite3_stmt *row, const struct verdict_record *verdict)
+{
+    static const struct column finding = {.type = COLUMN_FINDING};
+    int rc = bind_text(row, 1, &finding, outcome_name(verdict->outcome));
+    if (rc == SQLITE_OK) {
+        rc = bind_text(row, 2, &finding, stage_name(verdict->stage));
+    }
+    if (rc == SQLITE_OK) {
+        rc = bind_text(row, 3, &finding, column_name_of(&finding, verdict->verdict));
+    }
+    return rc == SQLITE_OK ? sqlite3_bind_int64(row, 4, verdict->flow_id) : rc;
+}
+
+static int run(sqlite3_stmt *statement)
+{
+    int rc = sqlite3_step(statement);
+    int reset = sqlite3_reset(statement);
+    return rc == SQLITE_DONE ? reset : rc;
+}
+
+static int insert(struct inserter *inserter, enum record_kind kind, const void *record)
+{
+    sqlite3_stmt *row = inserter->rows[kind];
+    int rc = kind == RECORD_VERDICT
+                 ? bind_verdict(row, record)
+                 : bind_record(inserter, row, record_table_get(kind), record);
+    return rc == SQLITE_OK ? run(row) : rc;
+}
+
+bool inserter_write(struct inserter *inserter, const struct batch *batch, struct error *error)
+{
+    enum record_kind kind;
+    size_t at = 0;
+    int rc = run(inserter->begin);
+    if (rc != SQLITE_OK) {
+        return sql_fail(inserter->store, inserter->db, rc, "write", error);
+    }
+    const void *record = batch_next(batch, &at, &kind);
+    while (record != NULL && rc == SQLITE_OK) {
+        rc = insert(inserter, kind, record);
+        record = batch_next(batch, &at, &kind);
+    }
+    if (rc == SQLITE_OK) {
+        rc = run(inserter->commit);
+    }
+    if (rc == SQLITE_OK) {
+        return true;
+    }
+    (void)sql_fail(inserter->store, inserter->db, rc, "write", error);
+    (void)run(inserter->rollback); /* SQLite may have done it already */
+    return false;
+}

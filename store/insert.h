@@ -1,0 +1,26 @@
+/* Prepared statements of one connection, bound through the column tables. */
+#ifndef INVCAP_STORE_INSERT_H
+#define INVCAP_STORE_INSERT_H
+
+#include "store/batch.h"
+#include "store/private.h"
+
+/* The most addresses in one record. */
+#define INSERT_ADDRESSES 4
+
+struct inserter {
+    const struct store *store;
+    struct sqlite3 *db;
+    struct sqlite3_stmt *begin, *commit, *rollback;
+    struct sqlite3_stmt *rows[RECORD_KIND_COUNT];
+    char addresses[INSERT_ADDRESSES][ADDRESS_TEXT_SIZE]; /* bound without a copy */
+    int address_count;
+};
+
+bool inserter_open(struct inserter *inserter, const struct store *store, struct sqlite3 *db,
+                   struct error *error);
+void inserter_close(struct inserter *inserter);
+/* One transaction; on failure nothing of the batch is kept. */
+bool inserter_write(struct inserter *inserter, const struct batch *batch, struct error *error);
+
+#endif
