@@ -36,6 +36,7 @@
 #define IP_PROTOCOL_GRE 47
 #define IP_PROTOCOL_AH 51
 #define IP_PROTOCOL_ICMPV6 58
+#define IP_PROTOCOL_NONE 59 /* no next header */
 #define IP_PROTOCOL_DESTINATION 60
 #define IP_PROTOCOL_SCTP 132
 #define IP_PROTOCOL_MOBILITY 135
@@ -97,11 +98,12 @@ static inline bool walk_peek(struct walk *w, size_t len, struct cursor *out)
 /* Moves past len bytes; false: the walk has ended. */
 static inline bool walk_skip(struct walk *w, size_t len)
 {
-    if (cur_take(&w->bytes, len) != NULL) {
-        return true;
+    if (cur_left(&w->bytes) < len) {
+        walk_short(w, len);
+        return false;
     }
-    walk_short(w, len);
-    return false;
+    cur_skip(&w->bytes, len);
+    return true;
 }
 
 /* Cuts the current layer at len bytes from here. A length beyond the bytes that the link carried is

@@ -133,8 +133,11 @@ enum walk_next ipv6_walk(struct walk *w)
     out->ip_id = 0;
     out->dont_fragment = false;
     out->ip_checksum = CHECKSUM_UNCHECKED;
-    /* A jumbogram (RFC 2675) or segmentation offload says 0. */
-    walk_limit(w, len == 0 ? walk_left(w) : len + IPV6_HEADER_LEN);
+    /* A jumbogram (RFC 2675) or segmentation offload says 0; so does a header alone. */
+    if (len == 0 && out->ip_protocol != IP_PROTOCOL_NONE) {
+        len = walk_left(w) - IPV6_HEADER_LEN;
+    }
+    walk_limit(w, len + IPV6_HEADER_LEN);
     out->kind = LAYER_OTHER_IP;
     out->ip_len = (uint32_t)walk_left(w);
     out->network = start;

@@ -76,8 +76,8 @@ enum walk_next link_ethernet(struct walk *w)
     }
     if (out->tunnel_depth == 0) {
         out->has_mac = true;
-        memcpy(out->dst_mac, head.at, 6);
-        memcpy(out->src_mac, head.at + 6, 6);
+        memcpy(out->dst_mac, w->bytes.at, 6);
+        memcpy(out->src_mac, w->bytes.at + 6, 6);
     }
     cur_skip(&head, 12);
     uint16_t ethertype = cur_u16(&head);
