@@ -1,0 +1,105 @@
+/* Builds packets of one TCP connection for tests of the session engine: real headers, real checksums
+ * are not needed. Times and sequence numbers are the test's own. */
+#ifndef INVCAP_TESTS_TCP_BUILDER_H
+#define INVCAP_TESTS_TCP_BUILDER_H
+
+#include "core/packet.h"
+#include "dissectors/decode.h"
+#include "sessions/engine.h"
+
+#include <string.h>
+
+struct conversation {
+    struct engine *engine;
+    uint64_t frame;
+    int64_t now_ns;
+    uint32_t isn[2];
+    uint16_t ports[2];
+    uint8_t ttl[2];
+    uint16_t ip_id[2];
+    uint16_t window[2];
+    bool truncate;             /* caplen ends behind the headers */
+};
+
+struct segment {
+    int side;                  /* 0 client, 1 server */
+    uint16_t flags;
+    int64_t sequence;          /* relative: 0 is the SYN */
+    int64_t acknowledgment;    /* relative to the other side; -1 none */
+    const char *payload;
+    size_t len;
+    uint8_t ttl;               /* 0: the side's own */
+    uint16_t ip_id;            /* 0: the next of the side */
+};
+
+static inline void put16(uint8_t *at, uint16_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static inline void put32(uint8_t *at, uint32_t value)
+{
+    put16(at, (uint16_t)(value >> 16));
+    put16(at + 2, (uint16_t)value);
+}
+
+static inline size_t build_options(uint8_t *at, const struct segment *s)
+{
+    static const uint8_t syn[] = {2, 4, 0x05, 0xb4, 1, 3, 3, 7, 4, 2, 1, 1};
+    if ((s->flags & TCP_SYN) == 0)
+        return 0;
+    memcpy(at, syn, sizeof syn);
+    return sizeof syn;
+}
+
+static inline void send_segment(struct conversation *c, const struct segment *s)
+{
+    static uint8_t bytes[70000];
+    uint8_t *ip = bytes, *tcp = bytes + 20;
+    memset(bytes, 0, 80);
+    size_t options = build_options(tcp + 20, s);
+    size_t total = 40 + options + s->len;
+    ip[0] = 0x45;
+    put16(ip + 2, (uint16_t)total);
+    put16(ip + 4, s->ip_id != 0 ? s->ip_id : ++c->ip_id[s->side]);
+    ip[6] = 0x40;
+    ip[8] = s->ttl != 0 ? s->ttl : c->ttl[s->side];
+    ip[9] = 6;
+    static const uint8_t hosts[2][4] = {{10, 0, 0, 1}, {203, 0, 113, 5}};
+    memcpy(ip + 12, hosts[s->side], 4);
+    memcpy(ip + 16, hosts[!s->side], 4);
+    put16(tcp, c->ports[s->side]);
+    put16(tcp + 2, c->ports[!s->side]);
+    put32(tcp + 4, c->isn[s->side] + (uint32_t)s->sequence);
+    if (s->acknowledgment >= 0)
+        put32(tcp + 8, c->isn[!s->side] + (uint32_t)s->acknowledgment);
+    tcp[12] = (uint8_t)((20 + options) / 4 << 4);
+    tcp[13] = (uint8_t)s->flags;
+    put16(tcp + 14, c->window[s->side]);
+    if (s->len > 0)
+        memcpy(tcp + 20 + options, s->payload, s->len);
+    struct packet packet = {.data = bytes,
+                            .caplen = (uint32_t)(c->truncate ? 40 + options : total),
+                            .len = (uint32_t)total,
+                            .time_ns = c->now_ns,
+                            .frame = ++c->frame,
+                            .source_id = 1,
+                            .link_type = 101};
+    engine_packet(c->engine, &packet);
+}
+
+static inline void send_at(struct conversation *c, int64_t ms, struct segment s)
+{
+    c->now_ns += ms * 1000000;
+    send_segment(c, &s);
+}
+
+static inline void handshake(struct conversation *c, int64_t server_ms, int64_t client_ms)
+{
+    send_at(c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, server_ms, (struct segment){1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 0});
+    send_at(c, client_ms, (struct segment){0, TCP_ACK, 1, 1, NULL, 0, 0, 0});
+}
+
+#endif
