@@ -1,7 +1,6 @@
 /* Prints what the decoder makes of captures, one line a file, tab-separated with a heading: to be
- * compared with other tools' counts. Reads pcap and pcapng itself, so that it tests nothing else. */
-#include "core/bytes.h"
-#include "core/limits.h"
+ * compared with other tools' counts. With --list one line a packet. */
+#include "capture/source.h"
 #include "dissectors/decode.h"
 
 #include <stdio.h>
@@ -9,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define INTERFACE_MAX 64
+
+#define FLOW_SLOTS (1u << 20) /* more than one of these captures has connections */
 
 struct counts {
     uint64_t packets, kinds[LAYER_MALFORMED + 1];
@@ -25,23 +25,6 @@ struct run {
     struct counts counts;
     bool list;              /* one line a packet instead */
 };
-
-static uint8_t *file_read(const char *path, size_t *len)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return NULL;
-    }
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    uint8_t *bytes = size > 0 ? malloc((size_t)size) : NULL;
-    if (bytes != NULL) {
-        *len = fread(bytes, 1, (size_t)size, file);
-    }
-    fclose(file);
-    return bytes;
-}
 
 static void flow_count(struct run *run, const struct layers *layers)
 {
@@ -84,8 +67,9 @@ static void packet_list(const struct packet *packet, const struct layers *l)
         endpoint_to_text(&l->src, l->src_port, src);
         endpoint_to_text(&l->dst, l->dst_port, dst);
     }
-    printf("%llu\t%s\t%s\t%s\t%u\t%s\t%u\n", (unsigned long long)packet->frame, names[l->kind], src,
-           dst, l->ip_protocol, l->tunnel, l->payload_len);
+    static const char *const sums[] = {"", "good", "bad", "partial"};
+    printf("%llu\t%s\t%s\t%s\t%u\t%s\t%u\t%s\n", (unsigned long long)packet->frame,
+           names[l->kind], src, dst, l->ip_protocol, l->tunnel, l->payload_len, sums[l->checksum]);
 }
 
 static void packet_count(struct run *run, const struct packet *packet)
@@ -117,141 +101,6 @@ static void packet_count(struct run *run, const struct packet *packet)
     }
 }
 
-static uint32_t read_u32(struct cursor *c, bool little)
-{
-    return little ? cur_u32le(c) : cur_u32(c);
-}
-
-static uint16_t read_u16(struct cursor *c, bool little)
-{
-    return little ? cur_u16le(c) : cur_u16(c);
-}
-
-/* `modified`: the format of a patched libpcap 0.8 with eight more bytes a packet. */
-static void pcap_read(struct run *run, struct cursor c, bool little, uint32_t unit_ns, bool modified)
-{
-    cur_skip(&c, 20);
-    uint16_t link_type = (uint16_t)read_u32(&c, little);
-    struct packet packet = {.link_type = link_type, .source_id = 1};
-    for (;;) {
-        int64_t seconds = read_u32(&c, little);
-        int64_t fraction = read_u32(&c, little);
-        packet.caplen = read_u32(&c, little);
-        packet.len = read_u32(&c, little);
-        cur_skip(&c, modified ? 8 : 0);
-        packet.data = cur_take(&c, packet.caplen);
-        if (!cur_ok(&c) || packet.caplen > LIMIT_PACKET_BYTES) {
-            return;
-        }
-        packet.len = packet.len < packet.caplen ? packet.caplen : packet.len;
-        packet.time_ns = seconds * 1000000000 + fraction * unit_ns;
-        packet.frame++;
-        packet_count(run, &packet);
-    }
-}
-
-struct interfaces {
-    uint16_t link_type[INTERFACE_MAX];
-    uint32_t snaplen[INTERFACE_MAX];
-    uint32_t count;
-};
-
-static void block_read(struct run *run, struct packet *packet, struct interfaces *known,
-                       uint32_t type, struct cursor body, bool little)
-{
-    uint32_t interface = 0;
-    if (type == 1 && known->count < INTERFACE_MAX) {
-        known->link_type[known->count] = read_u16(&body, little);
-        cur_skip(&body, 2);
-        known->snaplen[known->count++] = read_u32(&body, little);
-        return;
-    }
-    if (type == 6) {
-        interface = read_u32(&body, little);
-    } else if (type == 2) {
-        interface = read_u16(&body, little);
-        cur_skip(&body, 2);
-    } else if (type != 3) {
-        return;
-    }
-    packet->frame++;
-    if (interface >= known->count) {
-        return;
-    }
-    if (type == 3) {
-        packet->len = read_u32(&body, little);
-        uint32_t snaplen = known->snaplen[0] != 0 ? known->snaplen[0] : UINT32_MAX;
-        packet->caplen = packet->len < snaplen ? packet->len : snaplen;
-    } else {
-        /* Microseconds, unless the interface says otherwise: near enough for the timeouts here. */
-        uint64_t time = (uint64_t)read_u32(&body, little) << 32;
-        time |= read_u32(&body, little);
-        packet->time_ns = (int64_t)(time & 0x001fffffffffffff) * 1000;
-        packet->caplen = read_u32(&body, little);
-        packet->len = read_u32(&body, little);
-    }
-    packet->data = cur_take(&body, packet->caplen);
-    packet->link_type = known->link_type[interface];
-    if (packet->data != NULL) {
-        packet->len = packet->len < packet->caplen ? packet->caplen : packet->len;
-        packet_count(run, packet);
-    }
-}
-
-static void pcapng_read(struct run *run, struct cursor c)
-{
-    struct interfaces known = {.count = 0};
-    struct packet packet = {.source_id = 1};
-    bool little = true;
-    while (cur_left(&c) >= 12) {
-        struct cursor head = c;
-        uint32_t type = read_u32(&head, little);
-        struct cursor lens = c;
-        cur_skip(&lens, 4);
-        if (type == 0x0a0d0d0a) {
-            struct cursor magic = c;
-            cur_skip(&magic, 8);
-            little = cur_u32le(&magic) == 0x1a2b3c4d;
-            known.count = 0;
-        }
-        uint32_t len = read_u32(&lens, little);
-        if (len < 12) {
-            return;
-        }
-        struct cursor body = cur_cut(&c, len);
-        cur_skip(&body, 8);
-        if (!cur_ok(&body)) {
-            return;
-        }
-        body.end -= 4;
-        block_read(run, &packet, &known, type, body, little);
-    }
-}
-
-static bool capture_read(struct run *run, const uint8_t *bytes, size_t len)
-{
-    struct cursor c = cur_of(bytes, len);
-    struct cursor magic_cursor = c;
-    uint32_t magic = cur_u32(&magic_cursor);
-    switch (magic) {
-    case 0xa1b2c3d4:
-    case 0xa1b23c4d:
-    case 0xa1b2cd34:
-        pcap_read(run, c, false, magic == 0xa1b23c4d ? 1 : 1000, magic == 0xa1b2cd34);
-        return true;
-    case 0xd4c3b2a1:
-    case 0x4d3cb2a1:
-    case 0x34cdb2a1:
-        pcap_read(run, c, true, magic == 0x4d3cb2a1 ? 1 : 1000, magic == 0x34cdb2a1);
-        return true;
-    case 0x0a0d0d0a:
-        pcapng_read(run, c);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void counts_print(const char *path, const struct run *run)
 {
     const struct counts *c = &run->counts;
@@ -273,20 +122,35 @@ static void counts_print(const char *path, const struct run *run)
     putchar('\n');
 }
 
-static void file_count(const char *path, bool list)
+/* Returns false when the file cannot be read to its end. */
+static bool file_count(const char *path, bool list)
 {
-    size_t len = 0;
-    uint8_t *bytes = file_read(path, &len);
-    struct run run = {.decoder = decoder_new(true), .list = list, .flow_slots = len / 30 + 2};
+    struct error error = {.code = ERROR_NONE};
+    struct packet packet;
+    struct run run = {.list = list, .flow_slots = FLOW_SLOTS};
+    struct source *source = source_open_file(path, 1, &error);
+    enum source_result result = source != NULL ? SOURCE_IDLE : SOURCE_FAILED;
+    run.decoder = decoder_new(true);
     run.flows = calloc(run.flow_slots, sizeof(*run.flows));
-    if (run.decoder == NULL || bytes == NULL || run.flows == NULL) {
-        fprintf(stderr, "%s: cannot be read\n", path);
-    } else if (capture_read(&run, bytes, len) && !list) {
+    if (run.decoder == NULL || run.flows == NULL) {
+        result = SOURCE_FAILED;
+    }
+    while (result == SOURCE_PACKET || result == SOURCE_IDLE) {
+        result = source_next(source, &packet, &error);
+        if (result == SOURCE_PACKET) {
+            packet_count(&run, &packet);
+        }
+    }
+    if (result == SOURCE_FAILED) {
+        fprintf(stderr, "%s\n", error.text);
+    }
+    if (run.counts.packets > 0 && !list) {
         counts_print(path, &run);
     }
     free(run.flows);
-    free(bytes);
     decoder_free(run.decoder);
+    source_close(source);
+    return result == SOURCE_END;
 }
 
 static void usage_print(const char *program)
@@ -306,8 +170,9 @@ int main(int argc, char **argv)
              "arp_req\tarp_rep\ticmp_err\tquoted\tndp\ttunnels\tbad_options\tgood\tbad\tpartial\t"
              "fragments\treassembled\tdropped\toverlaps\ttimeouts\ttruncated\ttunnel_limit\tns");
     }
+    bool all_read = true;
     for (int i = list ? 2 : 1; i < argc; i++) {
-        file_count(argv[i], list);
+        all_read &= file_count(argv[i], list);
     }
-    return 0;
+    return all_read ? 0 : 3;
 }
