@@ -214,6 +214,11 @@ static bool is_over_time(const struct pipeline *p)
     return p->options->duration_ns > 0 && wall_ns() - p->started_ns >= p->options->duration_ns;
 }
 
+static bool has_enough(const struct pipeline *p, uint64_t packets)
+{
+    return p->options->packet_limit > 0 && packets >= p->options->packet_limit;
+}
+
 static bool run(struct pipeline *p, struct error *error)
 {
     struct packet packet;
@@ -227,6 +232,8 @@ static bool run(struct pipeline *p, struct error *error)
         if (got == SOURCE_PACKET)
             engine_packet(p->engine, &packet);
         packets += got == SOURCE_PACKET;
+        if (has_enough(p, packets))
+            break;
         if (got == SOURCE_IDLE || packets % PACKETS_PER_CLOCK == 0) {
             show_progress(p, packets);
             if (is_over_time(p))

@@ -24,6 +24,7 @@ struct pipeline_options {
     enum pipeline_ndpi ndpi;
     uint64_t memory_bytes;         /* ceiling; 0 = 1 GiB */
     int64_t duration_ns;           /* live: stop after; 0 = until a signal */
+    uint64_t packet_limit;         /* stop after so many packets; 0 = all */
     bool progress;                 /* one line on stderr, rewritten */
     const volatile sig_atomic_t *stop; /* set to non-zero to finish early; may be NULL */
 };

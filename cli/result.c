@@ -1,0 +1,126 @@
+#include "cli/result.h"
+
+#include "cli/signals.h"
+
+#include <string.h>
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_MARKDOWN, FORMAT_CSV };
+
+const enum language *result_texts(const struct arguments *arguments)
+{
+    static const enum language languages[] = {LANG_EN, LANG_ZH};
+    return arguments->given[OPTION_TEXT] ? &languages[arguments->number[OPTION_TEXT]] : NULL;
+}
+
+static enum format format_of(const struct arguments *arguments)
+{
+    if (arguments->given[OPTION_JSON]) {
+        return FORMAT_JSON;
+    }
+    return (enum format)arguments->number[OPTION_FORMAT];
+}
+
+bool result_print(const struct context *context, struct store *store, int64_t capture_id,
+                  struct error *error)
+{
+    struct report_case *loaded = case_load(store, capture_id, error);
+    bool good = true;
+    if (loaded == NULL) {
+        return false;
+    }
+    switch (format_of(context->arguments)) {
+    case FORMAT_JSON:
+        good = report_json(context->view.out, loaded, result_texts(context->arguments), error);
+        break;
+    case FORMAT_MARKDOWN:
+        report_markdown(&context->view, loaded);
+        break;
+    case FORMAT_CSV: /* cli/command_report.c prints it: a table, not a page */
+    case FORMAT_TEXT:
+        report_text(&context->view, loaded);
+        break;
+    }
+    case_free(loaded);
+    return good;
+}
+
+static bool reaches_limit(const struct context *context, const struct pipeline_result *result)
+{
+    return context->arguments->given[OPTION_FAIL_ON] &&
+           result->worst_severity >= (int)context->arguments->number[OPTION_FAIL_ON];
+}
+
+int result_status(const struct context *context, const struct pipeline_result *result)
+{
+    const char *why = result->input_error.text;
+    int stop = (int)*signals_stop();
+    if (result->input_error.code != ERROR_NONE) {
+        fputs("invcap: ", stderr);
+        struct view complaint = view_of(stderr, context->view.language);
+        view_say(&complaint, TEXT_NOTE_PARTLY, &(struct text_value){"error", why}, 1);
+        fputc('\n', stderr);
+    }
+    if (result->interrupted && stop != 0) {
+        return EXIT_SIGNAL + stop;
+    }
+    if (result->cut || result->input_error.code == ERROR_INPUT) {
+        return EXIT_INPUT;
+    }
+    if (result->input_error.code != ERROR_NONE) {
+        return EXIT_RUNTIME;
+    }
+    return reaches_limit(context, result) ? EXIT_FINDINGS : EXIT_DONE;
+}
+
+const char *result_database(const struct context *context, int *status)
+{
+    const struct arguments *arguments = context->arguments;
+    if (arguments->word_count == 0) {
+        return arguments->text[OPTION_DB];
+    }
+    if (arguments->given[OPTION_DB]) {
+        *status = command_fail_usage(context, TEXT_USAGE_DB_TWICE,
+                                     &(struct text_value){"db", arguments->words[0]}, 1);
+        return NULL;
+    }
+    return arguments->words[0];
+}
+
+struct store *result_open(const struct context *context, const char *path, int *status)
+{
+    struct error error = {ERROR_NONE, ""};
+    struct store *store = store_open(path, STORE_READ, &error);
+    if (store == NULL) {
+        *status = command_fail(context, &error);
+    }
+    return store;
+}
+
+int64_t result_capture(const struct context *context, struct store *store, int *status)
+{
+    const struct arguments *arguments = context->arguments;
+    struct error error = {ERROR_NONE, ""};
+    if (arguments->given[OPTION_CAPTURE] && arguments->given[OPTION_ALL]) {
+        *status = command_fail_usage(context, TEXT_USAGE_CAPTURE_OR_ALL, NULL, 0);
+        return -1;
+    }
+    if (arguments->given[OPTION_ALL]) {
+        return 0;
+    }
+    if (arguments->given[OPTION_CAPTURE]) {
+        return arguments->number[OPTION_CAPTURE];
+    }
+    int64_t last = store_last_capture(store, &error);
+    if (error.code == ERROR_NONE && last == 0) {
+        char text[512];
+        const struct text_value value = {"db", store_path(store)};
+        text_format(text, sizeof(text), text_get(TEXT_NOTE_NO_CAPTURE, context->view.language),
+                    &value, 1);
+        (void)error_set(&error, ERROR_STORE, "%s", text);
+    }
+    if (error.code != ERROR_NONE) {
+        *status = command_fail(context, &error);
+        return -1;
+    }
+    return last;
+}

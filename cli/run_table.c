@@ -1,0 +1,71 @@
+#include "cli/run_table.h"
+
+#include "cli/result.h"
+
+#include <unistd.h>
+
+#define LIMIT_TERMINAL 100
+
+/* One row more than shown would have to be asked for; the hint comes when the limit was ours. */
+static void hint_limit(const struct context *context, const struct table_request *request)
+{
+    char number[VIEW_TIME_SIZE];
+    if (context->arguments->given[OPTION_LIMIT] || request->limit == 0) {
+        return;
+    }
+    struct view hint = view_of(stderr, context->view.language);
+    view_say(&hint, TEXT_NOTE_LIMITED,
+             &(struct text_value){"shown", view_number(request->limit, number)}, 1);
+    fputc('\n', stderr);
+}
+
+static int print_table(const struct context *context, struct store *store, enum table_kind kind)
+{
+    const struct arguments *arguments = context->arguments;
+    struct error error = {ERROR_NONE, ""};
+    int status = EXIT_DONE;
+    bool plain = !arguments->given[OPTION_JSON] && !arguments->given[OPTION_CSV];
+    bool all = kind == TABLE_CAPTURES && !arguments->given[OPTION_CAPTURE];
+    struct table_request request = {
+        .form = arguments->given[OPTION_JSON]  ? TABLE_AS_JSON
+                : arguments->given[OPTION_CSV] ? TABLE_AS_CSV
+                                               : TABLE_AS_TEXT,
+        .where = arguments->text[OPTION_WHERE],
+        .limit = arguments->number[OPTION_LIMIT],
+        .capture_id = all ? 0 : result_capture(context, store, &status),
+        .texts = result_texts(arguments),
+    };
+    if (request.capture_id < 0) {
+        return status;
+    }
+    if (plain && !arguments->given[OPTION_LIMIT] && isatty(STDOUT_FILENO)) {
+        request.limit = LIMIT_TERMINAL;
+    }
+    size_t rows = 0;
+    bool good = kind == TABLE_KIND_COUNT
+                    ? report_findings(&context->view, store, &request, &rows, &error)
+                    : report_table(&context->view, store, kind, &request, &rows, &error);
+    if (!good) {
+        return command_fail(context, &error);
+    }
+    if (request.limit > 0 && rows >= (size_t)request.limit) {
+        hint_limit(context, &request);
+    }
+    return EXIT_DONE;
+}
+
+int run_table(const struct context *context, enum table_kind kind)
+{
+    int status = EXIT_DONE;
+    if (context->arguments->given[OPTION_JSON] && context->arguments->given[OPTION_CSV]) {
+        return command_fail_usage(context, TEXT_USAGE_ONE_FORM, NULL, 0);
+    }
+    const char *path = result_database(context, &status);
+    struct store *store = path != NULL ? result_open(context, path, &status) : NULL;
+    if (store == NULL) {
+        return status;
+    }
+    status = print_table(context, store, kind);
+    store_close(store);
+    return status;
+}
