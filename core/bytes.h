@@ -21,7 +21,9 @@ struct cursor {
 static inline struct cursor cur_of(const void *bytes, size_t len)
 {
     static const uint8_t nothing[1];
-    const uint8_t *at = bytes != NULL ? bytes : nothing;
+    if (bytes == NULL)
+        return (struct cursor){nothing, nothing, false};
+    const uint8_t *at = bytes;
     return (struct cursor){at, at + len, false};
 }
 
