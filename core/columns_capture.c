@@ -91,7 +91,7 @@ const struct record_table record_sources = {
 #undef RECORD
 #define RECORD icmp_record
 static const struct column icmp_columns[] = {
-    REF(capture_id, "captures(id)", 0, "The read."),
+    REF(capture_id, "captures(id)", 0, "The read that saw it."),
     REF(source_id, "sources(id)", COLUMN_KEY, "The source that holds the packet."),
     COL(frame, "", COLUMN_KEY, "Frame number within the source, from 1."),
     COL(time_ns, "ns", 0, "Time of the packet, ns since 1970 UTC."),
@@ -102,8 +102,8 @@ static const struct column icmp_columns[] = {
     COL(server_port, "", 0, "Destination port of the quoted packet."),
     COL(protocol, "", 0, "IANA number of the quoted transport protocol."),
     COL(family, "", 0, "4 for ICMP, 6 for ICMPv6."),
-    COL(type, "", 0, "ICMP type."),
-    COL(code, "", 0, "ICMP code."),
+    COL_AS("icmp_type", type, "", 0, "ICMP type; named so because JSON has its own type."),
+    COL_AS("icmp_code", code, "", 0, "ICMP code: the kind of error within the type."),
     COL(mtu, "bytes", COLUMN_ZERO_IS_NULL, "MTU that the router names; NULL for other errors."),
     COL(ttl, "", COLUMN_ZERO_IS_NULL, "TTL or hop limit of the ICMP packet."),
     REF(flow_id, "flows(id)", COLUMN_ZERO_IS_NULL, "The flow it is about; NULL none of the read."),
@@ -121,7 +121,7 @@ const struct record_table record_icmp = {
 #undef RECORD
 #define RECORD arp_record
 static const struct column arp_columns[] = {
-    REF(capture_id, "captures(id)", 0, "The read."),
+    REF(capture_id, "captures(id)", 0, "The read that saw it."),
     REF(source_id, "sources(id)", COLUMN_ZERO_IS_NULL, "The source of the first packet."),
     COL(first_frame, "", 0, "Frame number of the first packet."),
     COL(last_frame, "", 0, "Frame number of the last packet."),

@@ -178,7 +178,7 @@ const struct record_table record_flow_tcp = {
 #undef RECORD
 #define RECORD flow_event_record
 static const struct column flow_event_columns[] = {
-    REF(flow_id, "flows(id)", COLUMN_KEY, "The flow."),
+    REF(flow_id, "flows(id)", COLUMN_KEY, "The flow that the event belongs to."),
     COL(number, "", COLUMN_KEY, "Order of the kept events, from 0."),
     REF(source_id, "sources(id)", COLUMN_ZERO_IS_NULL, "The source that holds the frame."),
     COL(frame, "", 0, "Frame number within the source, from 1."),
