@@ -1,0 +1,275 @@
+#include "diagnosis/flow/facts.h"
+
+#include <string.h>
+
+#define NO_SIDE                                                                                    \
+    {.tail_first_ns = RECORD_NONE_NS, .tail_last_ns = RECORD_NONE_NS, .last_ns = RECORD_NONE_NS,   \
+     .last_payload_ns = RECORD_NONE_NS, .fin_ns = RECORD_NONE_NS, .rst_ns = RECORD_NONE_NS,        \
+     .rst_delay_ns = RECORD_NONE_NS, .window_scale = -1}
+
+static const struct flow_tcp_record nothing_happened = {
+    .syn_last_ns = RECORD_NONE_NS,
+    .synack_first_ns = RECORD_NONE_NS,
+    .synack_last_ns = RECORD_NONE_NS,
+    .established_ns = RECORD_NONE_NS,
+    .longest_idle_ns = RECORD_NONE_NS,
+    .idle_before_tail_ns = RECORD_NONE_NS,
+    .wait_ns = RECORD_NONE_NS,
+    .side = {NO_SIDE, NO_SIDE},
+};
+
+static void fill_tls(const struct tls_record *r, struct tls_facts *out)
+{
+    *out = (struct tls_facts){
+        .client_hello_ns = r->client_hello_ns,
+        .server_hello_ns = r->server_hello_ns,
+        .finished_ns = r->finished_ns,
+        .alert_ns = r->alert_ns,
+        .client_hello_frame = r->client_hello_frame,
+        .server_hello_frame = r->server_hello_frame,
+        .alert_frame = r->alert_frame,
+        .cipher_name = r->cipher_name,
+        .versions_offered = r->versions_offered,
+        .sni = r->sni,
+        .client_ciphers = r->client_ciphers,
+        .client_hello_bytes = r->client_hello_bytes,
+        .client_hello_segments = r->client_hello_segments,
+        .certificate_count = r->certificate_count,
+        .version_offered = r->version_offered,
+        .version = r->version,
+        .cipher = r->cipher,
+        .group = r->group,
+        .alert = r->alert,
+        .alert_by = r->alert_by,
+        .alert_level = r->alert_level,
+        .alert_step = r->alert_step,
+        .step = r->step,
+        .alert_inferred = r->alert_inferred,
+        .established = r->established,
+        .resumed = r->resumed,
+        .hello_retry = r->hello_retry,
+        .certificate_requested = r->client_certificate_requested,
+        .certificate_sent = r->client_certificate_sent,
+        .certificate_empty = r->client_certificate_empty,
+        .close_notify_client = r->close_notify_client,
+        .close_notify_server = r->close_notify_server,
+        .plaintext_client = r->plaintext_client,
+        .plaintext_server = r->plaintext_server,
+        .has_client_app = r->client_app_records > 0,
+        .has_server_app = r->server_app_records > 0,
+    };
+}
+
+static void fill_flow(const struct flow_record *r, struct flow_facts *out)
+{
+    *out = (struct flow_facts){
+        .id = r->id,
+        .source_id = r->source_id,
+        .first_frame = r->first_frame,
+        .first_ns = r->first_ns,
+        .last_ns = r->last_ns,
+        .name = r->name,
+        .app = r->app,
+        .service = r->service,
+        .packets = {r->client_packets, r->server_packets},
+        .bytes = {r->client_bytes, r->server_bytes},
+        .payload = {r->client_payload_bytes, r->server_payload_bytes},
+        .connect_rtt_server_ns = r->connect_rtt_server_ns,
+        .connect_rtt_client_ns = r->connect_rtt_client_ns,
+        .rtt_ns = {r->rtt_min_client_ns, r->rtt_min_server_ns},
+        .capture_lost_bytes = r->capture_lost_bytes,
+        .bits = r->facts,
+        .syn_retransmissions = r->syn_retransmissions,
+        .synack_retransmissions = r->synack_retransmissions,
+        .resets = {r->client_resets, r->server_resets},
+        .request_count = (uint32_t)(r->request_count > UINT32_MAX ? UINT32_MAX : r->request_count),
+        .port = {r->client_port, r->server_port},
+        .given_verdict = r->verdict,
+        .given_outcome = r->outcome,
+        .given_stage = r->stage,
+        .protocol = r->protocol,
+        .end = r->end,
+        .closed_by = r->closed_by,
+        .ttl = {r->client_ttl, r->server_ttl},
+    };
+    memcpy(out->state, r->state, sizeof out->state);
+    out->state[sizeof out->state - 1] = '\0';
+}
+
+void facts_fill(const struct flow_bundle *bundle, struct tls_facts *tls, struct flow_facts *out)
+{
+    fill_flow(bundle->flow, out);
+    out->tcp = bundle->tcp != NULL ? bundle->tcp : &nothing_happened;
+    if (bundle->tls != NULL) {
+        fill_tls(bundle->tls, tls);
+        out->tls = tls;
+    }
+    out->events = bundle->events;
+    out->event_count = bundle->event_count;
+}
+
+bool facts_has(const struct flow_facts *f, uint64_t bit)
+{
+    return (f->bits & bit) != 0;
+}
+
+bool facts_is_tcp(const struct flow_facts *f)
+{
+    return f->protocol == FACTS_PROTOCOL_TCP;
+}
+
+bool facts_is_established(const struct flow_facts *f)
+{
+    return facts_has(f, FLOW_FACT_ESTABLISHED);
+}
+
+bool facts_is_midstream(const struct flow_facts *f)
+{
+    return facts_has(f, FLOW_FACT_MIDSTREAM | FLOW_FACT_NO_SYN);
+}
+
+bool facts_is_two_sided(const struct flow_facts *f)
+{
+    return f->packets[SIDE_CLIENT] > 0 && f->packets[SIDE_SERVER] > 0 &&
+           !facts_has(f, FLOW_FACT_UNSEEN_PEER);
+}
+
+bool facts_is_unanswered_syn(const struct flow_facts *f)
+{
+    return facts_is_tcp(f) && f->tcp->syn_count > 0 && f->packets[SIDE_SERVER] == 0 &&
+           !facts_has(f, FLOW_FACT_UNSEEN_PEER | FLOW_FACT_MIDSTREAM) && f->payload[0] == 0;
+}
+
+bool facts_is_probe(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    if (!facts_is_tcp(f) || facts_is_midstream(f) || f->payload[0] > 0 || f->payload[1] > 0)
+        return false;
+    if (f->capture_lost_bytes > 0 || facts_has(f, FLOW_FACT_UNSEEN_PEER))
+        return false;
+    if (facts_is_established(f))
+        return f->closed_by == SIDE_CLIENT && f->tcp->synack_count < 3;
+    return f->tcp->synack_count == 1 && client->rst_ns >= 0 && f->tcp->syn_count <= 1;
+}
+
+int64_t facts_rtt(const struct flow_facts *f)
+{
+    int64_t server = f->rtt_ns[SIDE_SERVER] >= 0 ? f->rtt_ns[SIDE_SERVER] : f->connect_rtt_server_ns;
+    int64_t client = f->rtt_ns[SIDE_CLIENT] >= 0 ? f->rtt_ns[SIDE_CLIENT] : f->connect_rtt_client_ns;
+    return (server > 0 ? server : 0) + (client > 0 ? client : 0);
+}
+
+int64_t facts_end_ns(const struct flow_facts *f, enum side side)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    if (s->fin_ns < 0 || (s->rst_ns >= 0 && s->rst_ns < s->fin_ns))
+        return s->rst_ns;
+    return s->fin_ns;
+}
+
+bool facts_was_reset_by(const struct flow_facts *f, enum side side)
+{
+    return f->tcp->side[side].rst_ns >= 0;
+}
+
+bool facts_gave_up(const struct flow_facts *f, enum side side, int64_t since_ns)
+{
+    int64_t end = facts_end_ns(f, side);
+    return end >= 0 && end - since_ns >= FACTS_PATIENCE_NS;
+}
+
+bool facts_hello_unanswered(const struct flow_facts *f)
+{
+    return f->tls != NULL && f->tls->client_hello_ns >= 0 && f->tls->server_hello_ns < 0 &&
+           f->tls->step == TLS_STEP_CLIENT_HELLO && f->payload[SIDE_SERVER] == 0;
+}
+
+bool facts_is_blurred(const struct flow_facts *f)
+{
+    return f->capture_lost_bytes > 0 ||
+           facts_has(f, FLOW_FACT_UNSEEN_PEER | FLOW_FACT_SNAPLEN | FLOW_FACT_LIMIT) ||
+           f->end == END_EVICTED;
+}
+
+bool facts_is_dialogue(const struct flow_facts *f)
+{
+    return f->tls != NULL || (f->app != NULL && (strcmp(f->app, "http") == 0 ||
+                                                 strcmp(f->app, "tls") == 0 ||
+                                                 strcmp(f->app, "tlcp") == 0));
+}
+
+static bool tls_is_plain(const struct flow_facts *f)
+{
+    const struct tls_facts *t = f->tls;
+    if (t == NULL)
+        return true;
+    return t->established && t->alert < 0 && !t->plaintext_client && !t->plaintext_server;
+}
+
+bool facts_is_plain(const struct flow_facts *f)
+{
+    const struct flow_tcp_record *t = f->tcp;
+    if (!facts_is_tcp(f))
+        return f->protocol != FACTS_PROTOCOL_UDP ||
+               (f->packets[0] > 0 && f->packets[1] > 0);
+    if (!facts_is_established(f) || facts_is_blurred(f) || facts_is_probe(f))
+        return false;
+    if (facts_has(f, FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE | FLOW_FACT_LOOPED))
+        return false;
+    if (!tls_is_plain(f) || f->resets[0] > 0 || f->resets[1] > 0)
+        return false;
+    for (int s = 0; s < 2; s++) {
+        if (t->side[s].tail_retransmissions > 0 || t->side[s].wire_gap_bytes > 0)
+            return false;
+    }
+    return t == &nothing_happened || t->synack_count < 3;
+}
+
+static enum stage tls_stage(const struct tls_facts *t)
+{
+    if (t->established)
+        return STAGE_TLS_FIN;
+    switch (t->step) {
+    case TLS_STEP_NONE:
+        return STAGE_ACK;
+    case TLS_STEP_CLIENT_HELLO:
+    case TLS_STEP_HELLO_RETRY:
+        return STAGE_TLS_CH;
+    case TLS_STEP_SERVER_HELLO:
+        return STAGE_TLS_SH;
+    default:
+        return STAGE_TLS_CERT;
+    }
+}
+
+/* Past the handshake: who had the last word, and whether it was closed. */
+static enum stage application_stage(const struct flow_facts *f, enum stage reached)
+{
+    bool open = facts_has(f, FLOW_FACT_REQUEST_OPEN);
+    bool incomplete = facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE);
+    bool closed = f->closed_by != SIDE_NONE;
+    if (incomplete)
+        return STAGE_RESP;
+    if (open)
+        return STAGE_REQ;
+    if (closed)
+        return STAGE_CLOSE;
+    if (f->payload[0] > 0 || f->payload[1] > 0)
+        return facts_has(f, FLOW_FACT_ANSWERED) ? STAGE_IDLE : reached;
+    return reached;
+}
+
+enum stage facts_stage(const struct flow_facts *f)
+{
+    if (!facts_is_tcp(f)) {
+        if (f->protocol != FACTS_PROTOCOL_UDP)
+            return STAGE_NONE;
+        return f->packets[SIDE_SERVER] > 0 ? STAGE_RESP : STAGE_REQ;
+    }
+    if (!facts_is_established(f) && !facts_is_midstream(f))
+        return f->tcp->synack_count > 0 ? STAGE_SYNACK : STAGE_SYN;
+    if (f->tls != NULL && !f->tls->established &&
+        (f->tls->step != TLS_STEP_NONE || f->tls->alert >= 0))
+        return tls_stage(f->tls);
+    return application_stage(f, f->tls != NULL ? STAGE_TLS_FIN : STAGE_ACK);
+}

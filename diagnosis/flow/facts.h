@@ -1,0 +1,97 @@
+/* The facts of one flow in the compact form that the diagnosis keeps, and the questions that one flow
+ * answers by itself. Pure: nothing here knows other flows.
+ *
+ * Strings are borrowed. facts->tcp is never NULL: a flow that nothing happened to points to a record
+ * that says so. facts->tls is NULL when no TLS was seen. Times are ns, -1 when unknown. */
+#ifndef INVCAP_DIAGNOSIS_FLOW_FACTS_H
+#define INVCAP_DIAGNOSIS_FLOW_FACTS_H
+
+#include "core/record.h"
+
+#define FACTS_MS 1000000LL
+#define FACTS_SECOND 1000000000LL
+/* FINDINGS.md: a side that waited so long gave up; its own close never outranks what it waited for. */
+#define FACTS_PATIENCE_NS (2 * FACTS_SECOND)
+/* FINDINGS.md: the absence rule. */
+#define FACTS_ABSENCE_NS (3 * FACTS_SECOND)
+#define FACTS_ABSENCE_RTTS 8
+/* FINDINGS.md: so many unanswered tries prove silence. */
+#define FACTS_TRIES 3
+
+#define FACTS_PROTOCOL_TCP 6
+#define FACTS_PROTOCOL_UDP 17
+
+struct tls_facts {
+    int64_t client_hello_ns, server_hello_ns, finished_ns, alert_ns;
+    int64_t client_hello_frame, server_hello_frame, alert_frame;
+    const char *cipher_name, *versions_offered, *sni, *client_ciphers;
+    const int64_t *chain;          /* certificate ids that the server sent, leaf first */
+    uint32_t chain_count;
+    uint32_t client_hello_bytes, client_hello_segments;
+    uint32_t certificate_count;
+    uint16_t version_offered, version, cipher, group;
+    int16_t alert;
+    uint8_t alert_by, alert_level, alert_step, step;
+    bool alert_inferred, established, resumed, hello_retry;
+    bool certificate_requested, certificate_sent, certificate_empty;
+    bool close_notify_client, close_notify_server, plaintext_client, plaintext_server;
+    bool has_client_app, has_server_app;
+};
+
+struct flow_facts {
+    int64_t id, source_id, first_frame;
+    int64_t first_ns, last_ns;
+    const char *name, *app, *service;
+    uint64_t packets[2], bytes[2], payload[2];
+    int64_t connect_rtt_server_ns, connect_rtt_client_ns;
+    int64_t rtt_ns[2];             /* smallest, tap to that side */
+    uint64_t capture_lost_bytes;
+    uint64_t bits;                 /* FLOW_FACT_ */
+    uint32_t syn_retransmissions, synack_retransmissions;
+    uint32_t resets[2];
+    uint32_t request_count;
+    uint16_t port[2];
+    uint16_t given_verdict;        /* as the record came */
+    uint8_t given_outcome, given_stage;
+    uint8_t protocol, end, closed_by, ttl[2];
+    char state[8];
+    const struct flow_tcp_record *tcp;
+    const struct tls_facts *tls;
+    const struct flow_event *events;
+    size_t event_count;
+};
+
+/* Fills *out from the bundle; *tls is where TLS facts go when there are any. Everything stays borrowed
+ * from the bundle; the chain is left empty. */
+void facts_fill(const struct flow_bundle *bundle, struct tls_facts *tls, struct flow_facts *out);
+
+bool facts_has(const struct flow_facts *f, uint64_t bit);
+bool facts_is_tcp(const struct flow_facts *f);
+/* SYN, SYN-ACK and something that acknowledges it were seen. */
+bool facts_is_established(const struct flow_facts *f);
+/* Taken up in mid-connection. */
+bool facts_is_midstream(const struct flow_facts *f);
+bool facts_is_two_sided(const struct flow_facts *f);
+/* Opened with a SYN that got no packet back. */
+bool facts_is_unanswered_syn(const struct flow_facts *f);
+/* Connected and closed by the client without a byte, or reset in answer to the SYN-ACK. */
+bool facts_is_probe(const struct flow_facts *f);
+/* Round trip between the two ends as far as known, ns; 0 unknown. */
+int64_t facts_rtt(const struct flow_facts *f);
+/* First FIN or RST of a side, -1 none. */
+int64_t facts_end_ns(const struct flow_facts *f, enum side side);
+bool facts_was_reset_by(const struct flow_facts *f, enum side side);
+/* The side closed (FIN or RST) at least FACTS_PATIENCE_NS after since_ns. */
+bool facts_gave_up(const struct flow_facts *f, enum side side, int64_t since_ns);
+/* A ClientHello was seen and no byte of the server after it. */
+bool facts_hello_unanswered(const struct flow_facts *f);
+/* Bytes that nobody captured, cut or given up stand where the answer would be. */
+bool facts_is_blurred(const struct flow_facts *f);
+/* The application speaks by request and answer (HTTP, TLS). */
+bool facts_is_dialogue(const struct flow_facts *f);
+/* Nothing is wrong with it, whatever the other flows say. */
+bool facts_is_plain(const struct flow_facts *f);
+/* How far the connection came. */
+enum stage facts_stage(const struct flow_facts *f);
+
+#endif

@@ -1,0 +1,261 @@
+/* What is wrong with the capture itself, and what it therefore cannot prove. */
+#include "diagnosis/site/judge.h"
+
+#include <string.h>
+
+/* Zeek warns from 1 % on; an absence is not believed where one packet in twenty is missing. */
+#define LOSS_WORTH_MEDIUM 0.001
+#define LOSS_HEAVY 0.05
+/* "Nearly the whole capture": nine connections in ten. */
+#define ONE_SIDED_SHARE 0.9
+/* A busy capture of this length holds ARP, DNS or ICMP unless something left them out. */
+#define FILTER_CONNECTIONS 20
+#define FILTER_NS (60 * FACTS_SECOND)
+#define ETHERNET_IP_LEN 1514u
+/* Backward steps below this change no duration that a finding is made of. */
+#define DISORDER_MATTERS_NS (100 * FACTS_MS)
+
+static struct claim start(const struct judge *judge, enum finding_code code)
+{
+    struct claim claim = claim_start(code, NULL);
+    claim.first_ns = judge->site->capture.first_ns;
+    claim.last_ns = judge->site->capture.last_ns;
+    return claim;
+}
+
+static void found(struct judge *judge, const struct claim *claim)
+{
+    judge->quality.found[claim->code] = true;
+    judge_claim(judge, claim);
+}
+
+static double share_of(int64_t part, int64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : part > 0 ? 1.0 : 0.0;
+}
+
+static void find_loss(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    if (c->gaps <= 0)
+        return;
+    double share = share_of(c->gaps, c->acked_segments > c->gaps ? c->acked_segments : c->gaps);
+    struct claim claim = start(judge, FINDING_CAPTURE_LOSS);
+    if (share < LOSS_WORTH_MEDIUM)
+        claim.severity = SEVERITY_LOW;
+    claim.count = c->gaps;
+    claim_add_number(&claim, "share", share * 100);
+    claim_add_number(&claim, "lost_bytes", (double)c->gap_bytes);
+    judge->quality.heavy_loss |= share >= LOSS_HEAVY;
+    found(judge, &claim);
+}
+
+static void find_drops(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    int64_t dropped = 0, packets = 0;
+    for (size_t i = 0; i < site->source_count; i++) {
+        const struct source_record *source = site->sources[i];
+        dropped += source->dropped_kernel > 0 ? source->dropped_kernel : 0;
+        dropped += source->dropped_interface > 0 ? source->dropped_interface : 0;
+        packets += source->packets;
+    }
+    if (dropped == 0)
+        return;
+    double share = share_of(dropped, dropped + packets);
+    struct claim claim = start(judge, FINDING_CAPTURE_DROPPED);
+    if (share < LOSS_WORTH_MEDIUM)
+        claim.severity = SEVERITY_LOW;
+    claim_add_number(&claim, "dropped", (double)dropped);
+    claim_add_number(&claim, "share", share * 100);
+    judge->quality.heavy_loss |= share >= LOSS_HEAVY;
+    found(judge, &claim);
+}
+
+static void find_snaplen(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    int64_t snaplen = 0;
+    if (site->capture.truncated_packets <= 0)
+        return;
+    for (size_t i = 0; i < site->source_count; i++) {
+        int64_t own = site->sources[i]->snaplen;
+        if (own > 0 && (snaplen == 0 || own < snaplen))
+            snaplen = own;
+    }
+    struct claim claim = start(judge, FINDING_CAPTURE_SNAPLEN);
+    if (snaplen > 0)
+        claim_add_number(&claim, "snaplen", (double)snaplen);
+    claim_add_number(&claim, "cut", (double)site->capture.truncated_packets);
+    found(judge, &claim);
+}
+
+static void find_offload(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    uint32_t largest = 0;
+    if (site->capture.oversize_segments <= 0 && site->capture.offload_checksums <= 0)
+        return;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        for (int s = 0; s < 2; s++) {
+            uint32_t own = site->flows[i]->f.tcp->side[s].largest_delivered;
+            largest = own > largest ? own : largest;
+        }
+    }
+    struct claim claim = start(judge, FINDING_CAPTURE_OFFLOAD);
+    if (largest > ETHERNET_IP_LEN)
+        claim_add_number(&claim, "largest_bytes", (double)largest);
+    claim_add_number(&claim, "packets",
+                     (double)(site->capture.oversize_segments + site->capture.offload_checksums));
+    found(judge, &claim);
+}
+
+static void find_duplicates(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    int64_t copies = c->duplicate_packets + c->routed_packets;
+    if (copies <= 0)
+        return;
+    struct claim claim = start(judge, FINDING_CAPTURE_DUPLICATES);
+    claim_add_text(&claim, "kind",
+                   c->duplicate_packets >= c->routed_packets ? "mirror" : "routed");
+    claim_add_number(&claim, "share", share_of(copies, c->packets) * 100);
+    found(judge, &claim);
+}
+
+static void find_midstream(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    if (c->midstream_flows <= 0)
+        return;
+    struct claim claim = start(judge, FINDING_CAPTURE_MIDSTREAM);
+    claim_add_number(&claim, "connections", (double)c->midstream_flows);
+    found(judge, &claim);
+}
+
+static void find_time(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    if (c->backward_times <= 0 && c->time_jumps <= 0)
+        return;
+    struct claim claim = start(judge, FINDING_CAPTURE_TIME);
+    bool matters = c->time_jumps > 0 || c->largest_backward_ns >= DISORDER_MATTERS_NS;
+    if (!matters)
+        claim.severity = SEVERITY_INFO;
+    if (c->largest_backward_ns > 0)
+        claim_add_ms(&claim, "jump_ms", c->largest_backward_ns);
+    claim_add_text(&claim, "kind", c->backward_times > 0 ? "backwards" : "jump");
+    judge_claim(judge, &claim);
+    judge->quality.found[FINDING_CAPTURE_TIME] = matters;
+}
+
+/* A SYN without an answer is no sign of a one-sided capture: nobody acknowledged what was not seen. */
+static void find_one_sided(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    int64_t unseen = 0, two_sided = 0;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        const struct flow_facts *f = &site->flows[i]->f;
+        if (!facts_is_tcp(f))
+            continue;
+        unseen += facts_has(f, FLOW_FACT_UNSEEN_PEER);
+        two_sided += facts_is_two_sided(f);
+    }
+    if (unseen == 0 || share_of(unseen, unseen + two_sided) < ONE_SIDED_SHARE)
+        return;
+    struct claim claim = start(judge, FINDING_CAPTURE_ONE_SIDED);
+    claim_add_number(&claim, "share", share_of(unseen, unseen + two_sided) * 100);
+    claim.count = unseen;
+    found(judge, &claim);
+}
+
+static bool names(const char *filter, const char *word)
+{
+    return strstr(filter, word) != NULL;
+}
+
+/* A filter that asks for TCP or for ports leaves out what has neither. */
+static void read_filter(struct judge *judge, const char *filter)
+{
+    bool narrow = names(filter, "tcp") || names(filter, "udp") || names(filter, "port");
+    judge->quality.filter_hides_icmp = narrow && !names(filter, "icmp");
+    judge->quality.filter_hides_arp =
+        (narrow || names(filter, "host") || names(filter, "ip")) && !names(filter, "arp");
+}
+
+static void find_filter(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    struct capture_quality *q = &judge->quality;
+    if (c->filter != NULL && c->filter[0] != '\0') {
+        read_filter(judge, c->filter);
+    } else {
+        q->filter_hides_icmp = q->filter_hides_arp =
+            c->tcp_connections >= FILTER_CONNECTIONS && c->last_ns - c->first_ns >= FILTER_NS &&
+            c->icmp_packets == 0 && c->arp_packets == 0 && c->dns_packets == 0 &&
+            c->udp_flows == 0 && c->other_flows == 0;
+    }
+    if (!q->filter_hides_icmp && !q->filter_hides_arp)
+        return;
+    struct claim claim = start(judge, FINDING_CAPTURE_FILTERED);
+    claim_add_text(&claim, "missing",
+                   q->filter_hides_icmp && q->filter_hides_arp ? "ICMP, ARP"
+                   : q->filter_hides_icmp                      ? "ICMP"
+                                                               : "ARP");
+    found(judge, &claim);
+}
+
+static void find_cut(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    struct claim claim = start(judge, FINDING_CAPTURE_FILE_CUT);
+    claim.count = 0;
+    for (size_t i = 0; i < site->source_count; i++) {
+        if (!site->sources[i]->cut)
+            continue;
+        if (claim.count++ == 0)
+            claim_add_text(&claim, "file", site->sources[i]->path);
+    }
+    if (claim.count == 0 && site->capture.cut) {
+        claim.count = 1;
+        claim_add_text(&claim, "file", site->capture.name);
+    }
+    if (claim.count > 0)
+        found(judge, &claim);
+}
+
+static void find_limits(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    struct claim claim = start(judge, FINDING_CAPTURE_LIMITS);
+    if (c->evicted_flows > 0) {
+        claim_add_text(&claim, "limit", "memory");
+        claim_add_number(&claim, "given_up", (double)c->evicted_flows);
+    } else if (c->limit_streams > 0) {
+        claim_add_text(&claim, "limit", "reassembly");
+        claim_add_number(&claim, "given_up", (double)c->limit_streams);
+        claim.severity = SEVERITY_LOW;
+    } else {
+        return;
+    }
+    found(judge, &claim);
+}
+
+static void detect(struct judge *judge)
+{
+    find_one_sided(judge);
+    if (!judge->site->has_capture)
+        return;
+    find_loss(judge);
+    find_drops(judge);
+    find_snaplen(judge);
+    find_offload(judge);
+    find_duplicates(judge);
+    find_midstream(judge);
+    find_time(judge);
+    find_filter(judge);
+    find_cut(judge);
+    find_limits(judge);
+}
+
+const struct detector detector_capture = {"capture", detect};

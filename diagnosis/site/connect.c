@@ -1,0 +1,60 @@
+/* Connections that opened late or only half. */
+#include "diagnosis/site/judge.h"
+
+/* A SYN is sent again after a second by default; shorter timers are a stack's own choice. */
+#define SLOW_CONNECT_NS (200 * FACTS_MS)
+
+static void find_slow(struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    uint32_t again = f->syn_retransmissions + f->synack_retransmissions;
+    if (!facts_is_established(f) || again == 0 || f->tcp->established_ns < 0 ||
+        f->tcp->synack_last_ns > f->tcp->established_ns ||
+        judge_is_withdrawn(judge, FINDING_CONN_SLOW_CONNECT, flow))
+        return;
+    int64_t took = f->tcp->established_ns - f->first_ns;
+    if (took < SLOW_CONNECT_NS)
+        return;
+    struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
+    claim.weight = (double)took;
+    claim_add_ms(&claim, "connect_ms", took);
+    claim_add_number(&claim, "retransmissions", again);
+    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
+    judge_claim(judge, &claim);
+}
+
+static void find_half_open(struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct flow_tcp_record *t = f->tcp;
+    if (facts_is_established(f) || facts_is_midstream(f) || t->synack_count == 0 ||
+        t->side[SIDE_CLIENT].rst_ns >= 0 || t->side[SIDE_SERVER].rst_ns >= 0 ||
+        t->syn_last_ns > t->synack_first_ns)
+        return;
+    if (!facts_is_two_sided(f) || judge_is_withdrawn(judge, FINDING_CONN_HALF_OPEN, flow))
+        return;
+    bool proven = t->synack_count > FACTS_TRIES ||
+                  judge_absence_holds(judge, flow, t->synack_first_ns);
+    if (!proven)
+        return;
+    struct claim claim = claim_start(FINDING_CONN_HALF_OPEN, flow);
+    claim.confidence = 75;
+    claim.reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+    claim_add_number(&claim, "synacks", t->synack_count);
+    claim_add_ms(&claim, "waited_ms", t->synack_last_ns - t->synack_first_ns);
+    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
+    judge_claim(judge, &claim);
+}
+
+static void detect(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->site->flow_count; i++) {
+        const struct site_flow *flow = judge->site->flows[i];
+        if (!facts_is_tcp(&flow->f) || flow->outcome == OUTCOME_UNSOLICITED)
+            continue;
+        find_slow(judge, flow);
+        find_half_open(judge, flow);
+    }
+}
+
+const struct detector detector_connect = {"connect", detect};

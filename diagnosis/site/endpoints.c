@@ -1,0 +1,100 @@
+/* What is usual for an endpoint: median wait of the answered requests per service, method and path. */
+#include "diagnosis/site/judge.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sample {
+    const struct site_service *service;
+    const char *method, *path;
+    int64_t wait_ns;
+};
+
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int compare_key(const struct site_service *service, const char *method, const char *path,
+                       const struct site_service *other, const char *other_method,
+                       const char *other_path)
+{
+    int order = COMPARE(service, other); /* one array: the order of the services in it */
+    if (order == 0)
+        order = strcmp(method, other_method);
+    return order != 0 ? order : strcmp(path, other_path);
+}
+
+static int by_key(const void *left, const void *right)
+{
+    const struct sample *a = left, *b = right;
+    int order = compare_key(a->service, a->method, a->path, b->service, b->method, b->path);
+    return order != 0 ? order : COMPARE(a->wait_ns, b->wait_ns);
+}
+
+static const char *text_of(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static size_t take_samples(const struct site *site, struct sample *samples)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        const struct site_flow *flow = site->flows[i];
+        for (uint32_t j = 0; j < flow->request_count; j++) {
+            const struct http_record *r = flow->requests[j];
+            if (r->response_ns >= 0 && r->wait_ns >= 0)
+                samples[count++] = (struct sample){flow->service, text_of(r->method),
+                                                   text_of(r->path), r->wait_ns};
+        }
+    }
+    if (count > 1)
+        qsort(samples, count, sizeof *samples, by_key);
+    return count;
+}
+
+static void make_endpoints(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    struct sample *samples = malloc((site->request_count + 1) * sizeof *samples);
+    judge->endpoints =
+        arena_take(&judge->site->arena, (site->request_count + 1) * sizeof *judge->endpoints);
+    if (samples == NULL || judge->endpoints == NULL) {
+        free(samples);
+        judge->failed = true;
+        return;
+    }
+    size_t count = take_samples(site, samples);
+    for (size_t i = 0; i < count;) {
+        size_t end = i + 1;
+        while (end < count &&
+               compare_key(samples[i].service, samples[i].method, samples[i].path,
+                           samples[end].service, samples[end].method, samples[end].path) == 0)
+            end++;
+        judge->endpoints[judge->endpoint_count++] =
+            (struct endpoint){samples[i].service, samples[i].method, samples[i].path, end - i,
+                              samples[i + (end - i) / 2].wait_ns};
+        i = end;
+    }
+    free(samples);
+}
+
+const struct endpoint *judge_endpoint(struct judge *judge, const struct site_flow *flow,
+                                      const struct http_record *request)
+{
+    if (judge->endpoints == NULL)
+        make_endpoints(judge);
+    size_t low = 0, high = judge->endpoint_count;
+    const char *method = text_of(request->method), *path = text_of(request->path);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct endpoint *e = &judge->endpoints[middle];
+        int order = compare_key(e->service, e->method, e->path, flow->service, method, path);
+        if (order == 0)
+            return e;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}

@@ -1,0 +1,128 @@
+/* SYN floods: far more half-open connections than completed ones. The SYNs of a flood become
+ * unsolicited; a client that insists during the flood is its victim and keeps its verdict. */
+#include "diagnosis/site/judge.h"
+
+/* FINDINGS.md: >= 100 half-open/s and >= 10x the completed ones in any window of >= 1 s, or >= 300
+ * within 5 s. */
+#define FLOOD_PER_SECOND 100
+#define FLOOD_BURST 300
+#define FLOOD_BURST_NS (5 * FACTS_SECOND)
+#define FLOOD_FACTOR 10
+/* A spoofed source sends each SYN once; clients of a dead server send theirs again. */
+#define FLOOD_SINGLE_SHARE 0.7
+
+static bool is_half_open(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    return f->tcp->syn_count > 0 && !facts_is_established(f) && !f->tcp->rst_to_syn &&
+           f->payload[0] == 0 && !facts_has(f, FLOW_FACT_UNSEEN_PEER);
+}
+
+struct window {
+    int64_t length_ns;
+    size_t least;
+    size_t start, half_open, completed, single;
+};
+
+static void window_change(struct window *w, const struct site_flow *flow, int by)
+{
+    bool half_open = is_half_open(flow);
+    size_t step = by > 0 ? 1 : SIZE_MAX; /* adds one or takes one away */
+    if (half_open)
+        w->half_open += step;
+    if (facts_is_established(&flow->f))
+        w->completed += step;
+    if (half_open && flow->f.tcp->syn_count == 1)
+        w->single += step;
+}
+
+/* Moves the window on to flow `at` of the range; true when it holds a flood. */
+static bool window_move(struct window *w, struct flow_range range, size_t at)
+{
+    window_change(w, range.flows[at], 1);
+    while (range.flows[at]->f.first_ns - range.flows[w->start]->f.first_ns >= w->length_ns)
+        window_change(w, range.flows[w->start++], -1);
+    return w->half_open >= w->least && w->half_open >= FLOOD_FACTOR * w->completed &&
+           (double)w->single >= FLOOD_SINGLE_SHARE * (double)w->half_open;
+}
+
+struct flood {
+    size_t first, last;            /* of the range */
+    size_t rate;                   /* most half-open connections of a second */
+    bool found;
+};
+
+static struct flood find_flood(struct flow_range range)
+{
+    struct window second = {FACTS_SECOND, FLOOD_PER_SECOND, 0, 0, 0, 0};
+    struct window burst = {FLOOD_BURST_NS, FLOOD_BURST, 0, 0, 0, 0};
+    struct flood flood = {0};
+    for (size_t i = 0; i < range.count; i++) {
+        bool by_rate = window_move(&second, range, i), by_burst = window_move(&burst, range, i);
+        if (second.half_open > flood.rate)
+            flood.rate = second.half_open;
+        if (!by_rate && !by_burst)
+            continue;
+        size_t start = by_burst ? burst.start : second.start;
+        if (!flood.found || start < flood.first)
+            flood.first = start;
+        flood.last = i;
+        flood.found = true;
+    }
+    return flood;
+}
+
+static void claim_flood(struct judge *judge, struct flow_range range, const struct flood *flood)
+{
+    size_t span = flood->last + 1 - flood->first, count = 0, sources = 0;
+    struct site_flow **members = arena_take(&judge->site->arena, span * sizeof *members);
+    uint8_t *seen = arena_take(&judge->site->arena, judge->site->host_count + 1);
+    if (members == NULL || seen == NULL) {
+        judge->failed = true;
+        return;
+    }
+    for (size_t i = flood->first; i <= flood->last; i++) {
+        struct site_flow *flow = range.flows[i];
+        if (!is_half_open(flow) || flow->f.tcp->syn_count > 2)
+            continue;
+        flow->outcome = OUTCOME_UNSOLICITED;
+        members[count++] = flow;
+        sources += seen[flow->client->number]++ == 0;
+        if (seen[flow->client->number] == 0)
+            seen[flow->client->number] = 1;
+    }
+    if (count == 0)
+        return;
+    struct claim claim = claim_start(FINDING_SEC_SYN_FLOOD, members[0]);
+    claim.flows = members;
+    claim.flow_count = count;
+    claim.count = (int64_t)count;
+    claim.last_ns = members[count - 1]->f.last_ns;
+    claim.name = NULL;
+    claim.client_port = 0;
+    if (sources > 1)
+        claim.client_ip = (struct address){0};
+    claim.confidence = 90;
+    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
+    claim_add_number(&claim, "rate", (double)flood->rate);
+    claim_add_number(&claim, "sources", (double)sources);
+    claim_add_ms(&claim, "duration_ms", members[count - 1]->f.first_ns - members[0]->f.first_ns);
+    judge_claim(judge, &claim);
+}
+
+static void detect(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    if (judge->quality.found[FINDING_CAPTURE_ONE_SIDED])
+        return;
+    for (size_t i = 0; i < site->service_count; i++) {
+        struct flow_range range = site->services[i].flows;
+        if (range.count < FLOOD_PER_SECOND || !facts_is_tcp(&range.flows[0]->f))
+            continue;
+        struct flood flood = find_flood(range);
+        if (flood.found && !judge_is_withdrawn(judge, FINDING_SEC_SYN_FLOOD, range.flows[0]))
+            claim_flood(judge, range, &flood);
+    }
+}
+
+const struct detector detector_flood = {"flood", detect};

@@ -1,0 +1,193 @@
+/* What servers answered in clear HTTP, and how late. */
+#include "diagnosis/site/judge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SLOW_NS (3 * FACTS_SECOND)
+#define SLOWISH_NS FACTS_SECOND
+#define SLOWISH_FACTOR 5
+/* An endpoint that usually answers after so long waits for news (long poll), as far as several
+ * answers can tell. */
+#define LONG_POLL_NS (20 * FACTS_SECOND)
+#define LONG_POLL_SAMPLES 3
+/* An authentication challenge is overcome by the client's next request. */
+#define CHALLENGE_NS (10 * FACTS_SECOND)
+
+static const char *endpoint_text(struct judge *judge, const struct http_record *r)
+{
+    return arena_format(&judge->site->arena, "%s %s", r->method != NULL ? r->method : "?",
+                        r->path != NULL ? r->path : "");
+}
+
+static struct claim start(enum finding_code code, const struct site_flow *flow,
+                          const struct http_record *r)
+{
+    struct claim claim = claim_start(code, flow);
+    if (r->host != NULL)
+        claim.name = r->host;
+    claim.first_ns = r->request_ns >= 0 ? r->request_ns : claim.first_ns;
+    claim.last_ns = r->response_end_ns >= 0 ? r->response_end_ns : claim.last_ns;
+    claim_add_reference(&claim, flow->f.source_id, r->request_frame, r->request_ns, EVENT_REQUEST);
+    claim_add_reference(&claim, flow->f.source_id, r->response_frame, r->response_ns,
+                        EVENT_RESPONSE);
+    return claim;
+}
+
+/* ---- slow answers ------------------------------------------------------------------------------------------- */
+
+static int64_t slow_limit(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct profile_service *service =
+        judge->profile == NULL ? NULL
+                               : profile_service_of(judge->profile, flow->f.protocol,
+                                                    &flow->server->address,
+                                                    flow->f.port[SIDE_SERVER]);
+    if (service != NULL && service->slow_response_ns > 0)
+        return service->slow_response_ns;
+    return judge->profile != NULL && judge->profile->slow_response_ns > 0
+               ? judge->profile->slow_response_ns
+               : SLOW_NS;
+}
+
+static int64_t slowish_limit(const struct judge *judge)
+{
+    return judge->profile != NULL && judge->profile->response_medium_ns > 0
+               ? judge->profile->response_medium_ns
+               : SLOWISH_NS;
+}
+
+static void judge_wait(struct judge *judge, const struct site_flow *flow,
+                       const struct http_record *r)
+{
+    int64_t limit = slow_limit(judge, flow), slowish = slowish_limit(judge);
+    if (r->wait_ns <= (slowish < limit ? slowish : limit) || r->status == 101 ||
+        judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
+        return;
+    const struct endpoint *usual = judge_endpoint(judge, flow, r);
+    if (usual != NULL && usual->requests >= LONG_POLL_SAMPLES && usual->median_ns >= LONG_POLL_NS)
+        return;
+    bool slow = r->wait_ns > limit;
+    bool odd = usual != NULL && usual->requests > 1 &&
+               r->wait_ns > SLOWISH_FACTOR * usual->median_ns;
+    if (!slow && !odd)
+        return;
+    struct claim claim = start(FINDING_SERVER_SLOW_RESPONSE, flow, r);
+    claim.severity = slow ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    claim.confidence = flow->f.tcp->side[SIDE_SERVER].recovered_losses > 0 ? 75 : 90;
+    claim.weight = (double)r->wait_ns;
+    claim_add_ms(&claim, "response_ms", r->wait_ns);
+    claim_add_ms(&claim, "limit_ms", slow ? limit : slowish);
+    judge_claim(judge, &claim);
+}
+
+/* ---- errors -------------------------------------------------------------------------------------------------- */
+
+static bool is_server_error(int32_t status)
+{
+    return status == 500 || status == 501 || status == 503 || (status >= 505 && status <= 599);
+}
+
+/* Errors among the answers of a service, 0-100. */
+static double error_share(const struct site_flow *flow, bool (*wanted)(int32_t))
+{
+    size_t answers = 0, errors = 0;
+    for (size_t i = 0; i < flow->service->flows.count; i++) {
+        const struct site_flow *other = flow->service->flows.flows[i];
+        for (uint32_t j = 0; j < other->request_count; j++) {
+            answers += other->requests[j]->status > 0;
+            errors += wanted(other->requests[j]->status);
+        }
+    }
+    return answers > 0 ? 100.0 * (double)errors / (double)answers : 0;
+}
+
+static bool is_gateway_error(int32_t status)
+{
+    return status == 502 || status == 504;
+}
+
+/* The share is the same for all claims of a service: it is counted once per service. */
+struct shares {
+    const struct site_service *service;
+    double server, gateway;
+};
+
+static void judge_error(struct judge *judge, struct shares *shares, const struct site_flow *flow,
+                        const struct http_record *r)
+{
+    bool gateway = is_gateway_error(r->status);
+    if (!gateway && !is_server_error(r->status))
+        return;
+    if (shares->service != flow->service)
+        *shares = (struct shares){flow->service, error_share(flow, is_server_error),
+                                  error_share(flow, is_gateway_error)};
+    struct claim claim =
+        start(gateway ? FINDING_HTTP_GATEWAY_ERROR : FINDING_HTTP_SERVER_ERROR, flow, r);
+    claim.confidence = 95;
+    claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
+    claim_add_number(&claim, "share", gateway ? shares->gateway : shares->server);
+    claim_add_text(&claim, "endpoint", endpoint_text(judge, r));
+    judge_claim(judge, &claim);
+}
+
+static bool is_refusal(int32_t status)
+{
+    return status == 401 || status == 403 || status == 407;
+}
+
+static bool is_same_endpoint(const struct http_record *a, const struct http_record *b)
+{
+    return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
+}
+
+/* A later request of the same client to the same endpoint that was let in. */
+static bool was_overcome(const struct judge *judge, const struct site_flow *flow,
+                         const struct http_record *refused)
+{
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t at = range_find_time(range, flow->f.first_ns);
+    for (size_t looked = 0; at < range.count && looked < 64; at++, looked++) {
+        const struct site_flow *other = range.flows[at];
+        if (other->service != flow->service)
+            continue;
+        for (uint32_t i = 0; i < other->request_count; i++) {
+            const struct http_record *r = other->requests[i];
+            if (r->request_ns > refused->request_ns &&
+                r->request_ns - refused->request_ns < CHALLENGE_NS && r->status > 0 &&
+                !is_refusal(r->status) && is_same_endpoint(r, refused))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void judge_refusal(struct judge *judge, const struct site_flow *flow,
+                          const struct http_record *r)
+{
+    if (!is_refusal(r->status) || was_overcome(judge, flow, r))
+        return;
+    struct claim claim = start(FINDING_HTTP_AUTH_FAILED, flow, r);
+    claim.confidence = r->has_credentials ? 90 : 70;
+    claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
+    claim_add_text(&claim, "endpoint", endpoint_text(judge, r));
+    judge_claim(judge, &claim);
+}
+
+static void detect(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    struct shares shares = {NULL, 0, 0};
+    for (size_t i = 0; i < site->service_count; i++) {
+        for (size_t j = 0; j < site->services[i].flows.count; j++) {
+            const struct site_flow *flow = site->services[i].flows.flows[j];
+            for (uint32_t k = 0; k < flow->request_count; k++) {
+                judge_wait(judge, flow, flow->requests[k]);
+                judge_error(judge, &shares, flow, flow->requests[k]);
+                judge_refusal(judge, flow, flow->requests[k]);
+            }
+        }
+    }
+}
+
+const struct detector detector_http = {"http", detect};

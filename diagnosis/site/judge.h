@@ -1,0 +1,118 @@
+/* Judging a site: detectors look at the model and make claims; equal claims become one finding.
+ *
+ * A detector is one file that ends in `const struct detector detector_x`, and one line in
+ * detectors.def; they run in that order. A claim starts from the catalogue (claim_start), is changed
+ * by the detector's rules, and is handed over (judge_claim). Claims that a capture finding silences
+ * are not made: ask judge_is_withdrawn first, and leave the flow unknown. */
+#ifndef INVCAP_DIAGNOSIS_SITE_JUDGE_H
+#define INVCAP_DIAGNOSIS_SITE_JUDGE_H
+
+#include "core/catalogue.h"
+#include "diagnosis/site/model.h"
+
+#define CLAIM_VALUES 4
+#define CLAIM_REFERENCES 4
+/* FINDINGS.md: at most so many evidence references per finding. */
+#define FINDING_REFERENCES 8
+/* FINDINGS.md: below this a finding is "possible". */
+#define CONFIDENCE_POSSIBLE 50
+
+#define EVIDENCE(kind) (1u << (kind))
+
+struct claim_value {
+    const char *name;              /* as the catalogue declares it */
+    double number;                 /* when text is NULL */
+    const char *text;
+};
+
+struct claim_reference {
+    int64_t source_id, frame, time_ns;
+    const char *note;              /* event kind name */
+};
+
+struct claim {
+    enum finding_code code;
+    uint8_t severity, category, culprit, scope;
+    uint8_t confidence;
+    bool primary;
+    const struct site_flow *flow;  /* NULL: of no connection */
+    struct site_flow *const *flows; /* further ones, by time; they count */
+    size_t flow_count;
+    int64_t first_ns, last_ns, count;
+    struct address client_ip, server_ip;
+    uint16_t client_port, server_port;
+    const char *name, *service;
+    const char *rivals;            /* codes, comma separated; NULL: the catalogue's */
+    const char *reason;            /* culprit unknown: word of the REASON_ texts */
+    double weight;                 /* the worst of a finding's claims has the greatest */
+    struct claim_value values[CLAIM_VALUES];
+    uint8_t value_count;
+    uint32_t evidence;             /* EVIDENCE() of the flow's events that prove it */
+    struct claim_reference references[CLAIM_REFERENCES];
+    uint8_t reference_count;
+};
+
+/* What the capture findings take away, filled by detector_capture. */
+struct capture_quality {
+    bool found[FINDING_COUNT];     /* capture findings of this capture */
+    bool heavy_loss;               /* so much is missing that no absence proves anything */
+    bool filter_hides_icmp, filter_hides_arp;
+};
+
+/* One method and path template of a service. */
+struct endpoint {
+    const struct site_service *service;
+    const char *method, *path;     /* never NULL */
+    size_t requests;               /* answered ones */
+    int64_t median_ns;             /* of their waits; -1 unknown */
+};
+
+struct judge {
+    struct site *site;
+    const struct profile *profile;
+    struct capture_quality quality;
+    const struct arp_record **unresolved; /* requests that nobody answers, by address */
+    size_t unresolved_count;
+    struct endpoint *endpoints;    /* by service, method, path; made on first need */
+    size_t endpoint_count;
+    struct claim *claims;
+    size_t claim_count, claim_capacity;
+    bool failed;                   /* memory ran out */
+};
+
+struct detector {
+    const char *name;
+    void (*detect)(struct judge *judge);
+};
+
+/* A claim of `code` about `flow` (NULL: none), with what catalogue and flow say. */
+struct claim claim_start(enum finding_code code, const struct site_flow *flow);
+void claim_add_number(struct claim *claim, const char *name, double number);
+/* A duration in ns as the milliseconds that the catalogue declares. */
+void claim_add_ms(struct claim *claim, const char *name, int64_t duration_ns);
+/* text is borrowed for the life of the site; NULL adds nothing. */
+void claim_add_text(struct claim *claim, const char *name, const char *text);
+void claim_add_reference(struct claim *claim, int64_t source_id, int64_t frame, int64_t time_ns,
+                         enum event_kind kind);
+/* A list of rival codes, ended by RIVAL_COUNT, as the text of a claim. */
+const char *judge_rivals(struct judge *judge, const enum rival *rivals);
+/* Takes the claim over (a copy). */
+void judge_claim(struct judge *judge, const struct claim *claim);
+
+/* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other traffic
+ * both ways at that tap (or of this flow itself). */
+bool judge_absence_holds(const struct judge *judge, const struct site_flow *flow, int64_t since_ns);
+/* The end of the continuous capture that since_ns belongs to. */
+int64_t judge_capture_end(const struct judge *judge, int64_t since_ns);
+/* Whether a capture finding that concerns this flow silences the code. The only place that decides. */
+bool judge_is_withdrawn(const struct judge *judge, enum finding_code code,
+                        const struct site_flow *flow);
+
+/* What the answered requests of that endpoint have in common; NULL when there were none. */
+const struct endpoint *judge_endpoint(struct judge *judge, const struct site_flow *flow,
+                                      const struct http_record *request);
+
+/* Puts the findings of all claims; ids count from first_id. False when memory is out. */
+bool judge_emit(struct judge *judge, int64_t first_id, const struct sink *out);
+
+#endif

@@ -1,0 +1,256 @@
+#include "diagnosis/site/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SLOTS 1024u
+#define FNV_OFFSET 1469598103934665603ULL
+#define FNV_PRIME 1099511628211ULL
+
+struct site *site_new(const struct profile *profile)
+{
+    struct site *site = calloc(1, sizeof *site);
+    if (site != NULL)
+        site->profile = profile;
+    return site;
+}
+
+void site_free(struct site *site)
+{
+    if (site == NULL)
+        return;
+    free(site->flows);
+    free(site->by_id);
+    free(site->by_service);
+    free(site->by_client);
+    free(site->by_pair);
+    free(site->by_server);
+    free(site->service_activity);
+    free(site->server_activity);
+    free(site->services);
+    free(site->pairs);
+    free(site->hosts);
+    free((void *)site->requests);
+    free((void *)site->icmp);
+    free((void *)site->arp);
+    free((void *)site->certificates);
+    free((void *)site->sources);
+    free(site->coverage);
+    arena_free(&site->arena);
+    free(site);
+}
+
+/* ---- hosts ------------------------------------------------------------------------------------ */
+
+static uint64_t hash_address(const struct address *a)
+{
+    uint64_t hash = FNV_OFFSET ^ a->family;
+    for (size_t i = 0; i < sizeof a->bytes; i++)
+        hash = (hash ^ a->bytes[i]) * FNV_PRIME;
+    return hash ^ (hash >> 29);
+}
+
+static struct site_host **host_slot(struct site_host **slots, size_t slot_count,
+                                    const struct address *address)
+{
+    size_t at = (size_t)hash_address(address) & (slot_count - 1);
+    while (slots[at] != NULL && !address_equal(&slots[at]->address, address))
+        at = (at + 1) & (slot_count - 1);
+    return &slots[at];
+}
+
+static bool grow_hosts(struct site *site)
+{
+    size_t count = site->host_slots == 0 ? FIRST_SLOTS : site->host_slots * 2;
+    struct site_host **slots = calloc(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    for (size_t i = 0; i < site->host_slots; i++) {
+        if (site->hosts[i] != NULL)
+            *host_slot(slots, count, &site->hosts[i]->address) = site->hosts[i];
+    }
+    free(site->hosts);
+    site->hosts = slots;
+    site->host_slots = count;
+    return true;
+}
+
+static struct site_host *take_host(struct site *site, const struct address *address)
+{
+    if (site->host_count * 2 >= site->host_slots && !grow_hosts(site))
+        return NULL;
+    struct site_host **slot = host_slot(site->hosts, site->host_slots, address);
+    if (*slot != NULL)
+        return *slot;
+    struct site_host *host = arena_take(&site->arena, sizeof *host);
+    if (host == NULL)
+        return NULL;
+    host->address = *address;
+    host->number = (uint32_t)site->host_count++;
+    *slot = host;
+    return host;
+}
+
+struct site_host *site_find_host(const struct site *site, const struct address *address)
+{
+    return site->host_slots == 0 ? NULL : *host_slot(site->hosts, site->host_slots, address);
+}
+
+static void note_ttl(struct site_host *host, uint8_t ttl)
+{
+    if (ttl != 0)
+        host->ttls[ttl / 64] |= 1ULL << (ttl % 64);
+}
+
+static void note_sender(struct site_host *host, const struct flow_facts *f, enum side side)
+{
+    if (f->packets[side] == 0)
+        return;
+    host->sent = true;
+    note_ttl(host, f->ttl[side]);
+    note_ttl(host, f->tcp->side[side].ttl_min);
+    note_ttl(host, f->tcp->side[side].ttl_max);
+}
+
+static bool has_ttl(const struct site_host *host, int ttl)
+{
+    return ttl > 0 && ttl < 256 && (host->ttls[ttl / 64] >> (ttl % 64) & 1) != 0;
+}
+
+uint8_t host_usual_ttl(const struct site_host *host, uint8_t ttl)
+{
+    for (int distance = 0; distance < 256; distance++) {
+        if (has_ttl(host, (int)ttl - distance))
+            return (uint8_t)(ttl - distance);
+        if (has_ttl(host, (int)ttl + distance))
+            return (uint8_t)(ttl + distance);
+    }
+    return 0;
+}
+
+bool host_ttl_fits(const struct site_host *host, uint8_t ttl, bool *known)
+{
+    uint8_t usual = host_usual_ttl(host, ttl);
+    *known = usual != 0;
+    return usual != 0 && abs((int)usual - (int)ttl) <= TTL_TOLERANCE;
+}
+
+/* ---- adding ------------------------------------------------------------------------------------ */
+
+static bool keep_tls(struct site *site, const struct flow_bundle *bundle, struct tls_facts *tls,
+                     struct flow_facts *f)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bundle->tls_certificate_count; i++)
+        count += bundle->tls_certificates[i].side == SIDE_SERVER;
+    if (count > 0) {
+        int64_t *chain = arena_take(&site->arena, count * sizeof *chain);
+        if (chain == NULL)
+            return false;
+        size_t at = 0;
+        for (size_t i = 0; i < bundle->tls_certificate_count; i++) {
+            if (bundle->tls_certificates[i].side == SIDE_SERVER)
+                chain[at++] = bundle->tls_certificates[i].certificate_id;
+        }
+        tls->chain = chain;
+        tls->chain_count = (uint32_t)count;
+    }
+    f->tls = arena_copy(&site->arena, tls, sizeof *tls);
+    return f->tls != NULL;
+}
+
+/* The deep copies; the events of flows that nothing is wrong with prove nothing. */
+static bool keep_details(struct site *site, const struct flow_bundle *bundle,
+                         struct tls_facts *tls, struct flow_facts *f)
+{
+    bool plain = facts_is_plain(f);
+    if (bundle->tcp != NULL) {
+        f->tcp = arena_copy(&site->arena, bundle->tcp, sizeof *bundle->tcp);
+        if (f->tcp == NULL)
+            return false;
+    }
+    if (bundle->tls != NULL && !keep_tls(site, bundle, tls, f))
+        return false;
+    f->events = NULL;
+    f->event_count = 0;
+    if (bundle->event_count > 0 && !(plain && bundle->tcp == NULL)) {
+        size_t bytes = bundle->event_count * sizeof *bundle->events;
+        f->events = arena_copy(&site->arena, bundle->events, bytes);
+        f->event_count = bundle->event_count;
+        return f->events != NULL;
+    }
+    return true;
+}
+
+static bool add_flow(struct site *site, const struct flow_bundle *bundle)
+{
+    struct tls_facts tls;
+    if (!array_reserve((void **)&site->flows, &site->flow_capacity, site->flow_count,
+                       sizeof *site->flows))
+        return false;
+    struct site_flow *flow = arena_take(&site->arena, sizeof *flow);
+    if (flow == NULL)
+        return false;
+    facts_fill(bundle, &tls, &flow->f);
+    flow->client = take_host(site, &bundle->flow->client_ip);
+    flow->server = take_host(site, &bundle->flow->server_ip);
+    if (flow->client == NULL || flow->server == NULL ||
+        !keep_details(site, bundle, &tls, &flow->f))
+        return false;
+    note_sender(flow->client, &flow->f, SIDE_CLIENT);
+    note_sender(flow->server, &flow->f, SIDE_SERVER);
+    site->flows[site->flow_count++] = flow;
+    return true;
+}
+
+/* Appends a copy of the record to a list of pointers. */
+static bool add_copy(struct site *site, const void *record, size_t size, void *list,
+                     size_t *capacity, size_t *count)
+{
+    const void *copy = arena_copy(&site->arena, record, size);
+    void *items = *(void **)list;
+    if (copy == NULL || !array_reserve(&items, capacity, *count, sizeof copy))
+        return false;
+    *(void **)list = items;
+    ((const void **)items)[(*count)++] = copy;
+    return true;
+}
+
+bool site_add(struct site *site, enum record_kind kind, const void *record)
+{
+    bool ok = true;
+    switch (kind) {
+    case RECORD_FLOW:
+        ok = add_flow(site, record);
+        break;
+    case RECORD_HTTP:
+        ok = add_copy(site, record, sizeof(struct http_record), &site->requests,
+                      &site->request_capacity, &site->request_count);
+        break;
+    case RECORD_ICMP:
+        ok = add_copy(site, record, sizeof(struct icmp_record), &site->icmp, &site->icmp_capacity,
+                      &site->icmp_count);
+        break;
+    case RECORD_ARP:
+        ok = add_copy(site, record, sizeof(struct arp_record), &site->arp, &site->arp_capacity,
+                      &site->arp_count);
+        break;
+    case RECORD_CERTIFICATE:
+        ok = add_copy(site, record, sizeof(struct certificate_record), &site->certificates,
+                      &site->certificate_capacity, &site->certificate_count);
+        break;
+    case RECORD_SOURCE:
+        ok = add_copy(site, record, sizeof(struct source_record), &site->sources,
+                      &site->source_capacity, &site->source_count);
+        break;
+    case RECORD_CAPTURE:
+        site->capture = *(const struct capture_record *)record;
+        site->has_capture = true;
+        break;
+    default:
+        break;
+    }
+    if (!ok)
+        site->failed = true;
+    return ok;
+}

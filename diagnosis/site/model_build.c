@@ -1,0 +1,309 @@
+#include "diagnosis/site/model_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Files of a rotating capture follow each other without losing packets; quiet links leave gaps
+ * between the last packet of one and the first of the next. */
+#define ROTATION_GAP_NS (2 * FACTS_SECOND)
+
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+int site_compare_flows(const struct site_flow *a, const struct site_flow *b)
+{
+    int order = COMPARE(a->f.first_ns, b->f.first_ns);
+    return order != 0 ? order : COMPARE(a->f.id, b->f.id);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    return site_compare_flows(*(struct site_flow *const *)a, *(struct site_flow *const *)b);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct site_flow *left = *(struct site_flow *const *)a;
+    const struct site_flow *right = *(struct site_flow *const *)b;
+    return COMPARE(left->f.id, right->f.id);
+}
+
+static int compare_service(const struct site_flow *a, const struct site_flow *b)
+{
+    int order = COMPARE(a->server->number, b->server->number);
+    if (order == 0)
+        order = COMPARE(a->f.protocol, b->f.protocol);
+    return order != 0 ? order : COMPARE(a->f.port[SIDE_SERVER], b->f.port[SIDE_SERVER]);
+}
+
+static int by_service(const void *a, const void *b)
+{
+    int order = compare_service(*(struct site_flow *const *)a, *(struct site_flow *const *)b);
+    return order != 0 ? order : by_time(a, b);
+}
+
+static int by_client(const void *a, const void *b)
+{
+    const struct site_flow *left = *(struct site_flow *const *)a;
+    const struct site_flow *right = *(struct site_flow *const *)b;
+    int order = COMPARE(left->client->number, right->client->number);
+    return order != 0 ? order : by_time(a, b);
+}
+
+static int compare_pair(const struct site_flow *a, const struct site_flow *b)
+{
+    int order = COMPARE(a->client->number, b->client->number);
+    return order != 0 ? order : COMPARE(a->server->number, b->server->number);
+}
+
+static int by_pair(const void *a, const void *b)
+{
+    int order = compare_pair(*(struct site_flow *const *)a, *(struct site_flow *const *)b);
+    return order != 0 ? order : by_time(a, b);
+}
+
+static int compare_server(const struct site_flow *a, const struct site_flow *b)
+{
+    return COMPARE(a->server->number, b->server->number);
+}
+
+static int by_server(const void *a, const void *b)
+{
+    int order = compare_server(*(struct site_flow *const *)a, *(struct site_flow *const *)b);
+    return order != 0 ? order : by_time(a, b);
+}
+
+static int requests_by_flow(const void *a, const void *b)
+{
+    const struct http_record *left = *(const struct http_record *const *)a;
+    const struct http_record *right = *(const struct http_record *const *)b;
+    int order = COMPARE(left->flow_id, right->flow_id);
+    return order != 0 ? order : COMPARE(left->number, right->number);
+}
+
+static int icmp_by_flow(const void *a, const void *b)
+{
+    const struct icmp_record *left = *(const struct icmp_record *const *)a;
+    const struct icmp_record *right = *(const struct icmp_record *const *)b;
+    int order = COMPARE(left->flow_id, right->flow_id);
+    if (order == 0)
+        order = COMPARE(left->time_ns, right->time_ns);
+    return order != 0 ? order : COMPARE(left->frame, right->frame);
+}
+
+static int compare_arp(const struct arp_record *a, const struct arp_record *b)
+{
+    int order = COMPARE(a->first_ns, b->first_ns);
+    if (order == 0)
+        order = address_compare(&a->ip, &b->ip);
+    if (order == 0)
+        order = strcmp(a->mac, b->mac);
+    return order != 0 ? order : COMPARE(a->vlan, b->vlan);
+}
+
+static int arp_by_time(const void *a, const void *b)
+{
+    return compare_arp(*(const struct arp_record *const *)a, *(const struct arp_record *const *)b);
+}
+
+static int certificates_by_id(const void *a, const void *b)
+{
+    const struct certificate_record *left = *(const struct certificate_record *const *)a;
+    const struct certificate_record *right = *(const struct certificate_record *const *)b;
+    return COMPARE(left->id, right->id);
+}
+
+static int sources_by_time(const void *a, const void *b)
+{
+    const struct source_record *left = *(const struct source_record *const *)a;
+    const struct source_record *right = *(const struct source_record *const *)b;
+    int order = COMPARE(left->first_ns, right->first_ns);
+    return order != 0 ? order : COMPARE(left->id, right->id);
+}
+
+static void sort(void *items, size_t count, int (*compare)(const void *, const void *))
+{
+    if (count > 1)
+        qsort(items, count, sizeof(void *), compare);
+}
+
+static bool make_list(const struct site *site, struct site_flow ***list,
+                      int (*compare)(const void *, const void *))
+{
+    struct site_flow **copy = realloc(*list, (site->flow_count + 1) * sizeof **list);
+    if (copy == NULL)
+        return false;
+    *list = copy;
+    if (site->flow_count > 0)
+        memcpy(copy, site->flows, site->flow_count * sizeof *copy);
+    sort(copy, site->flow_count, compare);
+    return true;
+}
+
+/* The lists of requests and ICMP errors are sorted by flow: each flow takes its run of them. */
+static void attach(struct site *site)
+{
+    for (size_t i = 0; i < site->flow_count; i++) {
+        site->flows[i]->request_count = site->flows[i]->icmp_count = 0;
+    }
+    for (size_t i = 0; i < site->request_count;) {
+        size_t end = i + 1;
+        while (end < site->request_count &&
+               site->requests[end]->flow_id == site->requests[i]->flow_id)
+            end++;
+        struct site_flow *flow = site_find_flow(site, site->requests[i]->flow_id);
+        if (flow != NULL) {
+            flow->requests = &site->requests[i];
+            flow->request_count = (uint32_t)(end - i);
+        }
+        i = end;
+    }
+    for (size_t i = 0; i < site->icmp_count;) {
+        size_t end = i + 1;
+        while (end < site->icmp_count && site->icmp[end]->flow_id == site->icmp[i]->flow_id)
+            end++;
+        struct site_flow *flow = site_find_flow(site, site->icmp[i]->flow_id);
+        if (flow != NULL) {
+            flow->icmp = &site->icmp[i];
+            flow->icmp_count = (uint32_t)(end - i);
+        }
+        i = end;
+    }
+}
+
+static void add_coverage(struct site *site, int64_t first_ns, int64_t last_ns)
+{
+    struct coverage *last =
+        site->coverage_count > 0 ? &site->coverage[site->coverage_count - 1] : NULL;
+    if (last != NULL && first_ns <= last->last_ns + ROTATION_GAP_NS) {
+        if (last_ns > last->last_ns)
+            last->last_ns = last_ns;
+        return;
+    }
+    site->coverage[site->coverage_count++] = (struct coverage){first_ns, last_ns};
+}
+
+/* Without sources (a live window, a test) the capture, else the flows, tell when it ran. */
+static bool build_coverage(struct site *site)
+{
+    struct coverage *room = realloc(site->coverage, (site->source_count + 1) * sizeof *room);
+    if (room == NULL)
+        return false;
+    site->coverage = room;
+    site->coverage_count = 0;
+    sort(site->sources, site->source_count, sources_by_time);
+    for (size_t i = 0; i < site->source_count; i++) {
+        const struct source_record *source = site->sources[i];
+        if (source->packets > 0 && source->last_ns >= source->first_ns)
+            add_coverage(site, source->first_ns, source->last_ns);
+    }
+    if (site->coverage_count > 0)
+        return true;
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    if (site->has_capture && site->capture.last_ns > 0) {
+        first = site->capture.first_ns;
+        last = site->capture.last_ns;
+    }
+    for (size_t i = 0; i < site->flow_count; i++) {
+        first = site->flows[i]->f.first_ns < first ? site->flows[i]->f.first_ns : first;
+        last = site->flows[i]->f.last_ns > last ? site->flows[i]->f.last_ns : last;
+    }
+    if (last >= first)
+        site->coverage[site->coverage_count++] = (struct coverage){first, last};
+    return true;
+}
+
+bool site_build(struct site *site)
+{
+    sort(site->flows, site->flow_count, by_time);
+    if (!make_list(site, &site->by_id, by_id) || !make_list(site, &site->by_service, by_service) ||
+        !make_list(site, &site->by_client, by_client) ||
+        !make_list(site, &site->by_pair, by_pair) ||
+        !make_list(site, &site->by_server, by_server))
+        return false;
+    sort((void *)site->requests, site->request_count, requests_by_flow);
+    sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
+    sort((void *)site->arp, site->arp_count, arp_by_time);
+    sort((void *)site->certificates, site->certificate_count, certificates_by_id);
+    attach(site);
+    return build_coverage(site) && site_build_groups(site);
+}
+
+/* ---- looking up ---------------------------------------------------------------------------------- */
+
+struct site_flow *site_find_flow(const struct site *site, int64_t id)
+{
+    size_t low = 0, high = site->flow_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (site->by_id[middle]->f.id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < site->flow_count && site->by_id[low]->f.id == id ? site->by_id[low] : NULL;
+}
+
+const struct certificate_record *site_find_certificate(const struct site *site, int64_t id)
+{
+    size_t low = 0, high = site->certificate_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (site->certificates[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < site->certificate_count && site->certificates[low]->id == id
+               ? site->certificates[low]
+               : NULL;
+}
+
+/* The run of flows that `compare` finds equal to `key`. */
+static struct flow_range find_range(const struct site *site, struct site_flow *const *list,
+                                    const struct site_flow *key,
+                                    int (*compare)(const struct site_flow *,
+                                                   const struct site_flow *))
+{
+    size_t low = 0, high = site->flow_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(list[middle], key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t start = low;
+    high = site->flow_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(list[middle], key) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (struct flow_range){&list[start], low - start};
+}
+
+static int compare_client(const struct site_flow *a, const struct site_flow *b)
+{
+    return COMPARE(a->client->number, b->client->number);
+}
+
+struct flow_range site_client_flows(const struct site *site, const struct site_host *client)
+{
+    struct site_flow key = {.client = (struct site_host *)(uintptr_t)client};
+    return find_range(site, site->by_client, &key, compare_client);
+}
+
+size_t range_find_time(struct flow_range range, int64_t time_ns)
+{
+    size_t low = 0, high = range.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (range.flows[middle]->f.first_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}

@@ -1,0 +1,10 @@
+/* Shared by diagnosis/site/model*.c only. */
+#ifndef INVCAP_DIAGNOSIS_SITE_MODEL_INTERNAL_H
+#define INVCAP_DIAGNOSIS_SITE_MODEL_INTERNAL_H
+
+#include "diagnosis/site/model.h"
+
+/* Services, pairs and what goes on at a time, from the sorted lists; false when memory is out. */
+bool site_build_groups(struct site *site);
+
+#endif

@@ -1,0 +1,106 @@
+/* How data got through: losses on a path, receivers that stop reading. */
+#include "diagnosis/site/verdict.h"
+
+/* FINDINGS.md: > 1 % of >= 100 data segments of a path's direction. */
+#define LOSS_SEGMENTS 100
+#define LOSS_SHARE 0.01
+#define ZERO_WINDOW_SHARE 0.1
+/* A tenth of a transfer that took no time is no stall. */
+#define ZERO_WINDOW_LEAST_NS (200 * FACTS_MS)
+#define FULL_SEGMENT 1448u
+
+struct path_loss {
+    uint64_t lost, segments;
+    const struct site_flow *worst;
+    uint32_t worst_lost;
+};
+
+/* Flows that nothing happened to have no count of segments: their bytes tell about how many. */
+static uint64_t segments_of(const struct flow_facts *f, enum side side)
+{
+    uint64_t counted = f->tcp->side[side].segments;
+    uint64_t least = (f->payload[side] + FULL_SEGMENT - 1) / FULL_SEGMENT;
+    return counted > least ? counted : least;
+}
+
+static struct path_loss measure(const struct judge *judge, const struct site_pair *pair,
+                                enum side side)
+{
+    struct path_loss loss = {0};
+    for (size_t i = 0; i < pair->flows.count; i++) {
+        const struct site_flow *flow = pair->flows.flows[i];
+        uint32_t lost = flow->f.tcp->side[side].recovered_losses;
+        if (!facts_is_tcp(&flow->f) || judge_is_withdrawn(judge, FINDING_TCP_LOSS, flow))
+            continue;
+        loss.segments += segments_of(&flow->f, side);
+        loss.lost += lost;
+        if (lost > loss.worst_lost) {
+            loss.worst_lost = lost;
+            loss.worst = flow;
+        }
+    }
+    return loss;
+}
+
+static void find_loss(struct judge *judge, const struct site_pair *pair, enum side side)
+{
+    double limit = judge->profile != NULL && judge->profile->loss_share > 0
+                       ? judge->profile->loss_share
+                       : LOSS_SHARE;
+    struct path_loss loss = measure(judge, pair, side);
+    if (loss.segments < LOSS_SEGMENTS || loss.lost < 3 ||
+        (double)loss.lost <= limit * (double)loss.segments)
+        return;
+    struct claim claim = claim_start(FINDING_TCP_LOSS, loss.worst);
+    claim.flows = pair->flows.flows;
+    claim.flow_count = 0;
+    claim.confidence = 85;
+    claim.weight = (double)loss.lost;
+    claim.client_port = 0;
+    claim.server_port = 0;
+    claim_add_number(&claim, "share", 100.0 * (double)loss.lost / (double)loss.segments);
+    claim_add_number(&claim, "lost", (double)loss.lost);
+    claim_add_number(&claim, "segments", (double)loss.segments);
+    claim_add_text(&claim, "side", verdict_side_word(side));
+    claim.evidence = EVIDENCE(EVENT_RETRANSMISSION);
+    judge_claim(judge, &claim);
+}
+
+static void find_zero_window(struct judge *judge, const struct site_flow *flow, enum side reader)
+{
+    const struct flow_facts *f = &flow->f;
+    int64_t stalled = f->tcp->side[reader].zero_window_ns, span = f->last_ns - f->first_ns;
+    int64_t limit = judge->profile != NULL && judge->profile->zero_window_ns > 0
+                        ? judge->profile->zero_window_ns
+                        : FACTS_SECOND;
+    double share = span > 0 ? (double)stalled / (double)span : 0;
+    if (stalled < limit && (stalled < ZERO_WINDOW_LEAST_NS || share <= ZERO_WINDOW_SHARE))
+        return;
+    if (judge_is_withdrawn(judge, FINDING_TCP_ZERO_WINDOW, flow))
+        return;
+    struct claim claim = claim_start(FINDING_TCP_ZERO_WINDOW, flow);
+    claim.culprit = reader == SIDE_CLIENT ? CULPRIT_CLIENT : CULPRIT_SERVER;
+    claim.weight = (double)stalled;
+    claim_add_text(&claim, "receiver", verdict_side_word(reader));
+    claim_add_ms(&claim, "stalled_ms", stalled);
+    claim_add_number(&claim, "share", 100 * share);
+    claim.evidence = EVIDENCE(EVENT_ZERO_WINDOW) | EVIDENCE(EVENT_WINDOW_UPDATE);
+    judge_claim(judge, &claim);
+}
+
+static void detect(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    for (size_t i = 0; i < site->pair_count; i++) {
+        find_loss(judge, &site->pairs[i], SIDE_CLIENT);
+        find_loss(judge, &site->pairs[i], SIDE_SERVER);
+    }
+    for (size_t i = 0; i < site->flow_count; i++) {
+        if (!facts_is_tcp(&site->flows[i]->f))
+            continue;
+        find_zero_window(judge, site->flows[i], SIDE_CLIENT);
+        find_zero_window(judge, site->flows[i], SIDE_SERVER);
+    }
+}
+
+const struct detector detector_transfer = {"transfer", detect};

@@ -1,0 +1,69 @@
+/* Connections that nobody waits for: health checks and probes, and the losers of a race between
+ * addresses of one name (RFC 8305, happy eyeballs). */
+#include "diagnosis/site/judge.h"
+
+#include <string.h>
+
+/* RFC 8305 5: attempts follow each other within 100 ms to 2 s; 250 ms is its recommendation. */
+#define RACE_NS (300 * FACTS_MS)
+/* The loser is dropped as soon as the winner is through. */
+#define RACE_END_NS FACTS_SECOND
+/* Neighbors looked at on each side: a client that opens more at once is no racing pair. */
+#define RACE_NEIGHBORS 32
+
+static bool is_winner(const struct site_flow *winner, const struct site_flow *loser)
+{
+    const struct flow_facts *w = &winner->f, *l = &loser->f;
+    if (winner->server == loser->server || !facts_is_tcp(w) || !facts_is_established(w) ||
+        w->port[SIDE_SERVER] != l->port[SIDE_SERVER] || w->payload[SIDE_SERVER] == 0)
+        return false;
+    if (w->name != NULL && l->name != NULL && strcmp(w->name, l->name) != 0)
+        return false;
+    bool other_family = winner->server->address.family != loser->server->address.family;
+    return other_family || !l->tcp->rst_to_syn; /* a refusing backend is a fault of its own */
+}
+
+/* The client let go of it as soon as the other was there. */
+static bool was_dropped_for(const struct site_flow *loser, const struct site_flow *winner)
+{
+    const struct flow_facts *l = &loser->f;
+    int64_t won_ns = winner->f.tcp->established_ns >= 0 ? winner->f.tcp->established_ns
+                                                         : winner->f.first_ns;
+    int64_t last_ns = l->tcp->side[SIDE_CLIENT].last_ns >= 0 ? l->tcp->side[SIDE_CLIENT].last_ns
+                                                              : l->last_ns;
+    return last_ns <= won_ns + RACE_END_NS;
+}
+
+static bool lost_race(const struct judge *judge, const struct site_flow *flow)
+{
+    struct flow_range range;
+    if (flow->f.payload[SIDE_CLIENT] > 0 || flow->f.payload[SIDE_SERVER] > 0 ||
+        facts_is_midstream(&flow->f) || flow->f.tcp->syn_count == 0)
+        return false;
+    if (facts_is_established(&flow->f) && flow->f.closed_by != SIDE_CLIENT)
+        return false;
+    range = site_client_flows(judge->site, flow->client);
+    size_t at = range_find_time(range, flow->f.first_ns - RACE_NS);
+    for (size_t seen = 0; at < range.count && seen < 2 * RACE_NEIGHBORS; at++, seen++) {
+        const struct site_flow *other = range.flows[at];
+        if (other->f.first_ns > flow->f.first_ns + RACE_NS)
+            return false;
+        if (other != flow && is_winner(other, flow) && was_dropped_for(flow, other))
+            return true;
+    }
+    return false;
+}
+
+static void detect(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->site->flow_count; i++) {
+        struct site_flow *flow = judge->site->flows[i];
+        if (flow->outcome != OUTCOME_NONE || !facts_is_tcp(&flow->f) ||
+            facts_is_plain(&flow->f))
+            continue;
+        if (facts_is_probe(&flow->f) || lost_race(judge, flow))
+            flow->outcome = OUTCOME_UNSOLICITED;
+    }
+}
+
+const struct detector detector_unsolicited = {"unsolicited", detect};

@@ -1,0 +1,127 @@
+/* The order of the verdicts: FINDINGS.md "The verdict of a failed connection". */
+#include "diagnosis/site/verdict.h"
+
+static enum ruling one_way(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    (void)judge;
+    (void)out;
+    return facts_has(&flow->f, FLOW_FACT_UNSEEN_PEER) ? RULING_UNKNOWN : RULING_PASS;
+}
+
+/* First match wins. A gap in the capture turns a verdict that rests on absent packets into "unknown":
+ * see spoiled(). */
+static const struct verdict_rule rules[] = {
+    {"one way", PROOF_DIRECT, one_way},
+    {"ARP or NDP", PROOF_DIRECT, verdict_unresolved},
+    {"ICMP quoting the SYN", PROOF_DIRECT, verdict_icmp},
+    {"RST to the SYN", PROOF_DIRECT, verdict_reset_to_syn},
+    {"silent SYN", PROOF_HEADERS, verdict_silent_syn},
+    {"SYN-ACK loop", PROOF_HEADERS, verdict_synack_loop},
+    {"accept queue", PROOF_HEADERS, verdict_accept_queue},
+    {"MTU black hole", PROOF_HEADERS, verdict_mtu},
+    {"idle state lost", PROOF_HEADERS, verdict_idle_lost},
+    {"injected reset", PROOF_HEADERS, verdict_reset_injected},
+    {"readable alert", PROOF_DIRECT, verdict_alert},
+    {"plaintext and TLS mixed up", PROOF_CONTENT, verdict_plaintext},
+    {"ClientHello unacknowledged", PROOF_HEADERS, verdict_hello_dropped},
+    {"ClientHello acknowledged, then silence", PROOF_HEADERS, verdict_hello_silence},
+    {"FIN or RST after the ClientHello", PROOF_HEADERS, verdict_hello_closed},
+    {"later handshake abort", PROOF_CONTENT, verdict_handshake_aborted},
+    {"vanished", PROOF_HEADERS, verdict_vanished},
+    {"keep-alive race", PROOF_CONTENT, verdict_keepalive_race},
+    {"server reset", PROOF_CONTENT, verdict_server_reset},
+    {"truncated answer", PROOF_CONTENT, verdict_truncated},
+    {"no response", PROOF_CONTENT, verdict_no_response},
+    {"client reset", PROOF_CONTENT, verdict_client_reset},
+};
+
+const struct verdict_rule *verdict_rules(size_t *count)
+{
+    *count = sizeof rules / sizeof rules[0];
+    return rules;
+}
+
+static bool spoiled(const struct site_flow *flow, enum proof proof)
+{
+    const struct flow_facts *f = &flow->f;
+    if (proof == PROOF_DIRECT)
+        return false;
+    if (f->capture_lost_bytes > 0 || f->end == END_EVICTED)
+        return true;
+    return proof == PROOF_CONTENT && facts_has(f, FLOW_FACT_SNAPLEN | FLOW_FACT_LIMIT);
+}
+
+/* No rule speaks: what was seen of it decides between ok and unknown. */
+static enum outcome settle(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    if (!facts_is_tcp(f))
+        return OUTCOME_OK;
+    if (facts_is_established(f))
+        return OUTCOME_OK;
+    if (facts_is_midstream(f) && (f->payload[0] > 0 || f->payload[1] > 0) &&
+        f->packets[0] > 0 && f->packets[1] > 0)
+        return OUTCOME_OK;
+    return OUTCOME_UNKNOWN;
+}
+
+static enum outcome outcome_of(enum ruling ruling)
+{
+    switch (ruling) {
+    case RULING_FAILED:
+        return OUTCOME_FAILED;
+    case RULING_UNSOLICITED:
+        return OUTCOME_UNSOLICITED;
+    case RULING_OK:
+        return OUTCOME_OK;
+    default:
+        return OUTCOME_UNKNOWN;
+    }
+}
+
+static enum ruling rule_on(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        enum ruling ruling = rules[i].judge(judge, flow, out);
+        if (ruling == RULING_FAILED && spoiled(flow, rules[i].proof))
+            return RULING_UNKNOWN;
+        if (ruling != RULING_PASS)
+            return ruling;
+    }
+    return RULING_PASS;
+}
+
+static void judge_flow(struct judge *judge, struct site_flow *flow)
+{
+    struct claim claim;
+    if (facts_is_plain(&flow->f)) {
+        flow->outcome = OUTCOME_OK;
+        return;
+    }
+    enum ruling ruling = facts_is_tcp(&flow->f) ? rule_on(judge, flow, &claim)
+                                                : verdict_datagrams(judge, flow, &claim);
+    if (ruling == RULING_PASS) {
+        flow->outcome = (uint8_t)settle(flow);
+        return;
+    }
+    if (ruling == RULING_FAILED && judge_is_withdrawn(judge, claim.code, flow))
+        ruling = RULING_UNKNOWN;
+    flow->outcome = (uint8_t)outcome_of(ruling);
+    if (ruling != RULING_FAILED)
+        return;
+    flow->verdict = (uint16_t)(claim.code + 1);
+    if (claim.code == FINDING_NET_ARP_UNRESOLVED)
+        flow->stage = STAGE_ARP;
+    claim.primary = true;
+    judge_claim(judge, &claim);
+}
+
+static void detect(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->site->flow_count; i++) {
+        if (judge->site->flows[i]->outcome == OUTCOME_NONE)
+            judge_flow(judge, judge->site->flows[i]);
+    }
+}
+
+const struct detector detector_verdict = {"verdict", detect};

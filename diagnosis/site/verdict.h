@@ -1,0 +1,81 @@
+/* The primary verdict of a failed connection: the rules of FINDINGS.md, one function each. verdict.c
+ * holds their order. A rule says nothing about flows that an earlier rule has taken. */
+#ifndef INVCAP_DIAGNOSIS_SITE_VERDICT_H
+#define INVCAP_DIAGNOSIS_SITE_VERDICT_H
+
+#include "diagnosis/site/judge.h"
+
+enum ruling {
+    RULING_PASS,        /* not this one */
+    RULING_FAILED,      /* *out says why */
+    RULING_OK,
+    RULING_UNKNOWN,     /* it looks like it, but the capture does not prove it */
+    RULING_UNSOLICITED
+};
+
+/* What a verdict rests on, and therefore what spoils it. */
+enum proof {
+    PROOF_DIRECT,       /* a packet that says so */
+    PROOF_HEADERS,      /* packets that did not come: a gap in the capture spoils it */
+    PROOF_CONTENT       /* what was said last: packets cut short spoil it too */
+};
+
+struct verdict_rule {
+    const char *name;
+    enum proof proof;
+    enum ruling (*judge)(struct judge *judge, const struct site_flow *flow, struct claim *out);
+};
+
+/* The rules in FINDINGS.md's order, *count of them. For the test of the order. */
+const struct verdict_rule *verdict_rules(size_t *count);
+
+#define VERDICT_RULE(name)                                                                         \
+    enum ruling verdict_##name(struct judge *judge, const struct site_flow *flow,                  \
+                               struct claim *out)
+
+/* verdict_connect.c: before TCP is open */
+VERDICT_RULE(unresolved);
+VERDICT_RULE(icmp);
+VERDICT_RULE(reset_to_syn);
+VERDICT_RULE(silent_syn);
+VERDICT_RULE(synack_loop);
+VERDICT_RULE(accept_queue);
+/* verdict_path.c: the way broke */
+VERDICT_RULE(mtu);
+VERDICT_RULE(idle_lost);
+VERDICT_RULE(vanished);
+/* verdict_reset.c */
+VERDICT_RULE(reset_injected);
+VERDICT_RULE(server_reset);
+VERDICT_RULE(client_reset);
+/* verdict_tls.c */
+VERDICT_RULE(alert);
+VERDICT_RULE(plaintext);
+VERDICT_RULE(hello_dropped);
+VERDICT_RULE(hello_silence);
+VERDICT_RULE(hello_closed);
+VERDICT_RULE(handshake_aborted);
+/* verdict_http.c: the exchange */
+VERDICT_RULE(keepalive_race);
+VERDICT_RULE(truncated);
+VERDICT_RULE(no_response);
+
+/* verdict_udp.c: datagram flows, outside the order */
+VERDICT_RULE(datagrams);
+
+/* Whether the RST of a side fits the TTL that its other packets have; known is false without any. */
+bool verdict_reset_fits(const struct site_flow *flow, enum side side, bool *known);
+/* Signs that the RST of a side was not sent by it, of independent families. */
+struct reset_signs {
+    bool sequence, later_data, ttl, too_fast, both_sides;
+    int count;
+};
+struct reset_signs verdict_reset_signs(const struct site_flow *flow, enum side side);
+/* The unacknowledged end of what a side sent is proven to be unanswered: tried often enough, given up,
+ * or by the absence rule. */
+bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow,
+                            enum side side);
+/* The service's server sent nothing back on any connection at that time. */
+const char *verdict_side_word(enum side side);
+
+#endif

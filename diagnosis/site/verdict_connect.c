@@ -1,0 +1,301 @@
+/* Verdicts before TCP is open: no route, refused, filtered, unanswered. */
+#include "diagnosis/site/neighbors.h"
+#include "diagnosis/site/verdict.h"
+
+/* No system starts packets with so low a TTL, but traceroute does (p0f's smallest is 32). */
+#define TRACEROUTE_TTL 30
+/* FINDINGS.md: the tap is next to the server. */
+#define NEXT_TO_NS FACTS_MS
+#define BACKLOG_SYNS 3
+#define ICMP_LOOKED_AT 64
+
+enum ruling verdict_unresolved(struct judge *judge, const struct site_flow *flow,
+                               struct claim *out)
+{
+    return neighbors_find_unresolved(judge, flow, out) ? RULING_FAILED : RULING_PASS;
+}
+
+/* ---- ICMP --------------------------------------------------------------------------------------------- */
+
+static bool is_prohibited(const struct icmp_record *r)
+{
+    if (r->family == 6)
+        return r->type == 1 && (r->code == 1 || r->code == 5 || r->code == 6);
+    return r->type == 3 && (r->code == 9 || r->code == 10 || r->code == 13);
+}
+
+static bool is_unreachable(const struct icmp_record *r)
+{
+    if (r->family == 6)
+        return r->type == 1 && (r->code == 0 || r->code == 3 || r->code == 4);
+    return r->type == 3 && r->code != 4 && !is_prohibited(r);
+}
+
+static bool is_exceeded(const struct icmp_record *r)
+{
+    return r->family == 6 ? r->type == 3 && r->code == 0 : r->type == 11 && r->code == 0;
+}
+
+/* The host or its network cannot be reached, as opposed to a port that is closed. */
+static bool is_route_fault(const struct icmp_record *r)
+{
+    return r->family == 6 ? r->code == 0 || r->code == 3 : r->code <= 1;
+}
+
+/* Forged ones are ignored (RFC 5927 4). On an open connection ICMP is a hint (RFC 1122 4.2.3.9): it
+ * counts only for bytes that were never answered. */
+static const struct icmp_record *find_icmp(const struct site_flow *flow,
+                                           bool (*wanted)(const struct icmp_record *))
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    bool open = facts_is_established(f) || facts_is_midstream(f);
+    uint32_t count = flow->icmp_count < ICMP_LOOKED_AT ? flow->icmp_count : ICMP_LOOKED_AT;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct icmp_record *r = flow->icmp[i];
+        if (!wanted(r) || !r->sequence_fits || r->quoted_side != SIDE_CLIENT)
+            continue;
+        bool fits = open ? client->unacked_bytes > 0 && client->tail_retransmissions > 0 &&
+                               r->time_ns >= client->tail_first_ns
+                         : r->quotes_syn;
+        if (fits)
+            return r;
+    }
+    return NULL;
+}
+
+static void describe_icmp(struct judge *judge, const struct site_flow *flow,
+                          const struct icmp_record *r, struct claim *out)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct arena *arena = &judge->site->arena;
+    int64_t asked_ns = flow->f.tcp->syn_last_ns >= 0 && flow->f.tcp->syn_last_ns <= r->time_ns
+                           ? flow->f.tcp->syn_last_ns
+                           : flow->f.first_ns;
+    claim_add_text(out, "router", arena_format(arena, "%s", address_to_text(&r->router_ip, text)));
+    if (out->code != FINDING_PATH_LOOP) {
+        claim_add_text(out, "icmp", arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP",
+                                                 r->type, r->code));
+        claim_add_ms(out, "reply_ms", r->time_ns - asked_ns);
+    }
+    claim_add_reference(out, r->source_id, r->frame, r->time_ns, EVENT_ICMP);
+    out->evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_ICMP);
+    out->confidence = 95;
+}
+
+static enum ruling rule_on_loop(struct judge *judge, const struct site_flow *flow,
+                                struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct icmp_record *r = find_icmp(flow, is_exceeded);
+    if (facts_has(f, FLOW_FACT_TRACEROUTE) ||
+        (r != NULL && f->ttl[SIDE_CLIENT] > 0 && f->ttl[SIDE_CLIENT] <= TRACEROUTE_TTL))
+        return RULING_UNSOLICITED;
+    if (r == NULL && !facts_has(f, FLOW_FACT_LOOPED))
+        return RULING_PASS;
+    if (r == NULL && f->packets[SIDE_SERVER] > 0)
+        return RULING_PASS;
+    *out = claim_start(FINDING_PATH_LOOP, flow);
+    out->evidence = EVIDENCE(EVENT_SYN);
+    if (r != NULL)
+        describe_icmp(judge, flow, r, out);
+    return RULING_FAILED;
+}
+
+enum ruling verdict_icmp(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    if (facts_is_established(&flow->f) && flow->icmp_count == 0)
+        return RULING_PASS;
+    const struct icmp_record *r = find_icmp(flow, is_prohibited);
+    if (r != NULL) {
+        bool own = address_equal(&r->router_ip, &flow->server->address);
+        *out = claim_start(FINDING_CONN_ICMP_PROHIBITED, flow);
+        out->culprit = own ? CULPRIT_SERVER : CULPRIT_MIDDLEBOX;
+        describe_icmp(judge, flow, r, out);
+        return RULING_FAILED;
+    }
+    r = find_icmp(flow, is_unreachable);
+    if (r != NULL) {
+        bool own = address_equal(&r->router_ip, &flow->server->address);
+        *out = claim_start(FINDING_CONN_ICMP_UNREACHABLE, flow);
+        out->culprit = own                 ? CULPRIT_SERVER
+                       : is_route_fault(r) ? CULPRIT_NETWORK
+                                           : CULPRIT_MIDDLEBOX;
+        describe_icmp(judge, flow, r, out);
+        return RULING_FAILED;
+    }
+    return rule_on_loop(judge, flow, out);
+}
+
+/* ---- RST to the SYN -------------------------------------------------------------------------------------- */
+
+/* Same distance under another starting value: another stack of the same host may have answered. */
+static bool same_distance(uint8_t a, uint8_t b)
+{
+    static const int starts[] = {32, 64, 128, 255};
+    int distance[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        int ttl = i == 0 ? a : b, k = 0;
+        while (starts[k] < ttl)
+            k++;
+        distance[i] = starts[k] - ttl;
+    }
+    int difference = distance[0] - distance[1];
+    return difference <= 1 && difference >= -1;
+}
+
+static int64_t since_syn(const struct flow_facts *f, int64_t ns)
+{
+    return ns - (f->tcp->syn_last_ns >= 0 && f->tcp->syn_last_ns <= ns ? f->tcp->syn_last_ns
+                                                                        : f->first_ns);
+}
+
+enum ruling verdict_reset_to_syn(struct judge *judge, const struct site_flow *flow,
+                                 struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    bool known;
+    (void)judge;
+    if (!f->tcp->rst_to_syn || facts_is_established(f))
+        return RULING_PASS;
+    bool fits = host_ttl_fits(flow->server, server->rst_ttl, &known);
+    bool both = f->tcp->synack_count > 0;
+    if (both || (known && !fits)) {
+        uint8_t usual = host_usual_ttl(flow->server, server->rst_ttl);
+        *out = claim_start(FINDING_CONN_REJECTED_BY_MIDDLEBOX, flow);
+        out->confidence = both ? 90 : same_distance(usual, server->rst_ttl) ? 60 : 85;
+        claim_add_ms(out, "reply_ms", since_syn(f, server->rst_ns));
+        claim_add_number(out, "ttl", server->rst_ttl);
+        if (usual != 0)
+            claim_add_number(out, "expected_ttl", usual);
+    } else {
+        *out = claim_start(FINDING_CONN_REFUSED, flow);
+        out->confidence = known ? 95 : 75;
+        claim_add_ms(out, "reply_ms", since_syn(f, server->rst_ns));
+        claim_add_number(out, "ttl", server->rst_ttl);
+        claim_add_number(out, "attempts", f->tcp->syn_count > 0 ? f->tcp->syn_count : 1);
+    }
+    out->evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_SYNACK);
+    return RULING_FAILED;
+}
+
+/* ---- no answer --------------------------------------------------------------------------------------------- */
+
+static bool is_initial_ttl(uint8_t ttl)
+{
+    return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 32;
+}
+
+/* The tap sees the server's packets as they leave it: no firewall can hide between them. */
+static bool is_next_to_server(const struct site_flow *flow)
+{
+    const struct site_service *service = flow->service;
+    return service->leg_min_ns >= 0 && service->leg_min_ns < NEXT_TO_NS &&
+           is_initial_ttl(host_usual_ttl(flow->server, 64));
+}
+
+static bool silence_is_proven(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    if (f->tcp->syn_count > FACTS_TRIES)
+        return true;
+    if (f->tcp->syn_count >= 2)
+        return judge_capture_end(judge, f->first_ns) - f->first_ns >= FACTS_ABSENCE_NS;
+    return judge_absence_holds(judge, flow, f->first_ns);
+}
+
+static void rate_silence(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    static const enum rival host_seen[] = {RIVAL_SILENT_FIREWALL, RIVAL_ANSWER_LOST,
+                                           RIVAL_ACCEPT_QUEUE_FULL, RIVAL_COUNT};
+    static const enum rival tap_works[] = {RIVAL_SILENT_FIREWALL, RIVAL_HOST_DOWN,
+                                           RIVAL_ANSWER_LOST, RIVAL_COUNT};
+    bool answers = site_server_answers(judge->site, flow, flow->f.first_ns - FACTS_SECOND,
+                                       flow->f.last_ns + 10 * FACTS_SECOND);
+    bool two_way = judge->site->two_sided.best != NULL;
+    if (answers) {
+        out->rivals = judge_rivals(judge, host_seen);
+        out->confidence = 90;
+    } else if (two_way) {
+        out->rivals = judge_rivals(judge, tap_works);
+        out->confidence = 80;
+    } else {
+        out->confidence = 65; /* nothing shows that this tap sees answers at all */
+    }
+    if (flow->f.tcp->syn_count == 1)
+        out->confidence = (uint8_t)(out->confidence - 25);
+}
+
+enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow,
+                               struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    if (!facts_is_unanswered_syn(f))
+        return RULING_PASS;
+    if (!silence_is_proven(judge, flow))
+        return RULING_UNKNOWN;
+    int64_t waited = f->tcp->syn_last_ns >= 0 ? f->tcp->syn_last_ns - f->first_ns : 0;
+    bool open = site_has_open_before(flow, f->last_ns);
+    if (open && f->tcp->syn_count >= BACKLOG_SYNS && is_next_to_server(flow)) {
+        *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
+        out->confidence = 70;
+        claim_add_number(out, "attempts", f->tcp->syn_count);
+        claim_add_number(out, "synacks", 0);
+        claim_add_ms(out, "waited_ms", waited);
+    } else {
+        *out = claim_start(FINDING_CONN_SYN_TIMEOUT, flow);
+        rate_silence(judge, flow, out);
+        claim_add_ms(out, "waited_ms", waited);
+        claim_add_number(out, "attempts", f->tcp->syn_count);
+    }
+    out->weight = (double)waited;
+    out->evidence = EVIDENCE(EVENT_SYN);
+    return RULING_FAILED;
+}
+
+/* ---- half a handshake ----------------------------------------------------------------------------------------- */
+
+enum ruling verdict_synack_loop(struct judge *judge, const struct site_flow *flow,
+                                struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct flow_tcp_record *t = f->tcp;
+    if (facts_is_established(f) || t->synack_count < 2 || t->syn_count < 2 ||
+        t->syn_last_ns <= t->synack_first_ns || facts_was_reset_by(f, SIDE_CLIENT))
+        return RULING_PASS;
+    if (judge_capture_end(judge, f->first_ns) - t->synack_first_ns < FACTS_ABSENCE_NS)
+        return RULING_UNKNOWN;
+    *out = claim_start(FINDING_CONN_SYNACK_LOST, flow);
+    int64_t last = t->syn_last_ns > t->synack_last_ns ? t->syn_last_ns : t->synack_last_ns;
+    out->confidence = 85;
+    out->weight = (double)(last - f->first_ns);
+    claim_add_number(out, "syns", t->syn_count);
+    claim_add_number(out, "synacks", t->synack_count);
+    claim_add_ms(out, "waited_ms", last - f->first_ns);
+    out->evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
+    return RULING_FAILED;
+}
+
+enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *flow,
+                                 struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct flow_tcp_record *t = f->tcp;
+    const struct tcp_side_facts *client = &t->side[SIDE_CLIENT];
+    (void)judge;
+    if (!facts_is_established(f) || t->synack_count < 3 || f->payload[SIDE_SERVER] > 0 ||
+        t->synack_last_ns <= t->established_ns)
+        return RULING_PASS;
+    bool data = f->payload[SIDE_CLIENT] > 0;
+    if (data && client->unacked_bytes == 0)
+        return RULING_PASS;
+    *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
+    out->confidence = data ? 85 : 70;
+    out->weight = (double)(f->last_ns - f->first_ns);
+    claim_add_number(out, "attempts", data ? client->tail_retransmissions + 1 : 1);
+    claim_add_number(out, "synacks", t->synack_count);
+    claim_add_ms(out, "waited_ms", f->last_ns - f->first_ns);
+    out->evidence = EVIDENCE(EVENT_SYNACK) | EVIDENCE(EVENT_RETRANSMISSION);
+    return RULING_FAILED;
+}

@@ -1,0 +1,156 @@
+/* Verdicts of exchanges that did not complete: no answer, half an answer, a closing door. */
+#include "diagnosis/site/verdict.h"
+
+#include <stdlib.h>
+
+/* Clocks of tap and hosts: a crossing within this is one. */
+#define CROSSING_NS FACTS_MS
+/* A long poll answers when there is news: an endpoint whose answers usually take long is one. */
+#define LONG_POLL_SAMPLES 3
+
+static const struct http_record *last_request(const struct site_flow *flow)
+{
+    return flow->request_count > 0 ? flow->requests[flow->request_count - 1] : NULL;
+}
+
+static const char *endpoint_text(struct judge *judge, const struct http_record *r)
+{
+    if (r == NULL || r->method == NULL)
+        return NULL;
+    return arena_format(&judge->site->arena, "%s %s", r->method, r->path != NULL ? r->path : "");
+}
+
+/* ---- keep-alive ------------------------------------------------------------------------------------------- */
+
+/* The server's goodbye left before the request could reach it; the client's request left before it
+ * knew, or it did not look. */
+static bool crosses(const struct flow_facts *f, int64_t request_ns, int64_t end_ns)
+{
+    int64_t to_server = f->rtt_ns[SIDE_SERVER] > 0 ? f->rtt_ns[SIDE_SERVER] : 0;
+    return end_ns < request_ns + to_server + CROSSING_NS;
+}
+
+enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *flow,
+                                   struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    const struct http_record *request = last_request(flow);
+    (void)judge;
+    bool served = facts_has(f, FLOW_FACT_ANSWERED) && server->last_payload_ns >= 0;
+    int64_t asked = client->last_payload_ns, end = facts_end_ns(f, SIDE_SERVER);
+    if (request != NULL && request->response_ns < 0 && request->request_ns > 0)
+        asked = request->request_ns;
+    if (!facts_is_dialogue(f) || !served || !facts_has(f, FLOW_FACT_REQUEST_OPEN) || end < 0 ||
+        facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
+        return RULING_PASS;
+    if (server->last_payload_ns > asked || !crosses(f, asked, end) ||
+        (f->tls != NULL && f->tls->close_notify_client))
+        return RULING_PASS;
+    *out = claim_start(FINDING_HTTP_KEEPALIVE_RACE, flow);
+    bool knew = end < asked - facts_rtt(f) - CROSSING_NS;
+    int64_t idle = (end < asked ? end : asked) - server->last_payload_ns;
+    out->confidence = knew ? 70 : 85;
+    claim_add_ms(out, "idle_ms", idle > 0 ? idle : 0);
+    out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) |
+                    EVIDENCE(EVENT_DATA);
+    return RULING_FAILED;
+}
+
+/* ---- half an answer --------------------------------------------------------------------------------------- */
+
+enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
+                              struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    const struct http_record *request = last_request(flow);
+    bool record = request != NULL && request->truncated;
+    if (!record && !facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
+        return RULING_PASS;
+    int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
+    int64_t since = server->last_payload_ns >= 0 ? server->last_payload_ns : f->last_ns;
+    bool by_server = server_end >= 0 && (client_end < 0 || server_end <= client_end);
+    bool reader_stuck = f->tcp->side[SIDE_CLIENT].zero_window_ns >= FACTS_SECOND;
+    if (!by_server && client_end >= 0) {
+        if (facts_was_reset_by(f, SIDE_CLIENT) && client_end - since < FACTS_PATIENCE_NS)
+            return RULING_PASS; /* the rule about the client's reset */
+        if (client_end - since < FACTS_PATIENCE_NS)
+            return RULING_OK; /* it had enough */
+    }
+    if (reader_stuck)
+        return RULING_UNKNOWN;
+    if (!by_server && client_end < 0 && !judge_absence_holds(judge, flow, since))
+        return RULING_OK; /* still on its way when the capture ended */
+    *out = claim_start(FINDING_HTTP_TRUNCATED_RESPONSE, flow);
+    out->confidence = by_server ? 90 : 75;
+    claim_add_number(out, "received_bytes",
+                     request != NULL ? (double)request->response_bytes
+                                     : (double)f->payload[SIDE_SERVER]);
+    claim_add_text(out, "endpoint", endpoint_text(judge, request));
+    out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RESPONSE) | EVIDENCE(EVENT_FIN) |
+                    EVIDENCE(EVENT_RST);
+    return RULING_FAILED;
+}
+
+/* ---- no answer --------------------------------------------------------------------------------------------- */
+
+static bool is_long_poll(struct judge *judge, const struct site_flow *flow,
+                         const struct http_record *request, int64_t waited)
+{
+    const struct endpoint *usual =
+        request != NULL ? judge_endpoint(judge, flow, request) : NULL;
+    return usual != NULL && usual->requests >= LONG_POLL_SAMPLES && usual->median_ns > waited / 2;
+}
+
+/* The request is whole and acknowledged, and not a byte came back. In TLS only where records tell a
+ * request from an answer, which the session did. */
+static bool is_unanswered(const struct site_flow *flow, int64_t *since_ns)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    const struct http_record *request = last_request(flow);
+    if (!facts_is_dialogue(f) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) ||
+        client->unacked_bytes > 0 || client->last_payload_ns < 0)
+        return false;
+    *since_ns = client->last_payload_ns;
+    if (request == NULL)
+        return f->tls != NULL && f->tls->established && !f->tls->close_notify_client;
+    if (request->request_end_ns < 0 || request->response_ns >= 0)
+        return false;
+    *since_ns = request->request_end_ns;
+    return true;
+}
+
+enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flow,
+                                struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct http_record *request = last_request(flow);
+    int64_t since;
+    if (!is_unanswered(flow, &since))
+        return RULING_PASS;
+    int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
+    bool by_server = server_end >= since && (client_end < 0 || server_end <= client_end);
+    int64_t end = by_server ? server_end : client_end >= 0 ? client_end : f->last_ns;
+    if (!by_server && client_end >= 0 && client_end - since < FACTS_PATIENCE_NS)
+        return facts_was_reset_by(f, SIDE_CLIENT) ? RULING_PASS : RULING_UNKNOWN;
+    if (!by_server && client_end < 0) {
+        if (!judge_absence_holds(judge, flow, since))
+            return RULING_UNKNOWN;
+        end = judge_capture_end(judge, since);
+    }
+    if (is_long_poll(judge, flow, request, end - since))
+        return RULING_OK;
+    *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
+    out->confidence = request != NULL                       ? 90
+                      : facts_has(f, FLOW_FACT_ANSWERED) ? 60
+                                                          : 70;
+    out->weight = (double)(end - since);
+    claim_add_ms(out, "waited_ms", end - since);
+    claim_add_text(out, "endpoint", endpoint_text(judge, request));
+    out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) |
+                    EVIDENCE(EVENT_TLS_FINISHED);
+    return RULING_FAILED;
+}

@@ -1,0 +1,234 @@
+/* Verdicts of connections that were open until the way between the ends gave up. */
+#include "diagnosis/site/verdict.h"
+
+/* Tunnels take tens of bytes from 1500; below this a loss by size is no MTU. */
+#define MTU_LOST_MIN 600u
+#define GAP_MIN 500u
+/* An acknowledgment that was on its way when the first lost segment left. */
+#define IN_FLIGHT_NS (50 * FACTS_MS)
+#define IDLE_MIN_NS (5 * FACTS_SECOND)
+#define IDLE_SURVIVED_FACTOR 3
+#define IDLE_RTTS 50
+#define RESET_PROMPT_NS FACTS_SECOND
+
+const char *verdict_side_word(enum side side)
+{
+    return side == SIDE_CLIENT ? "client" : "server";
+}
+
+static enum side other(enum side side)
+{
+    return side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+}
+
+static int64_t in_flight_until(const struct flow_facts *f, int64_t ns)
+{
+    int64_t rtt = facts_rtt(f);
+    return ns + 2 * rtt + IN_FLIGHT_NS;
+}
+
+bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow,
+                            enum side side)
+{
+    const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+    if (s->unacked_bytes == 0 || s->tail_first_ns < 0 || s->tail_retransmissions == 0)
+        return false;
+    return s->tail_retransmissions >= FACTS_TRIES ||
+           facts_gave_up(&flow->f, side, s->tail_first_ns) ||
+           judge_absence_holds(judge, flow, s->tail_first_ns);
+}
+
+/* ---- path MTU -------------------------------------------------------------------------------------------- */
+
+static bool has_mtu_answer(const struct site_flow *flow)
+{
+    for (uint32_t i = 0; i < flow->icmp_count; i++) {
+        const struct icmp_record *r = flow->icmp[i];
+        if ((r->family == 4 && r->type == 3 && r->code == 4) || (r->family == 6 && r->type == 2))
+            return true;
+    }
+    return false;
+}
+
+/* The tap sees the large segments leave, again and again, and the peer alive beside them. */
+static bool sender_view(const struct judge *judge, const struct site_flow *flow, enum side side)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    bool unfragmented = s->dont_fragment || flow->server->address.family == 6;
+    if (!verdict_tail_is_proven(judge, flow, side) || !unfragmented || has_mtu_answer(flow))
+        return false;
+    if (s->smallest_lost < MTU_LOST_MIN || s->smallest_lost <= s->largest_delivered ||
+        flow->pair->largest_passed[side] >= s->smallest_lost)
+        return false;
+    return f->tcp->side[other(side)].last_ns > in_flight_until(f, s->tail_first_ns);
+}
+
+/* The tap sees the small end of a flight arrive and the hole before it stay. */
+static bool receiver_view(const struct judge *judge, const struct site_flow *flow, enum side side)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[other(side)];
+    if (s->wire_gap_bytes < GAP_MIN || peer->duplicate_acks == 0 || s->last_payload_ns < 0)
+        return false;
+    uint64_t hole = s->wire_gap_bytes < MTU_LOST_MIN ? MTU_LOST_MIN : s->wire_gap_bytes;
+    uint32_t passed = flow->pair->largest_passed[side];
+    if (passed >= hole || passed >= 1400)
+        return false;
+    return facts_gave_up(f, other(side), s->last_payload_ns) ||
+           facts_gave_up(f, side, s->last_payload_ns) ||
+           judge_absence_holds(judge, flow, s->last_payload_ns);
+}
+
+/* One name of the server fails and others do not: a size would not care for names. */
+static bool only_this_name(const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    return t != NULL && t->sni != NULL && flow->service->name_count > 0 &&
+           !service_knows_name(flow->service, t->sni);
+}
+
+enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    if (!facts_is_established(f))
+        return RULING_PASS;
+    for (int i = 0; i < 2; i++) {
+        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER;
+        const struct tcp_side_facts *s = &f->tcp->side[side];
+        bool sent = sender_view(judge, flow, side);
+        if (!sent && !receiver_view(judge, flow, side))
+            continue;
+        int64_t since = sent ? s->tail_first_ns : s->last_payload_ns;
+        *out = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
+        out->confidence = only_this_name(flow) ? 60 : sent ? 85 : 75;
+        out->weight = (double)(f->last_ns - since);
+        claim_add_number(out, "passed_bytes", s->largest_delivered);
+        claim_add_number(out, "retransmissions",
+                         sent ? s->tail_retransmissions
+                              : f->tcp->side[other(side)].duplicate_acks);
+        claim_add_ms(out, "waited_ms", f->last_ns - since);
+        out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) |
+                        EVIDENCE(EVENT_GAP);
+        return RULING_FAILED;
+    }
+    return RULING_PASS;
+}
+
+/* ---- forgotten while idle ---------------------------------------------------------------------------------- */
+
+static bool was_idle(const struct flow_facts *f)
+{
+    int64_t idle = f->tcp->idle_before_tail_ns;
+    return idle > IDLE_MIN_NS && idle > IDLE_SURVIVED_FACTOR * f->tcp->longest_idle_ns &&
+           idle > IDLE_RTTS * facts_rtt(f);
+}
+
+/* The reset answers the first data after the pause, and nobody had said goodbye before. */
+static bool reset_answers_data(const struct flow_facts *f, enum side resetter)
+{
+    const struct tcp_side_facts *r = &f->tcp->side[resetter];
+    const struct tcp_side_facts *sender = &f->tcp->side[other(resetter)];
+    int64_t prompt = 3 * facts_rtt(f) > RESET_PROMPT_NS ? 3 * facts_rtt(f) : RESET_PROMPT_NS;
+    if (r->rst_ns < 0 || r->fin_ns >= 0 || sender->fin_ns >= 0 || sender->rst_ns >= 0)
+        return false;
+    return sender->last_payload_ns >= 0 && r->rst_ns >= sender->last_payload_ns &&
+           r->rst_ns - sender->last_payload_ns <= prompt &&
+           r->last_payload_ns < sender->last_payload_ns;
+}
+
+static enum ruling idle_reset(struct judge *judge, const struct site_flow *flow, enum side side,
+                              struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    int64_t at = f->tcp->side[side].rst_ns;
+    bool known, fits = verdict_reset_fits(flow, side, &known);
+    bool answers = site_server_answers(judge->site, flow, at - FACTS_SECOND,
+                                       at + 10 * FACTS_SECOND);
+    *out = claim_start(FINDING_TCP_IDLE_STATE_LOST, flow);
+    out->culprit = side == SIDE_SERVER && known && fits ? CULPRIT_SERVER : CULPRIT_MIDDLEBOX;
+    out->confidence = answers ? 80 : 65;
+    claim_add_ms(out, "idle_ms", f->tcp->idle_before_tail_ns);
+    claim_add_number(out, "attempts", f->tcp->tail_tries > 0 ? f->tcp->tail_tries : 1);
+    out->evidence = EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_RETRANSMISSION);
+    return RULING_FAILED;
+}
+
+static bool is_silent_tail(const struct judge *judge, const struct site_flow *flow, enum side side)
+{
+    const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+    return verdict_tail_is_proven(judge, flow, side) &&
+           flow->f.tcp->side[other(side)].last_ns <= in_flight_until(&flow->f, s->tail_first_ns);
+}
+
+enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
+                              struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    if (!was_idle(f))
+        return RULING_PASS;
+    for (int i = 0; i < 2; i++) {
+        enum side side = i == 0 ? SIDE_SERVER : SIDE_CLIENT;
+        if (reset_answers_data(f, side))
+            return idle_reset(judge, flow, side, out);
+    }
+    for (int i = 0; i < 2; i++) {
+        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER;
+        const struct tcp_side_facts *s = &f->tcp->side[side];
+        if (f->tcp->tail_tries < FACTS_TRIES || !is_silent_tail(judge, flow, side))
+            continue;
+        if (!site_server_answers(judge->site, flow, s->tail_first_ns, f->last_ns))
+            continue;
+        *out = claim_start(FINDING_TCP_IDLE_STATE_LOST, flow);
+        out->confidence = 85;
+        claim_add_ms(out, "idle_ms", f->tcp->idle_before_tail_ns);
+        claim_add_number(out, "attempts", f->tcp->tail_tries);
+        out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DATA);
+        return RULING_FAILED;
+    }
+    return RULING_PASS;
+}
+
+/* ---- vanished -------------------------------------------------------------------------------------------------- */
+
+static void blame_silence(struct judge *judge, const struct site_flow *flow, enum side silent,
+                          int64_t since_ns, struct claim *out)
+{
+    if (silent == SIDE_CLIENT) {
+        out->culprit = CULPRIT_CLIENT;
+        out->confidence = 60;
+        return;
+    }
+    bool answers = site_server_answers(judge->site, flow, since_ns + FACTS_SECOND,
+                                       flow->f.last_ns + 10 * FACTS_SECOND);
+    out->culprit = answers ? CULPRIT_UNKNOWN : CULPRIT_SERVER;
+    out->reason = answers ? text_get(TEXT_REASON_BOTH_SIDES, LANG_EN) : NULL;
+    out->confidence = answers ? 75 : 65;
+}
+
+enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow,
+                             struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    for (int i = 0; i < 2; i++) {
+        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER, silent = other(side);
+        const struct tcp_side_facts *s = &f->tcp->side[side];
+        if (s->tail_retransmissions == 0 || s->unacked_bytes == 0 ||
+            facts_end_ns(f, silent) >= 0)
+            continue;
+        if (s->tail_retransmissions < FACTS_TRIES &&
+            !facts_gave_up(f, side, s->tail_first_ns))
+            continue;
+        if (!is_silent_tail(judge, flow, side))
+            continue;
+        *out = claim_start(FINDING_TCP_VANISHED, flow);
+        blame_silence(judge, flow, silent, s->tail_first_ns, out);
+        out->weight = (double)(f->last_ns - s->tail_first_ns);
+        claim_add_text(out, "silent", verdict_side_word(silent));
+        claim_add_number(out, "retransmissions", s->tail_retransmissions);
+        claim_add_ms(out, "waited_ms", f->last_ns - s->tail_first_ns);
+        out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_RST);
+        return RULING_FAILED;
+    }
+    return RULING_PASS;
+}

@@ -1,0 +1,426 @@
+/* Verdicts of TLS and TLCP handshakes that did not end well. */
+#include "diagnosis/flow/alerts.h"
+#include "diagnosis/site/verdict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_TLS_11 0x0302
+#define VERSION_TLS_12 0x0303
+#define VERSION_TLS_13 0x0304
+#define VERSION_TLCP 0x0101
+#define INFERRED_MOST 75
+#define HELLO_EVIDENCE (EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_SERVER_HELLO))
+
+static const char *reason(enum text_id id)
+{
+    return text_get(id, LANG_EN);
+}
+
+static const char *step_word(unsigned step)
+{
+    if (step <= TLS_STEP_HELLO_RETRY)
+        return "before ServerHello";
+    if (step == TLS_STEP_SERVER_HELLO)
+        return "after ServerHello";
+    if (step <= TLS_STEP_CLIENT_CERTIFICATE)
+        return "after Certificate";
+    if (step == TLS_STEP_CLIENT_KEY_EXCHANGE)
+        return "after the client's key exchange";
+    return "after Finished";
+}
+
+static const char *alert_text(struct judge *judge, const struct tls_facts *t)
+{
+    const char *name = alert_name(t->alert);
+    if (t->alert_inferred)
+        return NULL;
+    if (name == NULL)
+        return arena_format(&judge->site->arena, "%d", t->alert);
+    return arena_format(&judge->site->arena, "%d %s", t->alert, name);
+}
+
+/* ---- alerts -------------------------------------------------------------------------------------------- */
+
+/* FINDINGS.md: the side that is older. */
+static void blame_version(const struct site_flow *flow, struct claim *out)
+{
+    const struct tls_facts *t = flow->f.tls;
+    uint16_t known = flow->service->version_min;
+    out->culprit = CULPRIT_UNKNOWN;
+    if (t->alert_by == SIDE_CLIENT && t->version != 0 && t->version < t->version_offered)
+        out->culprit = CULPRIT_SERVER; /* it chose what the client no longer takes */
+    else if (t->version_offered == VERSION_TLCP || known == VERSION_TLCP)
+        out->culprit = CULPRIT_UNKNOWN;
+    else if (t->version_offered != 0 && t->version_offered <= VERSION_TLS_11)
+        out->culprit = CULPRIT_CLIENT;
+    else if (t->version_offered != 0 && known != 0)
+        out->culprit = known < t->version_offered   ? CULPRIT_SERVER
+                       : known > t->version_offered ? CULPRIT_CLIENT
+                                                    : CULPRIT_UNKNOWN;
+    else if (t->version_offered == VERSION_TLS_13)
+        out->culprit = CULPRIT_SERVER;
+    if (out->culprit == CULPRIT_UNKNOWN)
+        out->reason = reason(TEXT_REASON_BOTH_SIDES);
+    claim_add_text(out, "client_versions",
+                   t->versions_offered != NULL ? t->versions_offered : "unknown");
+    claim_add_text(out, "server_versions",
+                   flow->service->versions != NULL ? flow->service->versions : "unknown");
+}
+
+/* Another server took exactly these offers: this one is the odd one. */
+static bool offers_work_elsewhere(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t limit = range.count < 1000 ? range.count : 1000;
+    if (t->client_ciphers == NULL)
+        return false;
+    for (size_t i = 0; i < limit; i++) {
+        const struct tls_facts *other = range.flows[i]->f.tls;
+        if (range.flows[i]->server != flow->server && other != NULL && other->established &&
+            other->client_ciphers != NULL && strcmp(other->client_ciphers, t->client_ciphers) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The leaf's issuer came along on another connection of the service, but not on this one. */
+static bool chain_is_incomplete(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    if (t->chain_count != 1)
+        return false;
+    const struct certificate_record *leaf = site_find_certificate(judge->site, t->chain[0]);
+    if (leaf == NULL || leaf->self_signed || leaf->issuer == NULL)
+        return false;
+    for (size_t i = 0; i < judge->site->certificate_count; i++) {
+        const struct certificate_record *ca = judge->site->certificates[i];
+        if (ca->is_ca && !ca->self_signed && ca->subject != NULL &&
+            strcmp(ca->subject, leaf->issuer) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void blame_alert(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    const struct tls_facts *t = flow->f.tls;
+    switch (out->code) {
+    case FINDING_TLS_VERSION_MISMATCH:
+        blame_version(flow, out);
+        return;
+    case FINDING_TLS_NO_SHARED_CIPHER:
+        out->culprit =
+            offers_work_elsewhere(judge, flow) ? CULPRIT_SERVER : CULPRIT_UNKNOWN;
+        break;
+    case FINDING_TLS_UNKNOWN_CA:
+        out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER : CULPRIT_CLIENT;
+        break;
+    case FINDING_TLS_ALERT:
+        out->culprit = (uint8_t)alert_culprit(t->alert, (enum side)t->alert_by);
+        break;
+    case FINDING_TLS_UNRECOGNIZED_NAME:
+        claim_add_text(out, "sni", t->sni != NULL ? t->sni : "none");
+        return;
+    case FINDING_TLS_CLIENT_CERTIFICATE_MISSING:
+    case FINDING_TLS_CLIENT_CERTIFICATE_REFUSED:
+        claim_add_text(out, "version",
+                       t->version == VERSION_TLS_13   ? "TLS 1.3"
+                       : t->version == VERSION_TLS_12 ? "TLS 1.2"
+                       : t->version == VERSION_TLCP   ? "TLCP 1.1"
+                                                      : "unknown");
+        return;
+    default:
+        break;
+    }
+    if (out->culprit == CULPRIT_UNKNOWN)
+        out->reason = reason(TEXT_REASON_BOTH_SIDES);
+    claim_add_text(out, "alert", alert_text(judge, t));
+    if (out->code == FINDING_TLS_ALERT) {
+        claim_add_text(out, "sender", verdict_side_word((enum side)t->alert_by));
+        claim_add_text(out, "step", step_word(t->alert_step));
+    }
+}
+
+static void start_alert(struct judge *judge, const struct site_flow *flow, enum finding_code code,
+                        struct claim *out)
+{
+    const struct tls_facts *t = flow->f.tls;
+    *out = claim_start(code, flow);
+    out->confidence = t->alert_inferred ? INFERRED_MOST : 95;
+    out->evidence = HELLO_EVIDENCE | EVIDENCE(EVENT_ALERT);
+    claim_add_reference(out, flow->f.source_id, t->alert_frame, t->alert_ns, EVENT_ALERT);
+    blame_alert(judge, flow, out);
+}
+
+enum ruling verdict_alert(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    enum finding_code code;
+    if (!alert_find_verdict(&flow->f, &code) || flow->f.tls->alert_inferred)
+        return RULING_PASS;
+    start_alert(judge, flow, code, out);
+    return RULING_FAILED;
+}
+
+/* ---- plaintext ------------------------------------------------------------------------------------------ */
+
+static bool server_wanted_tls(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    if (f->tls->alert >= 0 && f->tls->alert_by == SIDE_SERVER)
+        return true;
+    if (flow->request_count > 0 && flow->requests[0]->status != 0)
+        return flow->requests[0]->status == 400;
+    return f->payload[SIDE_CLIENT] > 0 && f->payload[SIDE_SERVER] == 0 &&
+           f->closed_by == SIDE_SERVER;
+}
+
+enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
+                              struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tls_facts *t = f->tls;
+    (void)judge;
+    if (t == NULL || t->established)
+        return RULING_PASS;
+    bool http = flow->request_count > 0 || (f->app != NULL && strcmp(f->app, "http") == 0);
+    if (t->plaintext_client && server_wanted_tls(flow)) {
+        *out = claim_start(FINDING_TLS_PLAINTEXT_ON_TLS_PORT, flow);
+        out->confidence = t->alert >= 0 ? 95 : f->payload[SIDE_SERVER] > 0 ? 85 : 75;
+        claim_add_text(out, "protocol", http ? "HTTP" : "unknown");
+        out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_DATA) | EVIDENCE(EVENT_ALERT) |
+                        EVIDENCE(EVENT_RESPONSE);
+        return RULING_FAILED;
+    }
+    if (t->plaintext_server && t->server_hello_ns < 0) {
+        *out = claim_start(FINDING_TLS_ON_PLAINTEXT_PORT, flow);
+        claim_add_text(out, "protocol", http ? "HTTP" : "unknown");
+        out->evidence = EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_DATA) |
+                        EVIDENCE(EVENT_RESPONSE);
+        return RULING_FAILED;
+    }
+    return RULING_PASS;
+}
+
+/* ---- the ClientHello gets no answer -------------------------------------------------------------------------- */
+
+enum ruling verdict_hello_dropped(struct judge *judge, const struct site_flow *flow,
+                                  struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    if (!facts_is_established(f) || !facts_hello_unanswered(f) || client->unacked_bytes == 0 ||
+        facts_was_reset_by(f, SIDE_SERVER))
+        return RULING_PASS;
+    if (client->tail_retransmissions == 0 || !verdict_tail_is_proven(judge, flow, SIDE_CLIENT))
+        return RULING_UNKNOWN;
+    *out = claim_start(FINDING_TLS_CLIENTHELLO_DROPPED, flow);
+    out->confidence = f->tls->client_hello_segments > 1 ? 85 : 80;
+    out->weight = (double)(f->last_ns - f->tls->client_hello_ns);
+    claim_add_number(out, "hello_bytes", f->tls->client_hello_bytes);
+    claim_add_number(out, "retransmissions", client->tail_retransmissions);
+    claim_add_ms(out, "waited_ms", f->last_ns - f->tls->client_hello_ns);
+    out->evidence = EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_RETRANSMISSION);
+    return RULING_FAILED;
+}
+
+/* How long the server stayed silent after since_ns: until somebody closed, else until the end. */
+static int64_t silence_after(const struct flow_facts *f, int64_t since_ns)
+{
+    int64_t end = f->last_ns;
+    for (int s = 0; s < 2; s++) {
+        int64_t own = facts_end_ns(f, (enum side)s);
+        if (own >= 0 && own < end)
+            end = own;
+    }
+    return end - since_ns;
+}
+
+static void start_timeout(const struct site_flow *flow, int64_t since_ns, struct claim *out)
+{
+    *out = claim_start(FINDING_TLS_HANDSHAKE_TIMEOUT, flow);
+    int64_t waited = silence_after(&flow->f, since_ns);
+    out->confidence = 85;
+    out->weight = (double)waited;
+    claim_add_ms(out, "waited_ms", waited);
+    claim_add_reference(out, flow->f.source_id, flow->f.tls->client_hello_frame,
+                        flow->f.tls->client_hello_ns, EVENT_CLIENT_HELLO);
+    out->evidence = HELLO_EVIDENCE | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
+}
+
+enum ruling verdict_hello_silence(struct judge *judge, const struct site_flow *flow,
+                                  struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    if (!facts_is_established(f) || !facts_hello_unanswered(f) ||
+        f->tcp->side[SIDE_CLIENT].unacked_bytes > 0)
+        return RULING_PASS;
+    int64_t since = f->tls->client_hello_ns;
+    int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
+    bool server_first = server_end >= 0 && (client_end < 0 || server_end <= client_end);
+    if (server_first && server_end - since < FACTS_ABSENCE_NS)
+        return RULING_PASS;
+    if (!server_first && client_end >= 0 && client_end - since < FACTS_PATIENCE_NS)
+        return RULING_PASS;
+    if (!server_first && client_end < 0 && !judge_absence_holds(judge, flow, since))
+        return RULING_UNKNOWN;
+    start_timeout(flow, since, out);
+    return RULING_FAILED;
+}
+
+/* ---- closed after the ClientHello ------------------------------------------------------------------------- */
+
+/* The FIN carries the TTL of the side's usual packets: a foreign one widens their range. */
+static bool fin_fits(const struct flow_facts *f, bool *known)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[SIDE_SERVER];
+    *known = s->ttl_max > 0;
+    return s->ttl_max - s->ttl_min <= TTL_TOLERANCE;
+}
+
+static void close_by_version(const struct site_flow *flow, struct claim *out)
+{
+    *out = claim_start(FINDING_TLS_VERSION_MISMATCH, flow);
+    out->confidence = 75;
+    blame_version(flow, out);
+}
+
+static void close_by_reset(const struct site_flow *flow, struct claim *out)
+{
+    bool known, fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
+    int signs = verdict_reset_signs(flow, SIDE_SERVER).count;
+    *out = claim_start(FINDING_TLS_RESET_AFTER_CLIENTHELLO, flow);
+    if (known && fits && signs == 0) {
+        out->culprit = CULPRIT_SERVER;
+        out->confidence = 80;
+    } else if (known && !fits) {
+        out->category = CATEGORY_NETWORK;
+        out->culprit = CULPRIT_MIDDLEBOX;
+        out->confidence = 45;
+    } else {
+        out->culprit = CULPRIT_UNKNOWN;
+        out->reason = reason(known ? TEXT_REASON_BOTH_SIDES : TEXT_REASON_NO_TTL);
+        out->confidence = 45;
+    }
+}
+
+static void close_by_fin(const struct site_flow *flow, struct claim *out)
+{
+    const struct tls_facts *t = flow->f.tls;
+    bool known, fits = fin_fits(&flow->f, &known);
+    bool other_names = t->sni != NULL && flow->service->name_count > 0 &&
+                       flow->service->name_count < SERVICE_NAMES &&
+                       !service_knows_name(flow->service, t->sni);
+    if (other_names && fits) {
+        *out = claim_start(FINDING_TLS_UNRECOGNIZED_NAME, flow);
+        out->confidence = 65;
+        claim_add_text(out, "sni", t->sni);
+        return;
+    }
+    *out = claim_start(FINDING_TLS_CLOSED_AFTER_CLIENTHELLO, flow);
+    out->culprit = fits ? CULPRIT_SERVER : CULPRIT_MIDDLEBOX;
+    out->category = fits ? CATEGORY_SERVER : CATEGORY_NETWORK;
+    out->confidence = known && fits ? 80 : fits ? 60 : 45;
+}
+
+/* The client itself let go of it before the server could have answered in earnest. */
+static enum ruling client_left(const struct site_flow *flow, struct claim *out)
+{
+    *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
+    out->culprit = CULPRIT_CLIENT;
+    out->confidence = 60;
+    claim_add_text(out, "step", step_word(flow->f.tls->step));
+    claim_add_text(out, "closer", "client");
+    out->evidence = HELLO_EVIDENCE | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
+    return RULING_FAILED;
+}
+
+enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *flow,
+                                 struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    (void)judge;
+    if (!facts_hello_unanswered(f))
+        return RULING_PASS;
+    int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
+    if (server_end < 0 && client_end < 0)
+        return RULING_PASS;
+    if (server_end < 0 || (client_end >= 0 && client_end < server_end))
+        return client_left(flow, out);
+    bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
+    uint16_t refused = flow->service->refused_offer;
+    if (refused != 0 && f->tls->version_offered != 0 && f->tls->version_offered <= refused)
+        close_by_version(flow, out);
+    else if (reset)
+        close_by_reset(flow, out);
+    else
+        close_by_fin(flow, out);
+    if (out->code != FINDING_TLS_UNRECOGNIZED_NAME && out->code != FINDING_TLS_VERSION_MISMATCH)
+        claim_add_ms(out, "reply_ms", server_end - f->tls->client_hello_ns);
+    out->evidence = EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_FIN);
+    return RULING_FAILED;
+}
+
+/* ---- later --------------------------------------------------------------------------------------------------- */
+
+/* Who spoke last in the handshake waits for the other. */
+static bool client_waits(const struct flow_facts *f)
+{
+    return f->tcp->side[SIDE_CLIENT].last_payload_ns > f->tcp->side[SIDE_SERVER].last_payload_ns;
+}
+
+static enum ruling stalled(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    int64_t since = f->tcp->side[SIDE_CLIENT].last_payload_ns;
+    if (!client_waits(f) || since < 0)
+        return RULING_UNKNOWN;
+    if (!facts_gave_up(f, SIDE_CLIENT, since) && !judge_absence_holds(judge, flow, since))
+        return RULING_UNKNOWN;
+    start_timeout(flow, since, out);
+    out->confidence = 75;
+    return RULING_FAILED;
+}
+
+/* Bytes of the flight never arrived: the rule about silence knows better. */
+static bool has_open_tail(const struct flow_facts *f)
+{
+    for (int s = 0; s < 2; s++) {
+        const struct tcp_side_facts *side = &f->tcp->side[s];
+        if (side->unacked_bytes > 0 && side->tail_retransmissions >= FACTS_TRIES)
+            return true;
+    }
+    return false;
+}
+
+enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flow *flow,
+                                      struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tls_facts *t = f->tls;
+    enum finding_code code;
+    if (t == NULL || t->established || t->client_hello_ns < 0 || t->plaintext_client ||
+        t->plaintext_server || !facts_is_established(f))
+        return RULING_PASS;
+    if (alert_find_verdict(f, &code) && code != FINDING_TLS_HANDSHAKE_ABORTED) {
+        start_alert(judge, flow, code, out);
+        return RULING_FAILED;
+    }
+    if ((t->has_client_app && t->has_server_app) || has_open_tail(f))
+        return RULING_PASS;
+    bool gave_up = f->closed_by == SIDE_CLIENT && client_waits(f) && !t->alert_inferred &&
+                   facts_gave_up(f, SIDE_CLIENT, f->tcp->side[SIDE_CLIENT].last_payload_ns);
+    if (f->closed_by > SIDE_SERVER || gave_up)
+        return stalled(judge, flow, out);
+    *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
+    bool by_client =
+        t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
+    out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
+    out->confidence = t->alert_inferred ? 70 : 65;
+    claim_add_text(out, "step", step_word(t->alert_inferred ? t->alert_step : t->step));
+    claim_add_text(out, "closer", by_client ? "client" : "server");
+    out->evidence = HELLO_EVIDENCE | EVIDENCE(EVENT_CERTIFICATE) | EVIDENCE(EVENT_ALERT) |
+                    EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
+    return RULING_FAILED;
+}
