@@ -81,17 +81,22 @@ struct neighbor_message {
     bool gratuitous;
 };
 
-enum checksum_state { CHECKSUM_UNCHECKED, CHECKSUM_GOOD, CHECKSUM_BAD, CHECKSUM_PARTIAL /* offload */ };
+enum checksum_state {
+    CHECKSUM_UNCHECKED,
+    CHECKSUM_GOOD,
+    CHECKSUM_BAD,
+    CHECKSUM_PARTIAL /* left to the interface (offload): no fault */
+};
 
 /* Every member is set for every packet, to zero (vlan -1, tunnel "") where it does not apply, with
- * four exceptions: tcp is valid only for LAYER_TCP, icmp only for LAYER_ICMP, the rest of neighbor only
- * when it is present, the rest of quoted likewise. A packet whose headers are cut by the snap length
- * keeps the kind it had until then (a TCP header of less than 20 bytes: LAYER_OTHER_IP, with the
- * ports if they are there); TCP options that are cut leave LAYER_TCP. */
+ * three exceptions: tcp is valid only for LAYER_TCP (arrays up to their counts), icmp only for
+ * LAYER_ICMP, the rest of neighbor only when it is present. A packet whose headers are cut by the
+ * snap length keeps the kind it had until then (a TCP header of less than 20 bytes: LAYER_OTHER_IP,
+ * with the ports if they are there); TCP options that are cut leave LAYER_TCP. */
 struct layers {
     enum layer_kind kind;
     /* link (the outermost one) */
-    bool has_mac;             /* Linux cooked captures have the sender's only: dst_mac zero */
+    bool has_mac;             /* cooked captures have the sender's only: dst_mac zero */
     uint8_t src_mac[6], dst_mac[6];
     int32_t vlan;             /* outermost tag's id, -1 none */
     int32_t inner_vlan;       /* -1 none */

@@ -1,9 +1,10 @@
 /* The way of one packet through its headers; shared by decode.c and the files of its layers only.
  *
- * Each layer function reads its header from walk.bytes, writes what it says into walk.out, moves past
- * it and returns what comes next; decode_packet loops until WALK_DONE, so that no nesting on the wire
- * becomes recursion here. A header that does not fit ends the walk through walk_peek: cut by the snap
- * length the packet keeps the kind it has, contradicting itself it becomes LAYER_MALFORMED. */
+ * Each layer function reads its header from walk.bytes, writes what it says into walk.out, moves
+ * past it and returns what comes next; decode_packet loops until WALK_DONE, so that no nesting on
+ * the wire becomes recursion here. A header that does not fit ends the walk through walk_peek: cut
+ * by the snap length the packet keeps the kind it has, contradicting itself it becomes
+ * LAYER_MALFORMED. */
 #ifndef INVCAP_DISSECTORS_DECODE_WALK_H
 #define INVCAP_DISSECTORS_DECODE_WALK_H
 
@@ -59,19 +60,20 @@ struct decoder {
 };
 
 struct walk {
-    struct cursor bytes;  /* present bytes of the current layer, what is inside it included */
-    uint32_t missing;     /* bytes of the current layer behind them, lost to the snap length */
-    uint8_t tags;         /* VLAN tags since the last tunnel */
-    uint8_t extensions;   /* extension headers since the last tunnel */
-    bool reassembled;     /* the current IP packet was put together from pieces */
-    bool rerouted;        /* a routing header: dst is not what the checksum covers */
-    bool cut;             /* a header was cut by the snap length */
+    struct cursor bytes; /* present bytes of the current layer, what is inside it included */
+    uint32_t missing;    /* bytes of the current layer behind them, lost to the snap length */
+    uint8_t tags;        /* VLAN tags since the last tunnel */
+    uint8_t extensions;  /* extension headers since the last tunnel */
+    bool reassembled;    /* the current IP packet was put together from pieces */
+    bool rerouted;       /* a routing header: dst is not what the checksum covers */
+    bool cut;            /* a header was cut by the snap length */
     struct decoder *decoder;
     const struct packet *packet;
     struct layers *out;
 };
 
-/* ---- moving ------------------------------------------------------------------------------------ */
+/* ---- moving ------------------------------------------------------------------------------------
+ */
 
 /* Bytes of the current layer that are left by its own length, present or not. */
 static inline size_t walk_left(const struct walk *w)
@@ -140,10 +142,11 @@ static inline void walk_read_v6(struct cursor *c, struct address *out)
     out->family = 6;
 }
 
-/* ---- layers ------------------------------------------------------------------------------------ */
+/* ---- layers ------------------------------------------------------------------------------------
+ */
 
 /* link.c */
-enum walk_next link_open(struct walk *w);     /* by the packet's link type */
+enum walk_next link_open(struct walk *w); /* by the packet's link type */
 enum walk_next link_ethernet(struct walk *w);
 enum walk_next link_vlan(struct walk *w);
 enum walk_next link_pppoe(struct walk *w);
@@ -166,8 +169,8 @@ enum walk_next transport_walk(struct walk *w);
  * CHECKSUM_UNCHECKED when not asked for or not all bytes are there. */
 enum checksum_state transport_check(const struct walk *w, uint16_t field, bool pseudo_header);
 
-/* tcp_options.c: reads a window cut to the options; `cut`: more of them were lost to the snap length.
- * Fills every member of *out from options_bad on. */
+/* tcp_options.c: reads a window cut to the options; `cut`: more of them were lost to the snap
+ * length. Fills every member of *out from options_bad on. */
 void tcp_options_read(struct cursor options, bool cut, struct tcp_header *out);
 
 /* icmp.c */

@@ -20,13 +20,13 @@ struct datagram {
     struct fragment_key key;
     struct piece *pieces;
     int64_t first_ns;
-    uint32_t held;         /* sum of the pieces' len */
-    uint32_t total;        /* payload length, known with the last piece; 0 before */
+    uint32_t held;  /* sum of the pieces' len */
+    uint32_t total; /* payload length, known with the last piece; 0 before */
     uint32_t piece_count;
     uint32_t chain;        /* next in the bucket */
     uint32_t older, newer; /* by time of the first piece */
     uint32_t header_len;
-    bool refused;          /* takes no more pieces, stays until its time is over */
+    bool refused; /* takes no more pieces, stays until its time is over */
     uint8_t header[FRAGMENT_HEADER_MAX];
 };
 
@@ -35,7 +35,7 @@ struct fragment_table {
     struct datagram *datagrams; /* LIMIT_FRAGMENT_DATAGRAMS */
     uint32_t free;              /* chain of unused ones */
     uint32_t oldest, newest;
-    size_t bytes;               /* held by all pieces */
+    size_t bytes; /* held by all pieces */
     uint8_t whole[FRAGMENT_HEADER_MAX + DATAGRAM_MAX];
 };
 

@@ -1,9 +1,9 @@
 /* Pieces of IP datagrams until they are whole (RFC 791 3.2, RFC 8200 4.5).
  *
- * Bounded in datagrams, pieces, bytes and packet time (core/limits.h); the oldest datagram goes first.
- * Overlapping pieces make a datagram refused for good (RFC 5722, for IPv4 as well); exact duplicates
- * are tolerated. Pieces cut by the snap length still complete a datagram: its bytes are then present
- * up to the first hole. */
+ * Bounded in datagrams, pieces, bytes and packet time (core/limits.h); the oldest datagram goes
+ * first. Overlapping pieces make a datagram refused for good (RFC 5722, for IPv4 as well); exact
+ * duplicates are tolerated. Pieces cut by the snap length still complete a datagram: its bytes are
+ * then present up to the first hole. */
 #ifndef INVCAP_DISSECTORS_FRAGMENTS_H
 #define INVCAP_DISSECTORS_FRAGMENTS_H
 
@@ -28,12 +28,12 @@ struct fragment_key {
 
 struct fragment_piece {
     struct fragment_key key;
-    uint32_t offset, len;     /* of the payload, bytes */
+    uint32_t offset, len; /* of the payload, bytes */
     bool more;
-    const uint8_t *bytes;     /* borrowed: caplen present bytes of the payload */
+    const uint8_t *bytes; /* borrowed: caplen present bytes of the payload */
     uint32_t caplen;
-    const uint8_t *header;    /* borrowed: the IP header to put in front; used at offset 0 */
-    uint32_t header_len;      /* <= FRAGMENT_HEADER_MAX */
+    const uint8_t *header; /* borrowed: the IP header to put in front; used at offset 0 */
+    uint32_t header_len;   /* <= FRAGMENT_HEADER_MAX */
     int64_t time_ns;
 };
 
@@ -42,8 +42,8 @@ struct fragment_piece {
 struct fragment_whole {
     uint8_t *header;
     uint32_t header_len;
-    uint32_t caplen;          /* present bytes of the payload */
-    uint32_t len;             /* of the payload */
+    uint32_t caplen; /* present bytes of the payload */
+    uint32_t len;    /* of the payload */
 };
 
 /* NULL when memory is out. */

@@ -301,18 +301,10 @@ static const struct link_kind {
     uint16_t type;
     enum walk_next (*open)(struct walk *w);
 } link_kinds[] = {
-    {LINK_ETHERNET, link_ethernet},
-    {LINK_SLL, open_sll},
-    {LINK_SLL2, open_sll2},
-    {LINK_NULL, open_null},
-    {LINK_LOOP, open_loop},
-    {LINK_RAW, open_raw},
-    {LINK_RAW_BSD, open_raw},
-    {LINK_RAW_OPENBSD, open_raw},
-    {LINK_IPV4, open_ipv4},
-    {LINK_IPV6, open_ipv6},
-    {LINK_PPP, open_ppp},
-    {LINK_PPP_SERIAL, open_ppp},
+    {LINK_ETHERNET, link_ethernet}, {LINK_SLL, open_sll},         {LINK_SLL2, open_sll2},
+    {LINK_NULL, open_null},         {LINK_LOOP, open_loop},       {LINK_RAW, open_raw},
+    {LINK_RAW_BSD, open_raw},       {LINK_RAW_OPENBSD, open_raw}, {LINK_IPV4, open_ipv4},
+    {LINK_IPV6, open_ipv6},         {LINK_PPP, open_ppp},         {LINK_PPP_SERIAL, open_ppp},
 };
 
 static const struct link_kind *link_find(uint16_t type)

@@ -45,8 +45,8 @@ enum walk_next neighbor_arp(struct walk *w)
     out->is_request = operation == ARP_REQUEST;
     out->sender_mac_known = true;
     out->duplicate_probe = address_is_zero(&out->sender_ip);
-    out->gratuitous = !out->duplicate_probe &&
-                      memcmp(out->sender_ip.bytes, out->target_ip.bytes, 4) == 0;
+    out->gratuitous =
+        !out->duplicate_probe && memcmp(out->sender_ip.bytes, out->target_ip.bytes, 4) == 0;
     return WALK_DONE;
 }
 

@@ -99,9 +99,9 @@ static bool is_frame_we_read(struct cursor rest)
     }
 }
 
-/* VXLAN (RFC 7348 5): flags, reserved (3), VNI (3), reserved (1). The port may as well be the one that
- * somebody's UDP socket drew. Reserved fields are zero, yet to be ignored when they are not: then the
- * frame inside must convince. */
+/* VXLAN (RFC 7348 5): flags, reserved (3), VNI (3), reserved (1). The port may as well be the one
+ * that somebody's UDP socket drew. Reserved fields are zero, yet to be ignored when they are not:
+ * then the frame inside must convince. */
 static enum walk_next open_vxlan(struct walk *w, uint32_t *id)
 {
     struct cursor rest = w->bytes;

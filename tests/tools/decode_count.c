@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-
 #define FLOW_SLOTS (1u << 20) /* more than one of these captures has connections */
 
 struct counts {
@@ -23,7 +22,7 @@ struct run {
     struct flow_key *flows; /* open addressing */
     size_t flow_slots;      /* more than there can be packets */
     struct counts counts;
-    bool list;              /* one line a packet instead */
+    bool list; /* one line a packet instead */
 };
 
 static void flow_count(struct run *run, const struct layers *layers)
@@ -59,7 +58,7 @@ static uint64_t now_ns(void)
 
 static void packet_list(const struct packet *packet, const struct layers *l)
 {
-    static const char *const names[] = {"unknown", "arp",      "tcp",     "udp",
+    static const char *const names[] = {"unknown", "arp",      "tcp",      "udp",
                                         "icmp",    "other_ip", "fragment", "malformed"};
     char src[ENDPOINT_TEXT_SIZE] = "";
     char dst[ENDPOINT_TEXT_SIZE] = "";
@@ -68,8 +67,8 @@ static void packet_list(const struct packet *packet, const struct layers *l)
         endpoint_to_text(&l->dst, l->dst_port, dst);
     }
     static const char *const sums[] = {"", "good", "bad", "partial"};
-    printf("%llu\t%s\t%s\t%s\t%u\t%s\t%u\t%s\n", (unsigned long long)packet->frame,
-           names[l->kind], src, dst, l->ip_protocol, l->tunnel, l->payload_len, sums[l->checksum]);
+    printf("%llu\t%s\t%s\t%s\t%u\t%s\t%u\t%s\n", (unsigned long long)packet->frame, names[l->kind],
+           src, dst, l->ip_protocol, l->tunnel, l->payload_len, sums[l->checksum]);
 }
 
 static void packet_count(struct run *run, const struct packet *packet)
@@ -110,12 +109,25 @@ static void counts_print(const char *path, const struct run *run)
     for (size_t i = 0; i <= LAYER_MALFORMED; i++) {
         printf("\t%llu", (unsigned long long)c->kinds[i]);
     }
-    const uint64_t rest[] = {c->flows, c->arp_requests, c->arp_replies, c->icmp_errors, c->quoted,
-                             c->neighbors, c->tunnels, c->bad_options, c->checksums[CHECKSUM_GOOD],
-                             c->checksums[CHECKSUM_BAD], c->checksums[CHECKSUM_PARTIAL],
-                             d->fragments, d->reassembled, d->fragments_dropped,
-                             d->fragment_overlaps, d->fragment_timeouts, d->truncated,
-                             d->tunnel_limit, c->decode_ns};
+    const uint64_t rest[] = {c->flows,
+                             c->arp_requests,
+                             c->arp_replies,
+                             c->icmp_errors,
+                             c->quoted,
+                             c->neighbors,
+                             c->tunnels,
+                             c->bad_options,
+                             c->checksums[CHECKSUM_GOOD],
+                             c->checksums[CHECKSUM_BAD],
+                             c->checksums[CHECKSUM_PARTIAL],
+                             d->fragments,
+                             d->reassembled,
+                             d->fragments_dropped,
+                             d->fragment_overlaps,
+                             d->fragment_timeouts,
+                             d->truncated,
+                             d->tunnel_limit,
+                             c->decode_ns};
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
         printf("\t%llu", (unsigned long long)rest[i]);
     }

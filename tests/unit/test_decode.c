@@ -163,8 +163,8 @@ static void test_rows(void **state)
         decode_packet(decoder, &packet, &layers);
         say(&line, &layers);
         if (strcmp(line.text, samples[i].expected) != 0) {
-            print_error("%s:\n  expected %s\n  got      %s\n", samples[i].name,
-                        samples[i].expected, line.text);
+            print_error("%s:\n  expected %s\n  got      %s\n", samples[i].name, samples[i].expected,
+                        line.text);
             wrong++;
         }
         if (layers.kind == LAYER_TCP && packet.caplen == packet.len &&
@@ -209,15 +209,16 @@ static const struct sample *sample_named(const char *name)
 
 struct checksum_row {
     const char *sample;
-    size_t at;      /* byte to change */
-    uint8_t xor;    /* with this; 0: none */
-    int32_t field;  /* or: put this into the two bytes there; -1: none */
+    size_t at;     /* byte to change */
+    uint8_t xor ;  /* with this; 0: none */
+    int32_t field; /* or: put this into the two bytes there; -1: none */
     enum checksum_state transport, ip;
 };
 
 /* Offsets: 14 Ethernet, 20 IPv4; checksum of IPv4 at 24, of TCP at 50, of UDP at 40, of ICMP at 36.
  * The
- * sum of the pseudo header: 0x0a01 + 1 + 0x0a01 + 2 + 6 + 37 = 0x1430, without the length 0x140b. */
+ * sum of the pseudo header: 0x0a01 + 1 + 0x0a01 + 2 + 6 + 37 = 0x1430, without the length 0x140b.
+ */
 static const struct checksum_row checksum_rows[] = {
     {"TCP with timestamps and data", 0, 0, -1, CHECKSUM_GOOD, CHECKSUM_GOOD},
     {"TCP with timestamps and data", 70, 1, -1, CHECKSUM_BAD, CHECKSUM_GOOD},
@@ -245,7 +246,7 @@ static void test_checksums(void **state)
         uint8_t bytes[SAMPLE_MAX];
         struct packet packet = sample_packet(sample_named(row->sample), bytes);
         struct layers layers;
-        bytes[row->at] ^= row->xor;
+        bytes[row->at] ^= row->xor ;
         if (row->field >= 0) {
             bytes[row->at] = (uint8_t)(row->field >> 8);
             bytes[row->at + 1] = (uint8_t)row->field;
@@ -254,8 +255,7 @@ static void test_checksums(void **state)
         decode_packet(decoder, &packet, &layers);
         decoder_free(decoder);
         if (layers.checksum != row->transport || layers.ip_checksum != row->ip) {
-            fail_msg("row %zu: %s: %d, IP %d", i, row->sample, layers.checksum,
-                     layers.ip_checksum);
+            fail_msg("row %zu: %s: %d, IP %d", i, row->sample, layers.checksum, layers.ip_checksum);
         }
         decoder = decoder_new(false);
         decode_packet(decoder, &packet, &layers);
@@ -277,20 +277,21 @@ struct option_row {
 static const struct option_row option_rows[] = {
     {"020405b4", false, 1460, -1, false, 1},
     {"02040000", false, 0, -1, false, 1},
-    {"020305b4", true, 0, -1, false, 1},         /* MSS of one byte; b4 has no length behind it */
+    {"020305b4", true, 0, -1, false, 1}, /* MSS of one byte; b4 has no length behind it */
     {"020405b408010000", true, 1460, -1, false, 1}, /* a length below 2 */
     {"020405b408000000", true, 1460, -1, false, 1},
     {"020405b4080a0000", true, 1460, -1, false, 1}, /* runs over the end */
-    {"03030f01", false, 0, 14, false, 2},        /* RFC 7323 2.3 */
+    {"03030f01", false, 0, 14, false, 2},           /* RFC 7323 2.3 */
     {"03020101", true, 0, -1, false, 3},
     {"0101080900000001000000020000", true, 0, -1, false, 3},
     {"0101080a0000000100000002", false, 0, -1, true, 3},
     {"0509000000010000000200000000", true, 0, -1, false, 1},
     {"fd04abcd", false, 0, -1, false, 1},
     {"fe04f989", false, 0, -1, false, 1},
-    {"00ffffff", false, 0, -1, false, 1},        /* nothing counts behind the end */
+    {"00ffffff", false, 0, -1, false, 1}, /* nothing counts behind the end */
     {"01010101010101010101010101010101"
-     "01010101010101010101010101010101", false, 0, -1, false, 16},
+     "01010101010101010101010101010101",
+     false, 0, -1, false, 16},
 };
 
 static void test_options(void **state)
@@ -370,8 +371,8 @@ static void test_link_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_nothing_stays),
-        cmocka_unit_test(test_checksums),   cmocka_unit_test(test_options),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_checksums),    cmocka_unit_test(test_options),
         cmocka_unit_test(test_limits_count), cmocka_unit_test(test_link_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,11 +67,11 @@ static size_t header_v6(uint8_t *out, uint16_t id, size_t offset, size_t len, bo
     out[0] = 0x60;
     out[4] = (uint8_t)((16 + len) >> 8);
     out[5] = (uint8_t)(16 + len);
-    out[6] = 60;  /* destination options, then the fragment header */
+    out[6] = 60; /* destination options, then the fragment header */
     out[7] = 64;
     memset(out + 8, 0x20, 32);
     out[40] = 44;
-    out[42] = 1;  /* PadN */
+    out[42] = 1; /* PadN */
     out[43] = 4;
     out[48] = 17;
     out[50] = (uint8_t)(offset >> 8);
@@ -82,9 +82,8 @@ static size_t header_v6(uint8_t *out, uint16_t id, size_t offset, size_t len, bo
 }
 
 /* Decodes the piece [offset, offset + len) of body, with `lost` bytes cut off by a snap length. */
-static enum layer_kind piece_cut(struct bench *bench, int version, uint16_t id,
-                                 const uint8_t *body, size_t offset, size_t len, bool more,
-                                 size_t lost)
+static enum layer_kind piece_cut(struct bench *bench, int version, uint16_t id, const uint8_t *body,
+                                 size_t offset, size_t len, bool more, size_t lost)
 {
     size_t header = version == 4 ? header_v4(bench->packet, id, offset, len, more)
                                  : header_v6(bench->packet, id, offset, len, more);
@@ -134,8 +133,9 @@ static void test_any_order(void **state)
         for (size_t i = 0; i < 6; i++) {
             const size_t *order = orders[i];
             for (size_t k = 0; k < 2; k++) {
-                assert_int_equal(piece(bench, version, 7, datagram, order[k] * 16,
-                                       lengths[order[k]]), LAYER_FRAGMENT);
+                assert_int_equal(
+                    piece(bench, version, 7, datagram, order[k] * 16, lengths[order[k]]),
+                    LAYER_FRAGMENT);
                 assert_int_equal(bench->layers.src_port, 0);
             }
             piece(bench, version, 7, datagram, order[2] * 16, lengths[order[2]]);
@@ -186,7 +186,7 @@ static void test_duplicates(void **state)
 
 struct overlap_row {
     size_t first_offset, first_len, second_offset, second_len;
-    uint8_t xor;
+    uint8_t xor ;
 };
 
 /* RFC 5722: the whole datagram goes, also with what comes later. */
@@ -209,7 +209,7 @@ static void test_overlaps(void **state)
             struct bench *bench = bench_new();
             datagram_fill(datagram);
             piece(bench, version, 7, datagram, row->first_offset, row->first_len);
-            datagram[row->second_offset + 9] ^= row->xor;
+            datagram[row->second_offset + 9] ^= row->xor ;
             piece(bench, version, 7, datagram, row->second_offset, row->second_len);
             assert_int_equal(decoder_counters(bench->decoder)->fragment_overlaps, 1);
             assert_int_equal(decoder_counters(bench->decoder)->fragments_dropped, 2);
@@ -323,7 +323,8 @@ static void test_too_many_pieces(void **state)
     bench_free(bench);
 }
 
-/* Pieces cut by the snap length: the bytes are there up to the first hole, the lengths are right. */
+/* Pieces cut by the snap length: the bytes are there up to the first hole, the lengths are right.
+ */
 static void test_cut_pieces(void **state)
 {
     (void)state;
@@ -355,7 +356,8 @@ static void test_pieces_in_pieces(void **state)
         memcpy(inner[i] + header, datagram + i * 24, len);
         for (size_t k = 0; k < 2; k++) {
             size_t rest = header + len - 16;
-            size_t outer = header_v4(bench->packet, (uint16_t)i, k * 16, k == 0 ? 16 : rest, k == 0);
+            size_t outer =
+                header_v4(bench->packet, (uint16_t)i, k * 16, k == 0 ? 16 : rest, k == 0);
             bench->packet[9] = 4; /* IP in IP */
             memcpy(bench->packet + outer, inner[i] + k * 16, k == 0 ? 16 : rest);
             struct packet packet = {.data = bench->packet, .link_type = 101};
@@ -374,11 +376,11 @@ static void test_pieces_in_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_order),       cmocka_unit_test(test_datagrams_interleaved),
-        cmocka_unit_test(test_duplicates),      cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_contradictions),  cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_full_table),      cmocka_unit_test(test_bytes_bounded),
-        cmocka_unit_test(test_too_many_pieces), cmocka_unit_test(test_cut_pieces),
+        cmocka_unit_test(test_any_order),        cmocka_unit_test(test_datagrams_interleaved),
+        cmocka_unit_test(test_duplicates),       cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_contradictions),   cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_full_table),       cmocka_unit_test(test_bytes_bounded),
+        cmocka_unit_test(test_too_many_pieces),  cmocka_unit_test(test_cut_pieces),
         cmocka_unit_test(test_pieces_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Hostile bytes: every prefix and every changed byte of every sample, with the input's end at a page
- * that cannot be read. */
+/* Hostile bytes: every prefix and every changed byte of every sample, with the input's end at a
+ * page that cannot be read. */
 #include "dissectors/decode.h"
 #include "tests/unit/decode_samples.h"
 
@@ -19,8 +19,8 @@ struct guarded {
 static struct guarded guarded_new(void)
 {
     struct guarded memory = {.page = (size_t)sysconf(_SC_PAGESIZE)};
-    memory.pages = mmap(NULL, 2 * memory.page, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory.pages =
+        mmap(NULL, 2 * memory.page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(memory.pages, MAP_FAILED);
     assert_int_equal(mprotect(memory.pages + memory.page, memory.page, PROT_NONE), 0);
     return memory;
