@@ -112,7 +112,7 @@ struct layers {
     uint16_t ip_id;           /* IPv4 */
     bool dont_fragment;
     bool was_fragmented;      /* reassembled */
-    uint32_t ip_len;          /* whole IP packet by its header (by the wire when the header says 0) */
+    uint32_t ip_len;          /* whole IP packet by its header; by the wire when that says 0 */
     /* tunnel */
     const char *tunnel;       /* "" none, "gre", "vxlan", "ipip" ...: outermost kind, static text */
     uint32_t tunnel_id;       /* VNI, GRE key */
