@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+/* Bytes that are looked at for a guess. */
+#define MAGIC_LOOK_BYTES 256
 #define MAGIC_TO_PCAPNG "convert it with: editcap -F pcapng IN OUT.pcapng"
 
 static const struct {
@@ -38,13 +40,17 @@ static bool magic_is_etl(const uint8_t *bytes, size_t len)
            used <= size;
 }
 
+/* Printable ASCII and UTF-8, loosely: what continues a character stands behind what begins one. */
 static bool magic_is_text(const uint8_t *bytes, size_t len)
 {
+    uint8_t before = 0;
     for (size_t i = 0; i < len; i++) {
-        bool printable = bytes[i] >= 0x20 && bytes[i] < 0x7f;
-        bool space = bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t';
-        if (!printable && !space && bytes[i] < 0x80)
+        uint8_t byte = bytes[i];
+        bool space = byte == '\n' || byte == '\r' || byte == '\t';
+        bool continues = byte >= 0x80 && byte < 0xc0;
+        if ((byte < 0x20 && !space) || byte == 0x7f || (continues && before < 0x80))
             return false;
+        before = byte;
     }
     return true;
 }
@@ -91,6 +97,8 @@ bool magic_refuse(const char *path, const uint8_t *bytes, size_t len, struct err
                          "%s: the file is empty, not even a capture header was written: capture "
                          "again, and let the capture program end by itself",
                          path);
+    if (len > MAGIC_LOOK_BYTES)
+        len = MAGIC_LOOK_BYTES;
     char hex[2 * 8 + 1];
     hex_from_bytes(bytes, len < 8 ? len : 8, hex);
     if (len < 4)

@@ -295,7 +295,8 @@ static const char *packet_read(struct pcapng_reader *reader, struct block *block
         return "block-content";
     if (packet.len < packet.caplen)
         packet.len = packet.caplen;
-    if (block->type != BLOCK_PACKET_SIMPLE)
+    reader->timeless = block->type == BLOCK_PACKET_SIMPLE;
+    if (!reader->timeless)
         reader->last_time_ns = packet_time(interface, ticks);
     packet.time_ns = reader->last_time_ns; /* a simple packet has none: when the one before came */
     packet.frame = ++reader->frames;

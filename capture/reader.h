@@ -59,6 +59,7 @@ struct pcapng_reader {
     bool big;
     uint64_t frames; /* packets and what else Wireshark numbers */
     int64_t last_time_ns;
+    bool timeless;   /* the last packet told no time of its own */
     char *secrets;   /* TLS key log text */
     size_t secrets_len, secrets_room;
     char comment[1024]; /* of the sections */

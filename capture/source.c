@@ -274,6 +274,19 @@ static enum source_result source_read(struct source *source, struct packet *out,
     return result == READER_IDLE ? SOURCE_IDLE : SOURCE_END;
 }
 
+static void source_count(struct source *source, const struct packet *packet)
+{
+    source->packets++;
+    source->bytes += packet->len;
+    source->captured_bytes += packet->caplen;
+    if (source->pcapng.timeless)
+        return;
+    if (packet->time_ns < source->first_ns)
+        source->first_ns = packet->time_ns;
+    if (packet->time_ns > source->last_ns)
+        source->last_ns = packet->time_ns;
+}
+
 enum source_result source_next(struct source *source, struct packet *out, struct error *error)
 {
     for (unsigned filtered = 0; filtered < SOURCE_FILTERED_RUN; filtered++) {
@@ -284,13 +297,7 @@ enum source_result source_next(struct source *source, struct packet *out, struct
         if (source->filter != NULL && !filter_matches(source->filter, &packet))
             continue;
         packet.source_id = source->id;
-        source->packets++;
-        source->bytes += packet.len;
-        source->captured_bytes += packet.caplen;
-        if (packet.time_ns < source->first_ns && packet.time_ns != 0) /* 0: has no time */
-            source->first_ns = packet.time_ns;
-        if (packet.time_ns > source->last_ns)
-            source->last_ns = packet.time_ns;
+        source_count(source, &packet);
         *out = packet;
         return SOURCE_PACKET;
     }
@@ -400,7 +407,7 @@ void source_describe(struct source *source, struct intern *strings, struct sourc
         .bytes = source->bytes,
         .captured_bytes = source->captured_bytes,
         .first_ns = source->first_ns != INT64_MAX ? source->first_ns : 0,
-        .last_ns = source->packets > 0 ? source->last_ns : 0,
+        .last_ns = source->last_ns != INT64_MIN ? source->last_ns : 0,
         .dropped_kernel = -1,
         .dropped_interface = -1,
         .cut = source->cut.reason != NULL,
