@@ -182,9 +182,8 @@ void neighbors_message(struct neighbors *table, const struct packet *packet,
     }
     if (m->duplicate_probe || !m->sender_mac_known)
         return;
-    const struct address *ip = m->ndp ? &m->target_ip : &m->sender_ip;
-    note_claim(table, packet, layers, ip, true);
-    settle_requests(table, ip, layers->vlan);
+    note_claim(table, packet, layers, &m->sender_ip, true);
+    settle_requests(table, &m->sender_ip, layers->vlan);
 }
 
 static void note_source(struct row *row, const struct address *ip, const uint8_t mac[6],
