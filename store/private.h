@@ -2,6 +2,7 @@
 #ifndef INVCAP_STORE_PRIVATE_H
 #define INVCAP_STORE_PRIVATE_H
 
+#include "core/arena.h"
 #include "store/store.h"
 
 #include "core/intern.h"
@@ -18,11 +19,6 @@ struct writer;
 #define STORE_BUSY_MS 5000
 
 /* Text and bytes that live as long as the store; a list of chunks. */
-struct arena_chunk;
-struct arena {
-    struct arena_chunk *chunks;
-};
-
 struct store {
     char *path;
     enum store_mode mode;
@@ -92,10 +88,5 @@ bool writer_flush(struct writer *writer, struct error *error);
 void writer_stop(struct writer *writer);
 /* Takes a copy of one record or bundle. */
 void writer_put(struct writer *writer, enum record_kind kind, const void *record);
-
-/* ---- arena.c ---- */
-/* A copy aligned for any type; NULL without memory. */
-void *arena_copy(struct arena *arena, const void *bytes, size_t len);
-void arena_free(struct arena *arena);
 
 #endif

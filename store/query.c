@@ -12,8 +12,8 @@ static const char *const pragmas[] = {
     "compile_options",   "database_list",     "function_list",   "pragma_list", "page_count",
     "freelist_count",    NULL};
 static const char *const pragmas_without_value[] = {
-    "application_id", "user_version", "schema_version", "encoding", "page_size", "journal_mode",
-    "foreign_keys",   NULL};
+    "application_id", "user_version", "schema_version", "encoding", "page_size", "foreign_keys",
+    NULL};
 
 static bool is_in(const char *name, const char *const *list)
 {
@@ -42,6 +42,8 @@ static int only_reading(void *self, int action, const char *first, const char *s
     case SQLITE_READ:
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
+    case SQLITE_UPDATE: /* so SQLite asks when a table-valued function such as json_each is used */
+        return strcmp(first, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_FUNCTION:
         return sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
     case SQLITE_PRAGMA:

@@ -136,7 +136,7 @@ bool store_replace_source(struct store *store, const struct source_record *sourc
     return end(store, done, error);
 }
 
-bool store_delete_findings(struct store *store, int64_t capture_id, struct error *error)
+bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error)
 {
     if (!begin(store, error)) {
         return false;

@@ -228,8 +228,9 @@ static void put_into_store(void *self, enum record_kind kind, const void *record
 {
     struct store *store = self;
     struct capture_record capture;
-    if (kind == RECORD_CAPTURE && ((const struct capture_record *)record)->id == store->capture_id) {
-        capture = *(const struct capture_record *)record;
+    const struct capture_record *given = record;
+    if (kind == RECORD_CAPTURE && store->capture_id != 0 && given->id == store->capture_id) {
+        capture = *given;
         store->ends_interrupted = capture.interrupted;
         capture.interrupted = true; /* until store_finish */
         record = &capture;

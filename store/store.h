@@ -16,21 +16,27 @@ enum store_mode {
 
 /* path ":memory:" keeps nothing. NULL on failure. */
 struct store *store_open(const char *path, enum store_mode mode, struct error *error);
-/* Begins a `read`: gives the new capture id; unless append, what earlier captures hold of the same
- * sources (path, or the same head and tail digests) is replaced when they are registered. */
+/* Begins a `read`: gives the new capture id and marks the capture as interrupted until store_finish.
+ * Unless append, store_replace_source replaces what earlier captures hold of the same sources. */
 bool store_begin(struct store *store, bool append, int64_t *capture_id, struct error *error);
-/* Ids from which this capture's rows may count, so that several captures share the tables. */
+/* Ids from which this capture's rows may count, so that several captures share the tables. Ask after
+ * store_replace_source: what it deletes frees its numbers. 1 in an empty store. */
 int64_t store_next_flow_id(const struct store *store);
 int64_t store_next_source_id(const struct store *store);
 int64_t store_next_certificate_id(const struct store *store);
 int64_t store_next_finding_id(const struct store *store);
-/* Removes older captures that hold the same source (unless the read appends). Before its packets. */
+/* Removes every older capture that holds this source: the same path (not "-"), or the same size and
+ * digests of head and tail. The whole capture goes, with its other sources, because its verdicts were
+ * made over all of them. Does nothing when the read appends. Call it for every source before the
+ * first packet. */
 bool store_replace_source(struct store *store, const struct source_record *source,
                           struct error *error);
 /* Removes the findings of a capture with their values, evidence and flows, before it is judged again. */
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error);
 /* Takes copies of records; the writer thread inserts them in batches (a transaction at least every
- * 5 s of wall time). Callable from one thread at a time. */
+ * 5 s of wall time). Strings inside a flow bundle are not copied: they live until the next
+ * store_flush. Of a bundle, events are kept when the flow did not end well, has a flow_tcp record or a
+ * TLS alert. After an error what is put is ignored; store_flush and store_finish tell the error. */
 struct sink store_sink(struct store *store);
 /* Waits until all that was put is inserted and committed. */
 bool store_flush(struct store *store, struct error *error);

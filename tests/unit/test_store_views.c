@@ -1,0 +1,342 @@
+/* Views and free SQL: what people ask the file. */
+#include "tests/unit/store_help.h"
+
+#include "store/schema_docs.h"
+
+#include <math.h>
+
+static void put_failed(struct store *store, int64_t id, int64_t capture, enum finding_code code)
+{
+    struct flow_record flow = plain_flow(id, capture);
+    flow.outcome = OUTCOME_FAILED;
+    flow.stage = STAGE_SYN;
+    flow.first_frame = 10 * id;
+    flow.verdict = (uint16_t)(code + 1);
+    put_flow(store, &flow);
+}
+
+/* One primary finding of the code for count flows from first on. */
+static void put_finding(struct store *store, int64_t id, int64_t capture, enum finding_code code,
+                        int64_t first, int64_t count)
+{
+    const struct finding_info *info = catalogue_get(code);
+    struct finding_record finding = {.id = id,
+                                     .capture_id = capture,
+                                     .code = (uint16_t)(code + 1),
+                                     .severity = (uint8_t)info->severity,
+                                     .category = (uint8_t)info->category,
+                                     .culprit = (uint8_t)info->culprit,
+                                     .confidence = 90,
+                                     .is_primary = true,
+                                     .count = count};
+    put_one(store, RECORD_FINDING, &finding);
+    for (int64_t flow = first; flow < first + count; flow++) {
+        struct finding_flow_record covered = {id, flow, true};
+        put_failed(store, flow, capture, code);
+        put_one(store, RECORD_FINDING_FLOW, &covered);
+    }
+}
+
+static enum finding_code code_of_category(enum category category)
+{
+    for (int code = 0; code < FINDING_COUNT; code++) {
+        if (catalogue_get((enum finding_code)code)->category == category) {
+            return (enum finding_code)code;
+        }
+    }
+    fail_msg("the catalogue has no finding of category %s", category_name(category));
+    return FINDING_COUNT;
+}
+
+static void causes_are_counted_by_class(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct one_cell cell;
+    (void)state;
+    put_finding(store, 1, 1, code_of_category(CATEGORY_NETWORK), 1, 3);
+    put_finding(store, 2, 1, code_of_category(CATEGORY_SECURITY), 4, 1);
+    put_finding(store, 3, 1, code_of_category(CATEGORY_AUTH), 5, 1);
+    put_finding(store, 4, 1, code_of_category(CATEGORY_SERVER), 6, 1);
+    put_failed(store, 7, 1, FINDING_PATH_LOOP); /* a verdict that no finding explains */
+    struct flow_record ok = plain_flow(8, 1);
+    put_flow(store, &ok);
+    put_finding(store, 5, 2, code_of_category(CATEGORY_SERVER), 9, 1);
+    assert_string_equal(ask(store,
+                            "SELECT group_concat(class || ' ' || failures || ' ' || share, ', ')"
+                            " FROM v_causes WHERE capture_id = 1",
+                            &cell),
+                        "network 4 57.1, authentication 1 14.3, server 1 14.3, unknown 1 14.3");
+    assert_string_equal(ask(store,
+                            "SELECT class || ' ' || failures || ' ' || share FROM v_causes"
+                            " WHERE capture_id = 2",
+                            &cell),
+                        "server 1 100.0");
+    store_close(store);
+}
+
+static bool add_share(void *self, const struct store_row *row)
+{
+    *(double *)self += strtod(row->cells[0], NULL);
+    return true;
+}
+
+/* Whatever the counts, the shares of a read add up to 100.0. */
+static void shares_always_add_up(void **state)
+{
+    static const enum category classes[] = {CATEGORY_NETWORK, CATEGORY_SERVER, CATEGORY_AUTH,
+                                            CATEGORY_DEPENDENCY};
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct error error = {0};
+    int64_t flow = 1;
+    int64_t finding = 1;
+    char sql[96];
+    (void)state;
+    for (int capture = 1; capture <= 40; capture++) {
+        for (int i = 0; i < 4; i++) {
+            int count = (capture * (i + 3) * 7 + i * i * 13) % 11;
+            put_finding(store, finding++, capture, code_of_category(classes[i]), flow, count);
+            flow += count;
+        }
+    }
+    for (int capture = 1; capture <= 40; capture++) {
+        double sum = 0;
+        (void)snprintf(sql, sizeof sql, "SELECT share FROM v_causes WHERE capture_id = %d", capture);
+        must(store_query(store, sql, add_share, &sum, &error), &error);
+        assert_true(fabs(sum - 100.0) < 1e-9);
+    }
+    assert_int_equal(ask_number(store, "SELECT count(DISTINCT capture_id) FROM v_causes"), 40);
+    store_close(store);
+}
+
+static void failures_are_told_readably(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct source_record source = {.id = 1, .capture_id = 1, .path = "a.pcap"};
+    struct one_cell cell;
+    (void)state;
+    put_one(store, RECORD_SOURCE, &source);
+    put_finding(store, 1, 1, FINDING_CONN_REFUSED, 1, 1);
+    assert_string_equal(
+        ask(store,
+            "SELECT time || ' ' || client_ip || ' ' || server_ip || ':' || server_port || ' ' ||"
+            " stage || ' ' || verdict || ' ' || severity || ' ' || culprit || ' ' || source || '#'"
+            " || first_frame FROM v_failures",
+            &cell),
+        "2023-11-14T22:13:20.000000001Z 10.0.0.1 10.0.0.2:443 SYN conn-refused high server "
+        "a.pcap#10");
+    store_close(store);
+}
+
+static void put_certificate(struct store *store, int64_t id, int64_t not_after_days)
+{
+    struct flow_record flow = plain_flow(id, 1);
+    struct certificate_record certificate = {.id = id,
+                                             .sha256 = "ab",
+                                             .subject = "CN=x",
+                                             .not_after_ns = not_after_days * 86400 * 1000000000};
+    struct tls_certificate_record shown = {
+        .flow_id = id, .side = SIDE_SERVER, .certificate_id = id};
+    put_flow(store, &flow);
+    put_one(store, RECORD_CERTIFICATE, &certificate);
+    put_one(store, RECORD_TLS_CERTIFICATE, &shown);
+}
+
+static void expiry_counts_from_the_capture(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct capture_record capture = {.id = 1, .last_ns = 20000 * INT64_C(86400000000000)};
+    struct one_cell cell;
+    (void)state;
+    put_one(store, RECORD_CAPTURE, &capture);
+    put_certificate(store, 1, 20010);
+    put_certificate(store, 2, 20091);
+    put_certificate(store, 3, 19995);
+    assert_string_equal(
+        ask(store, "SELECT group_concat(days_left, ',') FROM v_expiring_certificates", &cell),
+        "-5,10");
+    assert_string_equal(
+        ask(store, "SELECT not_after FROM v_expiring_certificates WHERE days_left = 10", &cell),
+        "2024-10-14T00:00:00.000000000Z");
+    store_close(store);
+}
+
+static void services_and_slow_endpoints(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct one_cell cell;
+    (void)state;
+    for (int64_t id = 1; id <= 3; id++) {
+        struct flow_record flow = plain_flow(id, 1);
+        flow.outcome = id == 1 ? OUTCOME_FAILED : OUTCOME_OK;
+        flow.client_ip.bytes[3] = (uint8_t)(id % 2);
+        flow.response_max_ns = id * 1500000;
+        flow.connect_rtt_server_ns = id == 3 ? -1 : id * 1000000;
+        flow.service = "order";
+        put_flow(store, &flow);
+    }
+    assert_string_equal(ask(store,
+                            "SELECT service || ' ' || connections || ' ' || ok || ' ' || failed ||"
+                            " ' ' || clients FROM v_services",
+                            &cell),
+                        "order 3 2 1 2");
+    assert_string_equal(ask(store,
+                            "SELECT connect_avg_ms || ' ' || connect_max_ms || ' ' ||"
+                            " response_max_ms FROM v_slow_endpoints",
+                            &cell),
+                        "1.5 2.0 4.5");
+    store_close(store);
+}
+
+static void events_are_kept_for_what_went_wrong(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct sink sink = store_sink(store);
+    struct flow_event events[2] = {{.time_ns = 5, .frame = 7, .kind = EVENT_SYN, .source_id = 3},
+                                   {.time_ns = 6, .frame = 9, .kind = EVENT_RST, .side = 1}};
+    struct tls_record alert = {.alert = 40};
+    struct tls_record calm = {.alert = -1};
+    struct flow_tcp_record tcp = {0};
+    struct one_cell cell;
+    (void)state;
+    for (int64_t id = 1; id <= 5; id++) {
+        struct flow_record flow = plain_flow(id, 1);
+        struct flow_bundle bundle = {.flow = &flow, .events = events, .event_count = 2};
+        alert.flow_id = calm.flow_id = tcp.flow_id = id;
+        flow.outcome = id == 2 ? OUTCOME_UNKNOWN : OUTCOME_OK;
+        bundle.tcp = id == 3 ? &tcp : NULL;
+        bundle.tls = id == 4 ? &alert : id == 5 ? &calm : NULL;
+        sink_put(&sink, RECORD_FLOW, &bundle);
+    }
+    assert_string_equal(
+        ask(store, "SELECT group_concat(DISTINCT flow_id) FROM flow_events", &cell), "2,3,4");
+    assert_string_equal(ask(store,
+                            "SELECT number || ' ' || frame || ' ' || kind || ' ' || side"
+                            " FROM flow_events WHERE flow_id = 2 AND number = 1",
+                            &cell),
+                        "1 9 rst server");
+    assert_int_equal(ask_number(store, "SELECT count(*) FROM tls_sessions"), 2);
+    store_close(store);
+}
+
+static void refuse_sql(struct store *store, const char *sql, const char *words)
+{
+    struct error error = {0};
+    struct one_cell cell = {0};
+    assert_false(store_query(store, sql, take_cell, &cell, &error));
+    assert_int_equal(error.code, ERROR_USAGE);
+    if (strstr(error.text, words) == NULL) {
+        fail_msg("no \"%s\" in: %s", words, error.text);
+    }
+}
+
+static void free_sql_can_only_read(void **state)
+{
+    struct scratch *scratch = *state;
+    struct store *store = open_store(scratch->path, STORE_WRITE);
+    char attach[160];
+    struct one_cell cell;
+    (void)snprintf(attach, sizeof attach, "ATTACH '%s/other.db' AS o", scratch->folder);
+    refuse_sql(store, "DELETE FROM flows", "only reading");
+    refuse_sql(store, "CREATE TABLE x (y)", "only reading");
+    refuse_sql(store, "CREATE TEMP TABLE x (y)", "only reading");
+    refuse_sql(store, "BEGIN", "only reading");
+    refuse_sql(store, attach, "only reading");
+    refuse_sql(store, "VACUUM", "only reading");
+    refuse_sql(store, "UPDATE flows SET packed = 0", "only reading");
+    refuse_sql(store, "UPDATE sqlite_master SET sql = ''", "");
+    refuse_sql(store, "PRAGMA journal_mode = MEMORY", "only reading");
+    refuse_sql(store, "PRAGMA user_version = 7", "only reading");
+    refuse_sql(store, "PRAGMA wal_checkpoint", "only reading");
+    refuse_sql(store, "SELECT load_extension('x')", "");
+    refuse_sql(store, "SELECT 1; DELETE FROM flows", "one SQL statement");
+    refuse_sql(store, "SELEKT 1", "not understood");
+    refuse_sql(store, "SELECT nothing FROM flows", "nothing");
+    refuse_sql(store, "  -- nothing\n", "no SQL");
+    assert_string_equal(ask(store, "SELECT 1; -- done ;\n ; ", &cell), "1");
+    assert_string_equal(ask(store, "SELECT name FROM pragma_table_info('flows') LIMIT 1", &cell),
+                        "id");
+    store_close(store);
+}
+
+static bool check_cells(void *self, const struct store_row *row)
+{
+    assert_int_equal(row->count, 5);
+    assert_string_equal(row->names[0], "whole");
+    assert_string_equal(row->cells[0], "9223372036854775807");
+    assert_string_equal(row->cells[1], "1.5");
+    assert_string_equal(row->cells[2], "it's");
+    assert_string_equal(row->cells[3], "00ff");
+    assert_null(row->cells[4]);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(row->types[i], i + 1);
+    }
+    return --*(int *)self > 0;
+}
+
+static void cells_come_as_text_with_their_types(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct error error = {0};
+    int rows = 2; /* of three: the row function stops it */
+    (void)state;
+    must(store_query(store,
+                     "SELECT 9223372036854775807 AS whole, 1.5, 'it''s', x'00ff', NULL"
+                     " FROM (SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3)",
+                     check_cells, &rows, &error),
+         &error);
+    assert_int_equal(rows, 0);
+    store_close(store);
+}
+
+/* The description names every column and view of a real database, and no other. */
+static void docs_tell_every_column(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    char *text = NULL;
+    size_t len = 0;
+    char wanted[128];
+    FILE *out = open_memstream(&text, &len);
+    (void)state;
+    assert_true(schema_docs_write(out));
+    assert_int_equal(fclose(out), 0);
+    for (int kind = 0; kind < RECORD_TABLE_COUNT; kind++) {
+        const struct record_table *table = record_table_get((enum record_kind)kind);
+        char *from = NULL;
+        (void)snprintf(wanted, sizeof wanted, "\n## %s\n", table->table);
+        from = strstr(text, wanted);
+        assert_non_null(from);
+        for (size_t i = 0; i < table->column_count; i++) {
+            (void)snprintf(wanted, sizeof wanted, "\n| `%s` | ", table->columns[i].name);
+            from = strstr(from, wanted); /* in the order of the table */
+            assert_non_null(from);
+        }
+        (void)snprintf(wanted, sizeof wanted,
+                       "SELECT count(*) - sum(name = 'packed') FROM pragma_table_xinfo('%s')",
+                       table->table);
+        assert_int_equal(ask_number(store, wanted), table->column_count);
+    }
+    assert_int_equal(ask_number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND"
+                                       " name LIKE 'v\\_%' ESCAPE '\\'"),
+                     5);
+    assert_non_null(strstr(text, "| `v_causes` | "));
+    assert_non_null(strstr(text, "| `first_ns` | INTEGER | ns | Time of the first packet"));
+    assert_int_equal(ask_number(store, "SELECT count(*) FROM pragma_table_info('flows')"), 45);
+    free(text);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(causes_are_counted_by_class),
+        cmocka_unit_test(shares_always_add_up),
+        cmocka_unit_test(failures_are_told_readably),
+        cmocka_unit_test(expiry_counts_from_the_capture),
+        cmocka_unit_test(services_and_slow_endpoints),
+        cmocka_unit_test(events_are_kept_for_what_went_wrong),
+        cmocka_unit_test_setup_teardown(free_sql_can_only_read, make_scratch, remove_scratch),
+        cmocka_unit_test(cells_come_as_text_with_their_types),
+        cmocka_unit_test(docs_tell_every_column),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
