@@ -9,7 +9,7 @@
 
 #include "diagnosis/diagnosis.h"
 #include "diagnosis/flow/facts.h"
-#include "diagnosis/site/arena.h"
+#include "core/arena.h"
 
 /* PEERS.md: p0f and the catalogue take a TTL within 2 as the same path. */
 #define TTL_TOLERANCE 2

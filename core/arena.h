@@ -1,6 +1,6 @@
-/* Memory of one diagnosis: many small things, freed at once. */
-#ifndef INVCAP_DIAGNOSIS_SITE_ARENA_H
-#define INVCAP_DIAGNOSIS_SITE_ARENA_H
+/* Memory of one owner: many small things, freed at once. */
+#ifndef INVCAP_CORE_ARENA_H
+#define INVCAP_CORE_ARENA_H
 
 #include <stdbool.h>
 #include <stddef.h>

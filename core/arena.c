@@ -1,4 +1,4 @@
-#include "diagnosis/site/arena.h"
+#include "core/arena.h"
 
 #include <stdarg.h>
 #include <stdint.h>
