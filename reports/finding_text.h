@@ -14,7 +14,7 @@ struct finding_words {
     struct text_value values[FINDING_VALUES_MOST + 6];
     size_t count;
     char texts[FINDING_VALUES_MOST][QUANTITY_SIZE];
-    char client[320], server[400], number[32], service[128];
+    char client[320], server[400], number[48], service[128];
 };
 
 void finding_words_make(const struct case_finding *finding, enum language language,

@@ -104,7 +104,7 @@ static bool print_captures(struct findings_printer *printer, struct error *error
 }
 
 bool report_findings(const struct view *view, struct store *store,
-                     const struct table_request *request, struct error *error)
+                     const struct table_request *request, size_t *out_rows, struct error *error)
 {
     const struct table_head heads[COLUMNS] = {
         {text_get(TEXT_HEAD_ID, view->language), true, true},
@@ -139,5 +139,6 @@ bool report_findings(const struct view *view, struct store *store,
     json_free(&printer.json);
     table_free(printer.table);
     free(ids);
+    *out_rows = (size_t)printer.rows;
     return good;
 }

@@ -285,7 +285,7 @@ static bool print_rows(struct store *store, struct printer *printer,
 }
 
 bool report_table(const struct view *view, struct store *store, enum table_kind kind,
-                  const struct table_request *request, struct error *error)
+                  const struct table_request *request, size_t *out_rows, struct error *error)
 {
     const struct table_spec *spec = &specs[kind];
     struct table_head heads[COLUMNS_MOST];
@@ -311,5 +311,6 @@ bool report_table(const struct view *view, struct store *store, enum table_kind 
     }
     json_free(&printer.json);
     table_free(printer.table);
+    *out_rows = printer.rows;
     return good;
 }

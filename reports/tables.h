@@ -17,10 +17,11 @@ struct table_request {
     const enum language *texts;  /* findings as JSON: with sentences */
 };
 
+/* Both tell how many rows they printed. */
 bool report_table(const struct view *view, struct store *store, enum table_kind kind,
-                  const struct table_request *request, struct error *error);
+                  const struct table_request *request, size_t *out_rows, struct error *error);
 bool report_findings(const struct view *view, struct store *store,
-                     const struct table_request *request, struct error *error);
+                     const struct table_request *request, size_t *out_rows, struct error *error);
 
 /* Ids of `table` for which the capture and the user's condition hold, in order; *out is to be freed.
  * key is the column that identifies a row. */
