@@ -9,8 +9,10 @@ struct sample {
     const struct site_service *service;
     const char *method, *path;
     int64_t wait_ns;
+    bool first_of_flow;            /* the first of this endpoint on its connection */
 };
 
+#define NEIGHBORS 16u
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
 static int compare_key(const struct site_service *service, const char *method, const char *path,
@@ -35,6 +37,19 @@ static const char *text_of(const char *text)
     return text != NULL ? text : "";
 }
 
+/* Looked for among the few requests before it: endpoints of one connection hardly alternate more. */
+static bool is_first(const struct site_flow *flow, uint32_t at)
+{
+    const struct http_record *r = flow->requests[at];
+    for (uint32_t i = at; i > 0 && at - i < NEIGHBORS; i--) {
+        const struct http_record *before = flow->requests[i - 1];
+        if (strcmp(text_of(before->method), text_of(r->method)) == 0 &&
+            strcmp(text_of(before->path), text_of(r->path)) == 0)
+            return false;
+    }
+    return true;
+}
+
 static size_t take_samples(const struct site *site, struct sample *samples)
 {
     size_t count = 0;
@@ -43,8 +58,9 @@ static size_t take_samples(const struct site *site, struct sample *samples)
         for (uint32_t j = 0; j < flow->request_count; j++) {
             const struct http_record *r = flow->requests[j];
             if (r->response_ns >= 0 && r->wait_ns >= 0)
-                samples[count++] = (struct sample){flow->service, text_of(r->method),
-                                                   text_of(r->path), r->wait_ns};
+                samples[count++] =
+                    (struct sample){flow->service, text_of(r->method), text_of(r->path), r->wait_ns,
+                                    is_first(flow, j)};
         }
     }
     if (count > 1)
@@ -65,13 +81,13 @@ static void make_endpoints(struct judge *judge)
     }
     size_t count = take_samples(site, samples);
     for (size_t i = 0; i < count;) {
-        size_t end = i + 1;
+        size_t end = i, connections = 0;
         while (end < count &&
                compare_key(samples[i].service, samples[i].method, samples[i].path,
                            samples[end].service, samples[end].method, samples[end].path) == 0)
-            end++;
+            connections += samples[end++].first_of_flow;
         judge->endpoints[judge->endpoint_count++] =
-            (struct endpoint){samples[i].service, samples[i].method, samples[i].path, end - i,
+            (struct endpoint){samples[i].service, samples[i].method, samples[i].path, end - i, connections,
                               samples[i + (end - i) / 2].wait_ns};
         i = end;
     }

@@ -7,9 +7,8 @@
 #define SLOW_NS (3 * FACTS_SECOND)
 #define SLOWISH_NS FACTS_SECOND
 #define SLOWISH_FACTOR 5
-/* An endpoint that usually answers after so long waits for news (long poll), as far as several
- * answers can tell. */
-#define LONG_POLL_NS (20 * FACTS_SECOND)
+/* An endpoint whose answers usually take that long waits for news (long poll): one connection asks it
+ * again and again, or its path says so. */
 #define LONG_POLL_SAMPLES 3
 /* An authentication challenge is overcome by the client's next request. */
 #define CHALLENGE_NS (10 * FACTS_SECOND)
@@ -57,6 +56,23 @@ static int64_t slowish_limit(const struct judge *judge)
                : SLOWISH_NS;
 }
 
+static bool names_waiting(const char *path)
+{
+    static const char *const words[] = {"poll", "notif", "event", "stream", "watch", "subscri",
+                                        "wait", "comet"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strstr(path, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool is_long_poll(const struct endpoint *e, int64_t limit)
+{
+    return e != NULL && e->requests >= LONG_POLL_SAMPLES && e->median_ns > limit &&
+           (e->connections * 2 <= e->requests || names_waiting(e->path));
+}
+
 static void judge_wait(struct judge *judge, const struct site_flow *flow,
                        const struct http_record *r)
 {
@@ -65,7 +81,7 @@ static void judge_wait(struct judge *judge, const struct site_flow *flow,
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
         return;
     const struct endpoint *usual = judge_endpoint(judge, flow, r);
-    if (usual != NULL && usual->requests >= LONG_POLL_SAMPLES && usual->median_ns >= LONG_POLL_NS)
+    if (is_long_poll(usual, limit))
         return;
     bool slow = r->wait_ns > limit;
     bool odd = usual != NULL && usual->requests > 1 &&

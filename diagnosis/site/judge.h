@@ -64,6 +64,7 @@ struct endpoint {
     const struct site_service *service;
     const char *method, *path;     /* never NULL */
     size_t requests;               /* answered ones */
+    size_t connections;            /* that carried them */
     int64_t median_ns;             /* of their waits; -1 unknown */
 };
 

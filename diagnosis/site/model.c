@@ -25,7 +25,8 @@ void site_free(struct site *site)
     free(site->by_client);
     free(site->by_pair);
     free(site->by_server);
-    free(site->service_activity);
+    free(site->open_activity);
+    free(site->stuck_activity);
     free(site->server_activity);
     free(site->services);
     free(site->pairs);

@@ -39,11 +39,13 @@ struct activity {
 struct site_service {
     struct flow_range flows;       /* by time */
     const struct activity *open;   /* beside flows: the established ones */
+    const struct activity *stuck;  /* the same, only those that the server never answered */
     uint32_t established;
     uint32_t two_sided;
     uint64_t asked_packets;        /* of all clients */
     int64_t last_ns;
     int64_t leg_min_ns;            /* smallest round trip between tap and server, -1 unknown */
+    int64_t client_leg_min_ns;     /* between tap and clients */
     const char *names[SERVICE_NAMES]; /* SNIs whose handshake succeeded */
     uint32_t name_count;
     uint16_t version_min, version_max; /* negotiated by successful handshakes; 0 none */
@@ -83,7 +85,8 @@ struct site {
     struct site_flow **flows;      /* after site_build: by (first_ns, id) */
     size_t flow_count, flow_capacity;
     struct site_flow **by_id, **by_service, **by_client, **by_pair, **by_server;
-    struct activity *service_activity, *server_activity; /* beside by_service, by_server */
+    struct activity *open_activity, *stuck_activity;     /* beside by_service */
+    struct activity *server_activity;                    /* beside by_server */
     struct site_service *services;
     size_t service_count;
     struct site_pair *pairs;
@@ -123,6 +126,8 @@ bool site_server_answers(const struct site *site, const struct site_flow *but, i
                          int64_t to_ns);
 /* Another established connection to the same port began before `flow` and was still alive at ns. */
 bool site_has_open_before(const struct site_flow *flow, int64_t ns);
+/* The same of one whose request the server took without a word. */
+bool site_has_stuck_before(const struct site_flow *flow, int64_t ns);
 /* Whether the handshake with that SNI succeeded on the service. */
 bool service_knows_name(const struct site_service *service, const char *name);
 /* First index of `range` (sorted by first_ns) whose flow began at or after time_ns. */

@@ -7,15 +7,21 @@
 /* Mean payload packets above this show that full-size segments arrive. */
 #define LARGE_MEAN_BYTES 1000u
 
-static void activity_note(struct activity *a, const struct site_flow *flow)
+static void activity_note(struct activity *a, const struct site_flow *flow, int64_t end_ns)
 {
-    if (flow->f.last_ns > a->best_ns) {
+    if (a->best == NULL || end_ns > a->best_ns) {
         a->second_ns = a->best_ns;
-        a->best_ns = flow->f.last_ns;
+        a->best_ns = end_ns;
         a->best = flow;
-    } else if (flow->f.last_ns > a->second_ns) {
-        a->second_ns = flow->f.last_ns;
+    } else if (end_ns > a->second_ns) {
+        a->second_ns = end_ns;
     }
+}
+
+/* A connection that nobody closed stays open, however silent. */
+static int64_t open_until(const struct flow_facts *f)
+{
+    return f->closed_by > SIDE_SERVER ? INT64_MAX : f->last_ns;
 }
 
 /* The latest end among the flows noted, `but` left out. */
@@ -102,6 +108,9 @@ static void note_service(struct site_service *service, const struct site_flow *f
         if (legs[i] >= 0 && (service->leg_min_ns < 0 || legs[i] < service->leg_min_ns))
             service->leg_min_ns = legs[i];
     }
+    int64_t client = f->connect_rtt_client_ns;
+    if (client >= 0 && (service->client_leg_min_ns < 0 || client < service->client_leg_min_ns))
+        service->client_leg_min_ns = client;
     service->established += facts_is_established(f);
     service->two_sided += facts_is_two_sided(f);
     service->asked_packets += f->packets[SIDE_CLIENT];
@@ -123,33 +132,44 @@ static void finish_service(struct site *site, struct site_service *service)
             : arena_format(&site->arena, "%s,%s", high, low);
 }
 
+static bool is_stuck(const struct flow_facts *f)
+{
+    return facts_is_established(f) && f->payload[SIDE_CLIENT] > 0 && f->payload[SIDE_SERVER] == 0 &&
+           !facts_has(f, FLOW_FACT_UNSEEN_PEER);
+}
+
 static bool build_services(struct site *site)
 {
     size_t count = count_groups(site, site->by_service, same_service);
     site->services = calloc(count + 1, sizeof *site->services);
-    site->service_activity = calloc(site->flow_count + 1, sizeof *site->service_activity);
-    if (site->services == NULL || site->service_activity == NULL)
+    site->open_activity = calloc(site->flow_count + 1, sizeof *site->open_activity);
+    site->stuck_activity = calloc(site->flow_count + 1, sizeof *site->stuck_activity);
+    if (site->services == NULL || site->open_activity == NULL || site->stuck_activity == NULL)
         return false;
-    struct activity open = NO_ACTIVITY;
+    struct activity open = NO_ACTIVITY, stuck = NO_ACTIVITY;
     struct site_service *service = site->services;
     size_t start = 0;
     for (size_t i = 0; i < site->flow_count; i++) {
         struct site_flow *flow = site->by_service[i];
         if (i == start)
-            service->leg_min_ns = RECORD_NONE_NS;
+            service->leg_min_ns = service->client_leg_min_ns = RECORD_NONE_NS;
         flow->service = service;
         if (facts_is_established(&flow->f))
-            activity_note(&open, flow);
-        site->service_activity[i] = open;
+            activity_note(&open, flow, open_until(&flow->f));
+        if (is_stuck(&flow->f))
+            activity_note(&stuck, flow, open_until(&flow->f));
+        site->open_activity[i] = open;
+        site->stuck_activity[i] = stuck;
         note_service(service, flow);
         if (!is_group_end(site, site->by_service, i, same_service))
             continue;
         service->flows = (struct flow_range){&site->by_service[start], i + 1 - start};
-        service->open = &site->service_activity[start];
+        service->open = &site->open_activity[start];
+        service->stuck = &site->stuck_activity[start];
         finish_service(site, service);
         service++;
         start = i + 1;
-        open = (struct activity)NO_ACTIVITY;
+        open = stuck = (struct activity)NO_ACTIVITY;
     }
     site->service_count = count;
     return true;
@@ -204,8 +224,8 @@ static bool build_activity(struct site *site)
         if (i > 0 && site->by_server[i - 1]->server != flow->server)
             open = (struct activity)NO_ACTIVITY;
         if (facts_is_two_sided(&flow->f)) {
-            activity_note(&open, flow);
-            activity_note(&site->two_sided, flow);
+            activity_note(&open, flow, flow->f.last_ns);
+            activity_note(&site->two_sided, flow, flow->f.last_ns);
         }
         site->server_activity[i] = open;
     }
@@ -215,11 +235,12 @@ static bool build_activity(struct site *site)
 bool site_build_groups(struct site *site)
 {
     free(site->services);
-    free(site->service_activity);
+    free(site->open_activity);
+    free(site->stuck_activity);
     free(site->server_activity);
     free(site->pairs);
     site->services = NULL;
-    site->service_activity = site->server_activity = NULL;
+    site->open_activity = site->stuck_activity = site->server_activity = NULL;
     site->pairs = NULL;
     return build_services(site) && build_pairs(site) && build_activity(site);
 }
@@ -249,9 +270,18 @@ bool site_server_answers(const struct site *site, const struct site_flow *but, i
     return activity_end(&site->server_activity[low - 1], but) >= from_ns;
 }
 
+static bool alive_before(const struct site_flow *flow, const struct activity *list, int64_t ns)
+{
+    size_t count = count_before(flow->service->flows, flow->f.first_ns);
+    return count > 0 && activity_end(&list[count - 1], flow) >= ns;
+}
+
 bool site_has_open_before(const struct site_flow *flow, int64_t ns)
 {
-    const struct site_service *service = flow->service;
-    size_t count = count_before(service->flows, flow->f.first_ns);
-    return count > 0 && activity_end(&service->open[count - 1], flow) >= ns;
+    return alive_before(flow, flow->service->open, ns);
+}
+
+bool site_has_stuck_before(const struct site_flow *flow, int64_t ns)
+{
+    return alive_before(flow, flow->service->stuck, ns);
 }

@@ -6,6 +6,7 @@
 #define TRACEROUTE_TTL 30
 /* FINDINGS.md: the tap is next to the server. */
 #define NEXT_TO_NS FACTS_MS
+#define NEXT_TO_FACTOR 5
 #define BACKLOG_SYNS 3
 #define ICMP_LOOKED_AT 64
 
@@ -187,11 +188,14 @@ static bool is_initial_ttl(uint8_t ttl)
     return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 32;
 }
 
-/* The tap sees the server's packets as they leave it: no firewall can hide between them. */
+/* The tap sees the server's packets as they leave it, far from the clients or on its own network: no
+ * firewall can hide between them. */
 static bool is_next_to_server(const struct site_flow *flow)
 {
     const struct site_service *service = flow->service;
-    return service->leg_min_ns >= 0 && service->leg_min_ns < NEXT_TO_NS &&
+    if (service->leg_min_ns < 0 || service->leg_min_ns >= NEXT_TO_NS)
+        return false;
+    return service->client_leg_min_ns >= NEXT_TO_FACTOR * service->leg_min_ns ||
            is_initial_ttl(host_usual_ttl(flow->server, 64));
 }
 
@@ -211,6 +215,8 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
                                            RIVAL_ACCEPT_QUEUE_FULL, RIVAL_COUNT};
     static const enum rival tap_works[] = {RIVAL_SILENT_FIREWALL, RIVAL_HOST_DOWN,
                                            RIVAL_ANSWER_LOST, RIVAL_COUNT};
+    static const enum rival app_stuck[] = {RIVAL_ACCEPT_QUEUE_FULL, RIVAL_SILENT_FIREWALL,
+                                           RIVAL_RATE_LIMIT, RIVAL_COUNT};
     bool answers = site_server_answers(judge->site, flow, flow->f.first_ns - FACTS_SECOND,
                                        flow->f.last_ns + 10 * FACTS_SECOND);
     bool two_way = judge->site->two_sided.best != NULL;
@@ -222,6 +228,13 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
         out->confidence = 80;
     } else {
         out->confidence = 65; /* nothing shows that this tap sees answers at all */
+    }
+    if (site_has_stuck_before(flow, flow->f.last_ns)) {
+        /* an earlier request hangs in the same port: the program behind it may have stopped */
+        out->culprit = CULPRIT_UNKNOWN;
+        out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+        out->rivals = judge_rivals(judge, app_stuck);
+        out->confidence = 60;
     }
     if (flow->f.tcp->syn_count == 1)
         out->confidence = (uint8_t)(out->confidence - 25);

@@ -3,6 +3,8 @@
 
 /* Tunnels take tens of bytes from 1500; below this a loss by size is no MTU. */
 #define MTU_LOST_MIN 600u
+/* IPv6's least MTU: what is smaller passes any tunnel. */
+#define MTU_LOST_CERTAIN 1280u
 #define GAP_MIN 500u
 /* An acknowledgment that was on its way when the first lost segment left. */
 #define IN_FLIGHT_NS (50 * FACTS_MS)
@@ -50,18 +52,30 @@ static bool has_mtu_answer(const struct site_flow *flow)
     return false;
 }
 
-/* The tap sees the large segments leave, again and again, and the peer alive beside them. */
-static bool sender_view(const struct judge *judge, const struct site_flow *flow, enum side side)
+/* The first large segments of a side leave again and again, and nothing as large ever arrived from it
+ * on this path; what it sent before was small and got through. A peer that waits has nothing to say. */
+static bool first_large_lost(const struct flow_facts *f, enum side side)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    return s->smallest_lost >= MTU_LOST_CERTAIN && s->tail_retransmissions >= FACTS_TRIES &&
+           (side == SIDE_SERVER || s->largest_delivered > 0);
+}
+
+/* The tap sees the large segments leave, again and again, and the peer alive beside them. Returns the
+ * confidence, 0 when it is nothing of the kind. */
+static uint8_t sender_view(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *s = &f->tcp->side[side];
     bool unfragmented = s->dont_fragment || flow->server->address.family == 6;
     if (!verdict_tail_is_proven(judge, flow, side) || !unfragmented || has_mtu_answer(flow))
-        return false;
+        return 0;
     if (s->smallest_lost < MTU_LOST_MIN || s->smallest_lost <= s->largest_delivered ||
         flow->pair->largest_passed[side] >= s->smallest_lost)
-        return false;
-    return f->tcp->side[other(side)].last_ns > in_flight_until(f, s->tail_first_ns);
+        return 0;
+    if (f->tcp->side[other(side)].last_ns > in_flight_until(f, s->tail_first_ns))
+        return 85;
+    return first_large_lost(f, side) ? 65 : 0;
 }
 
 /* The tap sees the small end of a flight arrive and the hole before it stay. */
@@ -69,15 +83,16 @@ static bool receiver_view(const struct judge *judge, const struct site_flow *flo
 {
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[other(side)];
-    if (s->wire_gap_bytes < GAP_MIN || peer->duplicate_acks == 0 || s->last_payload_ns < 0)
+    bool noticed = peer->duplicate_acks > 0 || f->payload[side] == 0;
+    if (s->wire_gap_bytes < GAP_MIN || !noticed)
         return false;
+    int64_t since = s->last_payload_ns >= 0 ? s->last_payload_ns : f->tcp->established_ns;
     uint64_t hole = s->wire_gap_bytes < MTU_LOST_MIN ? MTU_LOST_MIN : s->wire_gap_bytes;
     uint32_t passed = flow->pair->largest_passed[side];
     if (passed >= hole || passed >= 1400)
         return false;
-    return facts_gave_up(f, other(side), s->last_payload_ns) ||
-           facts_gave_up(f, side, s->last_payload_ns) ||
-           judge_absence_holds(judge, flow, s->last_payload_ns);
+    return facts_gave_up(f, other(side), since) || facts_gave_up(f, side, since) ||
+           judge_absence_holds(judge, flow, since);
 }
 
 /* One name of the server fails and others do not: a size would not care for names. */
@@ -96,17 +111,19 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER;
         const struct tcp_side_facts *s = &f->tcp->side[side];
-        bool sent = sender_view(judge, flow, side);
-        if (!sent && !receiver_view(judge, flow, side))
+        uint8_t sent = sender_view(judge, flow, side);
+        if (sent == 0 && !receiver_view(judge, flow, side))
             continue;
-        int64_t since = sent ? s->tail_first_ns : s->last_payload_ns;
+        int64_t since = sent > 0                  ? s->tail_first_ns
+                        : s->last_payload_ns >= 0 ? s->last_payload_ns
+                                                  : f->tcp->established_ns;
         *out = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
-        out->confidence = only_this_name(flow) ? 60 : sent ? 85 : 75;
+        out->confidence = only_this_name(flow) ? 60 : sent > 0 ? sent : 75;
         out->weight = (double)(f->last_ns - since);
         claim_add_number(out, "passed_bytes", s->largest_delivered);
         claim_add_number(out, "retransmissions",
-                         sent ? s->tail_retransmissions
-                              : f->tcp->side[other(side)].duplicate_acks);
+                         sent > 0 ? s->tail_retransmissions
+                                  : f->tcp->side[other(side)].duplicate_acks);
         claim_add_ms(out, "waited_ms", f->last_ns - since);
         out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) |
                         EVIDENCE(EVENT_GAP);
