@@ -47,8 +47,11 @@ bool sql_integer(const struct store *store, struct sqlite3 *db, const char *sql,
 /* Runs one statement with one integer bound. */
 bool sql_run_id(const struct store *store, struct sqlite3 *db, const char *sql, int64_t id,
                 const char *doing, struct error *error);
-/* Opens a connection with our settings; flags as SQLITE_OPEN_. */
+/* Opens a connection without reading the file yet; flags as SQLITE_OPEN_. */
 bool sql_open(const struct store *store, int flags, struct sqlite3 **out, struct error *error);
+
+/* Our settings, once the file is known to be good. */
+bool sql_settle(const struct store *store, struct sqlite3 *db, struct error *error);
 
 /* ---- schema.c ---- */
 /* Tables, views and numbers of an empty database, in one transaction. */

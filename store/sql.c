@@ -89,12 +89,6 @@ bool sql_open(const struct store *store, int flags, struct sqlite3 **out, struct
     if (rc == SQLITE_OK) {
         rc = sqlite3_busy_timeout(db, STORE_BUSY_MS);
     }
-    /* Foreign keys are declared for readers; our own deletes keep them, so nothing checks each row. */
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_exec(db, "PRAGMA foreign_keys=OFF; PRAGMA synchronous=NORMAL;"
-                              "PRAGMA cache_size=-65536; PRAGMA trusted_schema=OFF",
-                          NULL, NULL, NULL);
-    }
     if (rc != SQLITE_OK) {
         (void)sql_fail(store, db, rc, "open", error);
         (void)sqlite3_close(db);
@@ -102,4 +96,13 @@ bool sql_open(const struct store *store, int flags, struct sqlite3 **out, struct
     }
     *out = db;
     return true;
+}
+
+bool sql_settle(const struct store *store, struct sqlite3 *db, struct error *error)
+{
+    /* Foreign keys are declared for readers; our own deletes keep them, so nothing checks each row. */
+    return sql_exec(store, db,
+                    "PRAGMA foreign_keys=OFF; PRAGMA synchronous=NORMAL;"
+                    "PRAGMA cache_size=-65536; PRAGMA trusted_schema=OFF",
+                    "open", error);
 }

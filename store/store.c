@@ -82,18 +82,21 @@ static bool open_for_writing(struct store *store, enum place place, struct error
     if (!sql_open(store, flags, &store->db, error)) {
         return false;
     }
-    return place == PLACE_FILE ? check_version(store, error) : schema_create(store, error);
+    return (place == PLACE_FILE ? check_version(store, error) : schema_create(store, error)) &&
+           sql_settle(store, store->db, error);
 }
 
-/* A log left by a killed writer is read with the database, which needs a writable folder; without a
- * log, a file on read-only ground is read as it is. */
+/* A log left by a killed writer is read with the database, which needs a writable folder. */
 static bool open_for_reading(struct store *store, struct error *error)
 {
-    if (sql_open(store, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, &store->db, error) &&
-        check_version(store, error)) {
-        return true;
+    if (!sql_open(store, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, &store->db, error)) {
+        return false;
     }
-    if (store->db == NULL || (sqlite3_errcode(store->db) & 0xff) != SQLITE_CANTOPEN) {
+    if (check_version(store, error)) {
+        return sql_settle(store, store->db, error);
+    }
+    int rc = sqlite3_errcode(store->db) & 0xff;
+    if (rc != SQLITE_CANTOPEN && rc != SQLITE_READONLY) {
         return false;
     }
     return error_set(error, ERROR_STORE,

@@ -128,6 +128,7 @@ static bool open_connection(struct writer *writer, struct error *error)
     }
     /* A checkpoint copies what the log holds; the larger the log, the fewer pages twice. */
     return sql_open(store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, &writer->db, error) &&
+           sql_settle(store, writer->db, error) &&
            sql_exec(store, writer->db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=4096",
                     "write", error);
 }
