@@ -206,6 +206,16 @@ static bool tls_is_plain(const struct flow_facts *f)
     return t->established && t->alert < 0 && !t->plaintext_client && !t->plaintext_server;
 }
 
+/* A reset that ends what was complete, and that nothing speaks against its sender having sent: most
+ * HTTPS connections end so. */
+static bool reset_is_ordinary(const struct flow_facts *f, const struct tcp_side_facts *side)
+{
+    if (!facts_has(f, FLOW_FACT_ANSWERED) || side->data_after_rst || side->rst_ack_changed ||
+        side->rst_with_payload || side->rst_sequence_offset != 0)
+        return false;
+    return side->rst_ttl + 2 >= side->ttl_min && side->rst_ttl <= side->ttl_max + 2;
+}
+
 bool facts_is_plain(const struct flow_facts *f)
 {
     const struct flow_tcp_record *t = f->tcp;
@@ -216,9 +226,11 @@ bool facts_is_plain(const struct flow_facts *f)
         return false;
     if (facts_has(f, FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE | FLOW_FACT_LOOPED))
         return false;
-    if (!tls_is_plain(f) || f->resets[0] > 0 || f->resets[1] > 0)
+    if (!tls_is_plain(f))
         return false;
     for (int s = 0; s < 2; s++) {
+        if (f->resets[s] > 0 && !reset_is_ordinary(f, &t->side[s]))
+            return false;
         if (t->side[s].tail_retransmissions > 0 || t->side[s].wire_gap_bytes > 0)
             return false;
     }
