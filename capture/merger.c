@@ -7,7 +7,7 @@
 
 /* A quiet live source is asked again after so many packets of the others. */
 #define MERGER_ASK_AGAIN 64
-/* How long to wait for each of several sources when none has a packet; 200 ms for all at most of few. */
+/* How long to wait for each of several sources when none has a packet. */
 #define MERGER_POLL_MS 20
 
 struct head {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,7 +34,7 @@ struct source {
     char *path;
     const char *compression; /* NULL none */
     struct identity identity;
-    bool failed;             /* the error has been given */
+    bool ended;              /* the stream is closed */
     int poll_ms;
     uint64_t live_frames;
     int64_t packets, bytes, captured_bytes;
@@ -62,16 +63,18 @@ static struct source *source_new(const char *path, uint32_t id, struct error *er
     return source;
 }
 
-static enum source_result source_fail(struct source *source)
+/* Gives back what only reading needs: many sources wait for the last one to end. */
+static enum source_result source_end(struct source *source, enum source_result result)
 {
-    source->failed = true;
-    return SOURCE_FAILED;
+    source->ended = true;
+    stream_close(&source->stream);
+    return result;
 }
 
 static enum source_result source_end_cut(struct source *source, const char *reason)
 {
     reader_end(&source->stream, reason, &source->cut);
-    return SOURCE_END;
+    return source_end(source, SOURCE_END);
 }
 
 /* Looks at the first bytes: compression, then format. SOURCE_PACKET: the format is known. */
@@ -89,7 +92,7 @@ static enum source_result source_begin(struct source *source, struct error *erro
     if (decoder != NULL) {
         if (!stream_set_decoder(stream, decoder)) {
             error_set(error, ERROR_RUNTIME, "%s: no memory to unpack it", source->path);
-            return source_fail(source);
+            return source_end(source, SOURCE_FAILED);
         }
         return source_begin(source, error); /* once: compression is set now */
     }
@@ -109,7 +112,7 @@ static enum source_result source_begin(struct source *source, struct error *erro
     if (stream->end == STREAM_DAMAGED || stream->end == STREAM_FAILED)
         return source_end_cut(source, "file-header");
     magic_refuse(source->path, bytes, len, error);
-    return source_fail(source);
+    return source_end(source, SOURCE_FAILED);
 }
 
 /* Looks at the first bytes where that needs no waiting. */
@@ -138,7 +141,25 @@ static const char *open_remedy(int number)
         return "check the name and the folder";
     if (number == EACCES || number == EPERM)
         return "ask for the right to read it, or use sudo";
+    if (number == EMFILE)
+        return "name fewer files at once, or raise the limit: ulimit -n";
     return "check the file and the disk";
+}
+
+/* Opens a file; a folder of captures may need more descriptors than the soft limit of the process. */
+static int open_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct rlimit limit;
+    if (fd >= 0 || errno != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return fd;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+            return open(path, O_RDONLY | O_CLOEXEC);
+    }
+    errno = EMFILE;
+    return -1;
 }
 
 struct source *source_open_file(const char *path, uint32_t source_id, struct error *error)
@@ -147,7 +168,7 @@ struct source *source_open_file(const char *path, uint32_t source_id, struct err
     struct source *source = source_new(path, source_id, error);
     if (source == NULL)
         return NULL;
-    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = is_stdin ? STDIN_FILENO : open_path(path);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) {
         int number = errno;
@@ -248,7 +269,7 @@ static enum source_result source_read_live(struct source *source, struct packet 
     if (result == SOURCE_PACKET)
         out->frame = ++source->live_frames;
     else if (result == SOURCE_FAILED)
-        source->failed = true;
+        source->ended = true;
     return result;
 }
 
@@ -256,7 +277,7 @@ static enum source_result source_read(struct source *source, struct packet *out,
                                       struct error *error)
 {
     enum reader_result result;
-    if (source->cut.reason != NULL || source->failed)
+    if (source->ended)
         return SOURCE_END;
     if (source->format == FORMAT_LIVE)
         return source_read_live(source, out, error);
@@ -271,7 +292,7 @@ static enum source_result source_read(struct source *source, struct packet *out,
         result = pcapng_reader_next(&source->pcapng, &source->stream, out, &source->cut);
     if (result == READER_PACKET)
         return SOURCE_PACKET;
-    return result == READER_IDLE ? SOURCE_IDLE : SOURCE_END;
+    return result == READER_IDLE ? SOURCE_IDLE : source_end(source, SOURCE_END);
 }
 
 static void source_count(struct source *source, const struct packet *packet)

@@ -9,6 +9,8 @@
 
 /* Large enough that a system call costs nothing per packet, small enough for the cache. */
 #define STREAM_BUFFER_BYTES (1u << 20)
+/* The first look at a file: hundreds of a rotation are open at a time and wait for their turn. */
+#define STREAM_FIRST_BYTES (64u << 10)
 /* Memory is handed over in pieces so that tests meet the refill that files meet. */
 #define STREAM_MEMORY_PIECE 4096
 
@@ -62,8 +64,8 @@ ssize_t intake_read(struct intake *intake, uint8_t *out, size_t room)
 
 static bool stream_open(struct stream *stream)
 {
-    stream->buffer = malloc(STREAM_BUFFER_BYTES);
-    stream->capacity = STREAM_BUFFER_BYTES;
+    stream->buffer = malloc(STREAM_FIRST_BYTES);
+    stream->capacity = STREAM_FIRST_BYTES;
     stream->intake.fd = -1;
     stream->intake.poll_ms = 200;
     return stream->buffer != NULL;
@@ -121,6 +123,8 @@ bool stream_set_decoder(struct stream *stream, const struct decoder *decoder)
 static bool stream_make_room(struct stream *stream, size_t need)
 {
     size_t left = stream_left(stream);
+    if (need < STREAM_BUFFER_BYTES && stream->offset + left >= STREAM_FIRST_BYTES)
+        need = STREAM_BUFFER_BYTES; /* its turn has come */
     if (stream->start > 0) {
         memmove(stream->buffer, stream_at(stream), left);
         stream->start = 0;
