@@ -138,7 +138,8 @@ bool store_replace_source(struct store *store, const struct source_record *sourc
 
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error)
 {
-    if (!begin(store, error)) {
+    /* A flush starts the writer, which turns the log on: it cannot once a judgement reads. */
+    if (!store_flush(store, error) || !begin(store, error)) {
         return false;
     }
     return end(store, run_all(store, delete_findings, capture_id, error), error);
