@@ -175,13 +175,30 @@ struct parser {
     size_t input_count;
 };
 
+static const char *expected_words(const struct option_row *row, enum language language)
+{
+    switch (row->kind) {
+    case OPTION_KIND_NUMBER:
+        return text_get(TEXT_EXPECT_NUMBER, language);
+    case OPTION_KIND_SIZE:
+        return text_get(TEXT_EXPECT_SIZE, language);
+    case OPTION_KIND_TIME:
+        return text_get(TEXT_EXPECT_TIME, language);
+    case OPTION_KIND_FLAG:
+    case OPTION_KIND_TEXT:
+    case OPTION_KIND_CHOICE:
+        break;
+    }
+    return row->argument != NULL ? row->argument : "";
+}
+
 /* value NULL: take the next word of argv. */
 static bool take_option(struct parser *p, enum option_id id, const char *typed, char *value)
 {
     const struct option_row *row = &option_rows[id];
-    const struct text_value names[] = {
-        {"option", typed}, {"value", value != NULL ? value : ""},
-        {"expected", row->argument != NULL ? row->argument : ""}};
+    const struct text_value names[] = {{"option", typed},
+                                       {"value", value != NULL ? value : ""},
+                                       {"expected", expected_words(row, p->language)}};
     p->out->given[id] = true;
     if (row->kind == OPTION_KIND_FLAG) {
         return value == NULL || usage(p->error, p->language, TEXT_USAGE_NO_VALUE, names, 3);

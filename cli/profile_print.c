@@ -21,7 +21,7 @@ static void append(char *out, size_t size, const char *text)
 
 static void write_ports(const struct profile_service *service, char *out, size_t size)
 {
-    out[0] = '\0';
+    snprintf(out, size, "%s", service->both ? "TCP+UDP" : service->udp ? "UDP" : "TCP");
     for (size_t i = 0; i < service->port_count; i++) {
         char piece[32];
         const struct port_range *range = &service->ports[i];
@@ -30,9 +30,9 @@ static void write_ports(const struct profile_service *service, char *out, size_t
         } else {
             snprintf(piece, sizeof(piece), "%u-%u", (unsigned)range->first, (unsigned)range->last);
         }
-        append(out, size, piece);
+        size_t len = strlen(out);
+        snprintf(out + len, size - len, "%s%s", i > 0 ? ", " : " ", piece);
     }
-    append(out, size, service->both ? "TCP+UDP" : service->udp ? "UDP" : "TCP");
 }
 
 static void add_service(struct table *table, const struct view *view,

@@ -163,20 +163,76 @@ static void drop_last(struct profile_path *path)
     path->count -= path->count > 0;
 }
 
+/* Down to the mapping that a key stands in: the profile, its thresholds, or one of its services. */
+static void drop_values(struct profile_path *path)
+{
+    bool in_services = path->count > 0 && strcmp(path->steps[0].key, "services") == 0;
+    size_t depth = in_services ? 2 : 1;
+    path->count = path->count > depth ? depth : path->count;
+}
+
+/* The keys that may stand in the mapping at `path`. */
+static const cyaml_schema_field_t *fields_at(const struct profile_path *path)
+{
+    const char *top = path->count > 0 ? path->steps[0].key : "";
+    return strcmp(top, "services") == 0     ? service_fields
+           : strcmp(top, "thresholds") == 0 ? threshold_fields
+                                            : profile_fields;
+}
+
+static void list_keys(const struct profile_path *path, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (const cyaml_schema_field_t *field = fields_at(path); field->key != NULL && len < size;
+         field++) {
+        len += (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? ", " : "", field->key);
+    }
+}
+
+/* libcyaml's complaints about a value, without its inner types. */
+static const char *plain_words(const char *message, char *out, size_t size)
+{
+    static const struct {
+        const char *begin, *words;
+    } known[] = {{"Insufficient entries", "too few entries"},
+                 {"Excessive entries", "too many entries"},
+                 {"Expecting SEQUENCE", "this is no list"},
+                 {"Expecting MAPPING", "this is no mapping"},
+                 {"Expecting SCALAR", "this is no single value"},
+                 {"String length too short", "an empty value"},
+                 {"String length too long", "the value is too long"}};
+    for (size_t i = 0; i < CYAML_ARRAY_LEN(known); i++) {
+        if (strncmp(message, known[i].begin, strlen(known[i].begin)) == 0) {
+            return known[i].words;
+        }
+    }
+    const char *value = strncmp(message, "Invalid ", 8) == 0 ? strstr(message, ": ") : NULL;
+    if (value == NULL) {
+        return message;
+    }
+    value += 2 + (value[2] == '\'');
+    size_t len = strlen(value);
+    len -= len > 0 && value[len - 1] == '\'';
+    (void)snprintf(out, size, "\"%.*s\"", (int)len, value);
+    return out;
+}
+
 /* libcyaml's words into ours: place, what is wrong, what was expected. */
 static void explain(const char *file, const char *text, size_t len,
                     const struct complaint *complaint, struct error *error)
 {
     struct profile_path path;
     struct profile_place place;
-    char what[192];
+    char what[192], keys[256], words[192];
     const char *message = complaint->message;
     read_path(complaint, &path);
     if (sscanf(message, "Unexpected key: %63s", what) == 1) {
+        drop_values(&path);
         place = profile_place_key(text, len, &path, what, 0);
-        (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: unknown key \"%s\"; expected a key of the "
-                        "profile's format (see docs/architecture.md)",
-                        file, place.line, place.column, what);
+        list_keys(&path, keys, sizeof(keys));
+        (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: unknown key \"%s\"; expected one of: %s",
+                        file, place.line, place.column, what, keys);
     } else if (sscanf(message, "Mapping field already seen: %63s", what) == 1) {
         drop_last(&path);
         place = profile_place_key(text, len, &path, what, 1);
@@ -191,7 +247,8 @@ static void explain(const char *file, const char *text, size_t len,
     } else {
         place = profile_place_value(text, len, &path);
         (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: %s; expected %s", file, place.line,
-                        place.column, message, expectation_of(&path));
+                        place.column, plain_words(message, words, sizeof(words)),
+                        expectation_of(&path));
     }
 }
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define LABEL_COLUMNS 11
-#define LADDER_MOST 24
+#define LADDER_HEAD 8
+#define LADDER_TAIL 16
 #define NEXT_BELOW 80 /* FINDINGS.md: below this confidence the next capture is named */
 
 static const char *say(const struct view *view, enum text_id id)
@@ -54,27 +55,42 @@ static void print_rival(void *self, const struct rival_info *rival)
 
 /* ---- the ladder of a connection ------------------------------------------------------------------ */
 struct ladder {
-    const struct view *view;
-    int64_t begin_ns;
+    struct flow_event_record events[FLOW_EVENTS_MAX];
     size_t count;
 };
 
-static bool print_step(void *self, const void *record)
+static bool keep_step(void *self, const void *record)
 {
     struct ladder *ladder = self;
-    const struct flow_event_record *event = record;
-    const struct view *view = ladder->view;
+    if (ladder->count < FLOW_EVENTS_MAX) {
+        memcpy(&ladder->events[ladder->count++], record, sizeof(ladder->events[0]));
+    }
+    return true;
+}
+
+static void print_step(const struct view *view, const struct flow_event_record *event,
+                       int64_t begin_ns)
+{
     const char *arrow = event->side == SIDE_CLIENT ? "──▶" : event->side == SIDE_SERVER ? "◀──"
                                                                                         : " · ";
     char kind[96];
-    if (ladder->count++ == 0) {
-        ladder->begin_ns = event->time_ns;
-    }
     text_fit(kind, sizeof(kind), text_word(event_kind_name(event->kind), view->language), 18);
     fprintf(view->out, "  %12.6f  #%-8lld %s %s seq %-10lld len %lld\n",
-            (double)(event->time_ns - ladder->begin_ns) / 1e9, (long long)event->frame, arrow, kind,
+            (double)(event->time_ns - begin_ns) / 1e9, (long long)event->frame, arrow, kind,
             (long long)event->sequence, (long long)event->length);
-    return ladder->count < LADDER_MOST;
+}
+
+/* The beginning and the end: what happened last is what matters. */
+static void print_steps(const struct view *view, const struct ladder *ladder)
+{
+    bool all = ladder->count <= LADDER_HEAD + LADDER_TAIL;
+    for (size_t i = 0; i < ladder->count; i++) {
+        if (all || i < LADDER_HEAD || i >= ladder->count - LADDER_TAIL) {
+            print_step(view, &ladder->events[i], ladder->events[0].time_ns);
+        } else if (i == LADDER_HEAD) {
+            fputs("            …\n", view->out);
+        }
+    }
 }
 
 static bool read_number(void *self, const struct store_row *row)
@@ -100,7 +116,7 @@ static bool print_ladder(const struct view *view, const struct report_case *load
                          const struct case_finding *finding, struct error *error)
 {
     const struct flow_record *flow = &finding->flow;
-    struct ladder ladder = {view, 0, 0};
+    struct ladder ladder = {.count = 0};
     char where[64], stream[VIEW_TIME_SIZE], client[ENDPOINT_TEXT_SIZE], server[ENDPOINT_TEXT_SIZE];
     char id[VIEW_TIME_SIZE], time[VIEW_TIME_SIZE], line[512];
     if (flow->id == 0 || !find_stream(loaded, flow, stream, error)) {
@@ -119,8 +135,12 @@ static bool print_ladder(const struct view *view, const struct report_case *load
     fprintf(view->out, "\n");
     view_wrap(view, line, 0, 0);
     snprintf(where, sizeof(where), "flow_id = %lld", (long long)flow->id);
-    return store_select(loaded->store, RECORD_FLOW_EVENT, where, "number", LADDER_MOST, false,
-                        print_step, &ladder, error);
+    if (!store_select(loaded->store, RECORD_FLOW_EVENT, where, "number", -1, false, keep_step,
+                      &ladder, error)) {
+        return false;
+    }
+    print_steps(view, &ladder);
+    return true;
 }
 
 bool report_explain_finding(const struct view *view, const struct report_case *loaded,
@@ -138,7 +158,9 @@ bool report_explain_finding(const struct view *view, const struct report_case *l
                   finding_who(finding, &words, view->language, text));
     snprintf(confidence, sizeof(confidence), "%lld %%", (long long)finding->record.confidence);
     view_labelled(view, say(view, TEXT_REPORT_CONFIDENCE), LABEL_COLUMNS, confidence);
-    view_labelled(view, say(view, TEXT_REPORT_PATH), LABEL_COLUMNS, finding_path(finding, text));
+    if (finding_path(finding, text)[0] != '\0') {
+        view_labelled(view, say(view, TEXT_REPORT_PATH), LABEL_COLUMNS, text);
+    }
     paragraph(view, &words, TEXT_REPORT_MEANING, info->meaning);
     paragraph(view, &words, TEXT_REPORT_WHY, info->evidence);
     finding_frames(loaded, finding, text);
@@ -234,6 +256,8 @@ void report_ticket(const struct view *view, const struct report_case *loaded,
         {"advice", finding_sentence(&words, info->advice, view->language, advice)},
         {"frames", finding_frames(loaded, finding, frames)},
         {"protocol", finding->flow.protocol == 17 ? "UDP" : "TCP"}};
-    text_format(line, sizeof(line), say(view, TEXT_REPORT_TICKET), values, 12);
+    text_format(line, sizeof(line),
+                say(view, path[0] != '\0' ? TEXT_REPORT_TICKET : TEXT_REPORT_TICKET_NO_PATH),
+                values, 12);
     view_wrap(view, line, 0, 0);
 }

@@ -26,7 +26,8 @@ static void print_safe(FILE *out, const char *text)
 static void print_item(const struct view *view, enum text_id label, const char *text)
 {
     if (text[0] != '\0') {
-        fprintf(view->out, "- **%s**%s", say(view, label), say(view, TEXT_REPORT_COLON));
+        const char *word = say(view, label);
+        fprintf(view->out, "- **%s**%s", word + strspn(word, " "), say(view, TEXT_REPORT_COLON));
         print_safe(view->out, text);
         fputc('\n', view->out);
     }

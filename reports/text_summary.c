@@ -10,8 +10,8 @@
 #define LABEL_COLUMNS 11
 #define CODE_COLUMNS 30
 #define WORST_SHOWN 3
-#define OTHERS_SHOWN 5
-#define OBSERVATIONS_SHOWN 4
+#define OTHERS_SHOWN 4
+#define OBSERVATIONS_SHOWN 3
 #define VERDICTS_SHOWN 7
 #define SERVICES_SHOWN 6
 #define LINE_SIZE 1024
@@ -216,6 +216,8 @@ static void print_title(const struct view *view, const struct case_finding *find
     const struct finding_record *record = &finding->record;
     finding_words_make(finding, view->language, &words);
     finding_sentence(&words, case_info(finding)->title, view->language, title);
+    size_t len = strlen(title);
+    snprintf(title + len, sizeof(title) - len, " (#%lld)", (long long)record->id);
     snprintf(head, sizeof(head), "%zu %s ", number,
              say(view, severity_text((enum severity)record->severity)));
     fprintf(view->out, "%s%s%s%s", view_tone(view, report_tone(record->severity)), head,
@@ -235,9 +237,14 @@ static void print_who(const struct view *view, const struct case_finding *findin
                                         {"path", path},
                                         {"count", view_number(finding->record.count, count)},
                                         {"time", view_clock(finding->record.first_ns, first)}};
-    text_format(line, sizeof(line), say(view, finding->record.count > 1 ? TEXT_REPORT_WHO_LINE_MANY
-                                                                        : TEXT_REPORT_WHO_LINE),
-                values, 4);
+    bool many = finding->record.count > 1;
+    bool named = path[0] == '\0' || finding->record.culprit == CULPRIT_MIDDLEBOX ||
+                 finding->record.culprit == CULPRIT_NETWORK; /* both ends stand in "who" already */
+    enum text_id pattern = many ? TEXT_REPORT_WHO_LINE_MANY : TEXT_REPORT_WHO_LINE;
+    if (named) {
+        pattern = many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    }
+    text_format(line, sizeof(line), say(view, pattern), values, 4);
     labelled(view, TEXT_REPORT_WHO, line);
 }
 
@@ -245,7 +252,7 @@ static void print_finding(const struct view *view, const struct report_case *loa
                           const struct case_finding *finding, size_t number)
 {
     struct finding_words words;
-    char text[FINDING_TEXT_SIZE], id[VIEW_TIME_SIZE], filter[FINDING_TEXT_SIZE];
+    char text[FINDING_TEXT_SIZE + 16], filter[FINDING_TEXT_SIZE];
     finding_words_make(finding, view->language, &words);
     fputc('\n', view->out);
     print_title(view, finding, number);
@@ -255,37 +262,10 @@ static void print_finding(const struct view *view, const struct report_case *loa
     labelled(view, TEXT_REPORT_FRAMES, finding_frames(loaded, finding, text));
     labelled(view, TEXT_REPORT_ADVICE,
              finding_sentence(&words, case_info(finding)->advice, view->language, text));
-    finding_filter(finding, filter);
-    snprintf(id, sizeof(id), "%lld", (long long)finding->record.id);
-    const struct text_value values[] = {{"filter", filter}, {"id", id},
-                                        {"code", case_info(finding)->code}};
-    char line[2 * FINDING_TEXT_SIZE];
-    text_format(line, sizeof(line),
-                filter[0] != '\0' ? say(view, TEXT_REPORT_LOOK) : say(view, TEXT_REPORT_LOOK_ONLY),
-                values, 3);
-    labelled(view, TEXT_REPORT_FILTER, line);
-}
-
-/* "  conn-refused  x 12  title", one terminal line */
-static void print_short(const struct view *view, const struct case_finding *finding)
-{
-    struct finding_words words;
-    char title[FINDING_TEXT_SIZE], fitted[FINDING_TEXT_SIZE], count[64], number[VIEW_TIME_SIZE];
-    char id[32], head[128];
-    finding_words_make(finding, view->language, &words);
-    finding_sentence(&words, case_info(finding)->title, view->language, title);
-    snprintf(count, sizeof(count), "×%s", view_number(finding->record.count, number));
-    snprintf(id, sizeof(id), "#%lld", (long long)finding->record.id);
-    text_fit(head, sizeof(head), id, 6);
-    text_fit_right(number, sizeof(number), count, 7);
-    text_fit(fitted, sizeof(fitted), title,
-             view->columns > 30 ? view->columns - 17 : view->columns);
-    fitted[strcspn(fitted, "\n")] = '\0';
-    for (size_t len = strlen(fitted); len > 0 && fitted[len - 1] == ' '; len--) {
-        fitted[len - 1] = '\0';
+    if (finding_filter(finding, filter)[0] != '\0') {
+        snprintf(text, sizeof(text), "tshark -Y '%s'", filter);
+        labelled(view, TEXT_REPORT_FILTER, text);
     }
-    fprintf(view->out, "  %s%s%s%s  %s\n", view_tone(view, report_tone(finding->record.severity)),
-            head, view_plain(view), number, fitted);
 }
 
 static bool is_listed(const struct case_finding *finding, bool observations)
@@ -295,27 +275,105 @@ static bool is_listed(const struct case_finding *finding, bool observations)
            (record->severity < SEVERITY_MEDIUM) == observations;
 }
 
-static void print_list(const struct view *view, const struct report_case *loaded,
-                       bool observations, size_t skip, size_t most)
+static bool is_among(const size_t *chosen, size_t count, size_t index)
 {
-    size_t matching = 0, shown = 0;
-    for (size_t i = 0; i < loaded->finding_count; i++) {
-        const struct case_finding *finding = &loaded->findings[i];
-        if (!is_listed(finding, observations) || matching++ < skip) {
-            continue;
-        }
-        if (shown == 0) {
-            fprintf(view->out, "\n%s%s%s\n", view_tone(view, TONE_STRONG),
-                    say(view, observations ? TEXT_REPORT_OBSERVATIONS : TEXT_REPORT_OTHERS),
-                    view_plain(view));
-        }
-        if (shown++ < most) {
-            print_short(view, finding);
+    for (size_t i = 0; i < count; i++) {
+        if (chosen[i] == index) {
+            return true;
         }
     }
-    if (shown > most) {
+    return false;
+}
+
+/* The worst findings of different codes first, then the worst of all: a hundred alike are one story. */
+static size_t choose_worst(const struct report_case *loaded, size_t chosen[WORST_SHOWN])
+{
+    size_t count = 0;
+    for (int alike = 0; alike <= 1; alike++) {
+        for (size_t i = 0; i < loaded->finding_count && count < WORST_SHOWN; i++) {
+            bool repeated = false;
+            for (size_t j = 0; j < count; j++) {
+                repeated = repeated || loaded->findings[chosen[j]].record.code ==
+                                           loaded->findings[i].record.code;
+            }
+            if (is_listed(&loaded->findings[i], false) && !is_among(chosen, count, i) &&
+                (alike == 1 || !repeated)) {
+                chosen[count++] = i;
+            }
+        }
+    }
+    return count;
+}
+
+/* One line for all remaining findings of a code: "#4  x12  title (and 11 alike)". */
+struct group {
+    const struct case_finding *first;
+    int64_t findings, count;
+};
+
+static size_t collect_groups(const struct report_case *loaded, bool observations,
+                             const size_t *chosen, size_t chosen_count,
+                             struct group groups[FINDING_COUNT])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < loaded->finding_count; i++) {
+        const struct case_finding *finding = &loaded->findings[i];
+        size_t at = 0;
+        if (!is_listed(finding, observations) || is_among(chosen, chosen_count, i)) {
+            continue;
+        }
+        while (at < count && groups[at].first->record.code != finding->record.code) {
+            at++;
+        }
+        if (at == count) {
+            groups[count++] = (struct group){finding, 0, 0};
+        }
+        groups[at].findings++;
+        groups[at].count += finding->record.count;
+    }
+    return count;
+}
+
+static void print_group(const struct view *view, const struct group *group)
+{
+    struct finding_words words;
+    const struct case_finding *finding = group->first;
+    char title[FINDING_TEXT_SIZE], line[FINDING_TEXT_SIZE + 128], fitted[4 * FINDING_TEXT_SIZE];
+    char count[64], number[VIEW_TIME_SIZE], id[32], head[128], tail[64];
+    finding_words_make(finding, view->language, &words);
+    finding_sentence(&words, case_info(finding)->title, view->language, title);
+    snprintf(count, sizeof(count), "×%s", view_number(group->count, number));
+    snprintf(id, sizeof(id), "#%lld", (long long)finding->record.id);
+    text_fit(head, sizeof(head), id, 6);
+    text_fit_right(tail, sizeof(tail), count, 7);
+    const struct text_value values[] = {{"title", title},
+                                        {"count", view_number(group->findings - 1, number)}};
+    text_format(line, sizeof(line),
+                say(view, group->findings > 1 ? TEXT_REPORT_ALIKE : TEXT_REPORT_ALONE), values, 2);
+    size_t room = view->columns - 17;
+    text_fit(fitted, sizeof(fitted), line, text_width(line) < room ? text_width(line) : room);
+    fprintf(view->out, "  %s%s%s%s  %s\n", view_tone(view, report_tone(finding->record.severity)),
+            head, view_plain(view), tail, fitted);
+}
+
+static void print_list(const struct view *view, const struct report_case *loaded,
+                       bool observations, const size_t *chosen, size_t chosen_count)
+{
+    struct group groups[FINDING_COUNT];
+    size_t most = observations ? OBSERVATIONS_SHOWN : OTHERS_SHOWN;
+    size_t count = collect_groups(loaded, observations, chosen, chosen_count, groups);
+    if (count == 0) {
+        return;
+    }
+    fprintf(view->out, "\n%s%s%s\n", view_tone(view, TONE_STRONG),
+            say(view, observations ? TEXT_REPORT_OBSERVATIONS : TEXT_REPORT_OTHERS),
+            view_plain(view));
+    for (size_t i = 0; i < count && i < most; i++) {
+        print_group(view, &groups[i]);
+    }
+    if (count > most) {
         char number[VIEW_TIME_SIZE];
-        const struct text_value value = {"count", view_number((int64_t)(shown - most), number)};
+        const struct text_value value = {"count", view_number((int64_t)(count - most), number)};
         fputs("  ", view->out);
         view_say(view, TEXT_REPORT_MORE, &value, 1);
         fputc('\n', view->out);
@@ -342,15 +400,14 @@ static void print_end(const struct view *view, const struct report_case *loaded)
 
 void report_text(const struct view *view, const struct report_case *loaded)
 {
-    size_t shown = 0;
+    size_t chosen[WORST_SHOWN];
+    size_t count = choose_worst(loaded, chosen);
     print_seen(view, loaded);
     print_verdicts(view, loaded);
-    for (size_t i = 0; i < loaded->finding_count && shown < WORST_SHOWN; i++) {
-        if (is_listed(&loaded->findings[i], false)) {
-            print_finding(view, loaded, &loaded->findings[i], ++shown);
-        }
+    for (size_t i = 0; i < count; i++) {
+        print_finding(view, loaded, &loaded->findings[chosen[i]], i + 1);
     }
-    print_list(view, loaded, false, shown, OTHERS_SHOWN);
-    print_list(view, loaded, true, 0, OBSERVATIONS_SHOWN);
+    print_list(view, loaded, false, chosen, count);
+    print_list(view, loaded, true, NULL, 0);
     print_end(view, loaded);
 }
