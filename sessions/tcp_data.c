@@ -277,6 +277,8 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
     if (is_keepalive(d, start, l)) {
         d->facts.keepalives++;
         out->event = EVENT_KEEPALIVE;
+        if (peer->zero_since_ns >= 0) /* Linux probes a closed window in this shape (tcp_probe0) */
+            peer->zero_window_waited = true;
         return;
     }
     if (l->payload_len == 1 && start == d->next && peer->seen && peer->zero_since_ns >= 0) {
