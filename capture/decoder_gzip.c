@@ -10,7 +10,7 @@
 struct gzip {
     struct intake *intake;
     z_stream zlib;
-    bool in_member;  /* a member has begun and not ended */
+    bool in_member; /* a member has begun and not ended */
     bool ended;
     uint8_t input[GZIP_INPUT_BYTES];
 };

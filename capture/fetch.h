@@ -22,10 +22,10 @@ struct fetch_frame {
     int64_t offset;
 };
 
-/* Gives the frames, which must be in rising order, to `take` in one pass. `interface` is the name of
- * the packet's interface, "" when it has none. The packet is borrowed for the call; take stops the
- * pass by returning false. False with *error: the file is missing, is not the one that was analysed,
- * or ends before a frame. */
+/* Gives the frames, which must be in rising order, to `take` in one pass. `interface` is the name
+ * of the packet's interface, "" when it has none. The packet is borrowed for the call; take stops
+ * the pass by returning false. False with *error: the file is missing, is not the one that was
+ * analysed, or ends before a frame. */
 bool capture_fetch(const struct fetch_source *source, const struct fetch_frame *frames,
                    size_t count,
                    bool (*take)(void *self, const struct packet *packet, const char *interface),

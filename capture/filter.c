@@ -28,7 +28,7 @@ static const struct {
     uint16_t link_type;
     int dlt;
 } filter_differing[] = {
-    {100, DLT_ATM_RFC1483}, {101, DLT_RAW},       {102, DLT_SLIP_BSDOS},
+    {100, DLT_ATM_RFC1483}, {101, DLT_RAW},      {102, DLT_SLIP_BSDOS},
     {103, DLT_PPP_BSDOS},   {106, DLT_ATM_CLIP},
 };
 

@@ -42,8 +42,7 @@ static void live_list(char *out, size_t size)
     pcap_freealldevs(list);
 }
 
-static bool live_refuse(const char *interface, int status, const char *reason,
-                        struct error *error)
+static bool live_refuse(const char *interface, int status, const char *reason, struct error *error)
 {
     char names[512];
     switch (status) {
@@ -82,7 +81,7 @@ static bool live_activate(struct live *live, const struct live_options *options,
     int status = pcap_activate(live->pcap);
     if (status < 0)
         return live_refuse(options->interface, status, pcap_geterr(live->pcap), error);
-    /* Of "any", the newer header tells the interface; where it is not offered the older one stays. */
+    /* Of "any", the newer header tells the interface; where it is missing the older one stays. */
     if (pcap_datalink(live->pcap) == DLT_LINUX_SLL)
         (void)pcap_set_datalink(live->pcap, DLT_LINUX_SLL2);
     char reason[PCAP_ERRBUF_SIZE];
@@ -155,8 +154,8 @@ enum source_result live_next(struct live *live, int poll_ms, struct packet *out,
     out->data = data;
     out->caplen = header->caplen;
     out->len = header->len > header->caplen ? header->len : header->caplen;
-    out->time_ns = (int64_t)header->ts.tv_sec * 1000000000 +
-                   (live->nanoseconds ? fraction : fraction * 1000);
+    out->time_ns =
+        (int64_t)header->ts.tv_sec * 1000000000 + (live->nanoseconds ? fraction : fraction * 1000);
     out->link_type = live->link_type;
     out->offset = SOURCE_NO_OFFSET;
     out->interface_id = 0;

@@ -25,7 +25,7 @@ static const struct {
     {"PK\x03\x04", 4, "a ZIP archive", "unpack it first: unzip FILE"},
     {"7z\xbc\xaf\x27\x1c", 6, "a 7-Zip archive", "unpack it first: 7z x FILE"},
     {"Rar!", 4, "a RAR archive", "unpack it first"},
-    {"\x7f" "ELF", 4, "a program", "name the capture file"},
+    {"\177ELF", 4, "a program", "name the capture file"},
     {"%PDF", 4, "a PDF document", "name the capture file"},
     {"MZ", 2, "a Windows program", "name the capture file"},
 };
@@ -67,7 +67,8 @@ static bool magic_is_zero(const uint8_t *bytes, size_t len)
 static void magic_guess(const uint8_t *bytes, size_t len, const char **what, const char **remedy)
 {
     for (size_t i = 0; i < sizeof magic_known / sizeof magic_known[0]; i++) {
-        if (len < magic_known[i].len || memcmp(bytes, magic_known[i].bytes, magic_known[i].len) != 0)
+        if (len < magic_known[i].len ||
+            memcmp(bytes, magic_known[i].bytes, magic_known[i].len) != 0)
             continue;
         *what = magic_known[i].what;
         *remedy = magic_known[i].remedy;

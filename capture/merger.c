@@ -1,6 +1,6 @@
-/* Several sources in time order: a binary heap of their next packets by (time, source id), so that a
- * folder of a thousand rotated files costs ten comparisons a packet. A source is asked for its next
- * packet only after the caller has let go of the last one. */
+/* Several sources in time order: a binary heap of their next packets by (time, source id), so that
+ * a folder of a thousand rotated files costs ten comparisons a packet. A source is asked for its
+ * next packet only after the caller has let go of the last one. */
 #include "capture/source.h"
 
 #include <stdlib.h>
@@ -111,8 +111,8 @@ static enum source_result merger_advance(struct merger *merger, struct error *er
     return result;
 }
 
-/* Asks the sources that wait. SOURCE_PACKET: the first of the heap may go out; SOURCE_IDLE: a source
- * that holds the others back has nothing yet. */
+/* Asks the sources that wait. SOURCE_PACKET: the first of the heap may go out; SOURCE_IDLE: a
+ * source that holds the others back has nothing yet. */
 static enum source_result merger_ask(struct merger *merger, struct error *error)
 {
     bool held_back = false;

@@ -32,7 +32,7 @@ static bool list_add(struct path_list *list, const char *path)
     return true;
 }
 
-/* x.pcap, x.pcapng3, x.cap.gz: said to be a capture, so that a damaged one is told and not missed. */
+/* x.pcap, x.pcapng3, x.cap.gz: named a capture, so that a damaged one is told and not missed. */
 static bool name_is_capture(const char *name)
 {
     return strcasestr(name, ".pcap") != NULL || strcasestr(name, ".cap") != NULL ||
@@ -48,8 +48,7 @@ static bool content_is_capture(const char *path)
         return false;
     ssize_t len = read(fd, magic, sizeof magic);
     close(fd);
-    return len == (ssize_t)sizeof magic &&
-           (pcap_reader_knows(magic) || pcapng_reader_knows(magic));
+    return len == (ssize_t)sizeof magic && (pcap_reader_knows(magic) || pcapng_reader_knows(magic));
 }
 
 static int entry_compare(const FTSENT **a, const FTSENT **b)
@@ -107,8 +106,8 @@ bool source_paths_expand(char *const *paths, size_t count, char ***out, size_t *
     bool done = true;
     for (size_t i = 0; done && i < count; i++) {
         struct stat status;
-        bool folder = strcmp(paths[i], "-") != 0 && stat(paths[i], &status) == 0 &&
-                      S_ISDIR(status.st_mode);
+        bool folder =
+            strcmp(paths[i], "-") != 0 && stat(paths[i], &status) == 0 && S_ISDIR(status.st_mode);
         if (folder)
             done = folder_expand(paths[i], &list, error);
         else if (!list_add(&list, paths[i]))

@@ -1,7 +1,8 @@
 /* pcapng: blocks of type, length, body, length again; draft-ietf-opsawg-pcapng.
  *
  * Bounded: a block is at most LIMIT_BLOCK_BYTES, is looked at once, and always moves on by 12 bytes
- * or more. Damage ends the reading: behind a wrong length there is no way to find the next block. */
+ * or more. Damage ends the reading: behind a wrong length there is no way to find the next block.
+ */
 #include "capture/reader.h"
 
 #include "core/limits.h"
@@ -131,8 +132,7 @@ static struct pcapng_interface *interface_add(struct pcapng_reader *reader)
 static const char *interface_read(struct pcapng_reader *reader, struct block *block)
 {
     struct cursor *c = &block->body;
-    struct pcapng_interface read = {
-        .resolution = 6, .dropped_interface = -1, .dropped_kernel = -1};
+    struct pcapng_interface read = {.resolution = 6, .dropped_interface = -1, .dropped_kernel = -1};
     read.link_type = reader_u16(c, reader->big);
     cur_skip(c, 2);
     read.snaplen = reader_u32(c, reader->big);
@@ -275,8 +275,8 @@ static inline int64_t packet_time(const struct pcapng_interface *interface, uint
 }
 
 /* NULL and *out filled, or what is wrong. */
-static const char *packet_read(struct pcapng_reader *reader, struct block *block,
-                               uint64_t offset, struct packet *out)
+static const char *packet_read(struct pcapng_reader *reader, struct block *block, uint64_t offset,
+                               struct packet *out)
 {
     struct packet packet = {.offset = offset, .source_id = out->source_id};
     uint64_t ticks;
@@ -315,7 +315,8 @@ static bool section_order(struct pcapng_reader *reader, const uint8_t *header)
     return reader->big || cur_u32le(&little) == SECTION_MAGIC;
 }
 
-/* Gets the next whole block into the window. READER_PACKET: it is there; else as the reader ends. */
+/* Gets the next whole block into the window. READER_PACKET: it is there; else as the reader ends.
+ */
 static enum reader_result block_next(struct pcapng_reader *reader, struct stream *stream,
                                      struct block *out, struct reader_cut *cut)
 {

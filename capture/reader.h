@@ -1,5 +1,5 @@
-/* Readers of the two capture formats: blocks in, packets out. A reader never fails: it ends, and says
- * where and why when that was not the clean end of the file. */
+/* Readers of the two capture formats: blocks in, packets out. A reader never fails: it ends, and
+ * says where and why when that was not the clean end of the file. */
 #ifndef INVCAP_CAPTURE_READER_H
 #define INVCAP_CAPTURE_READER_H
 
@@ -25,7 +25,7 @@ struct pcap_reader {
     bool lengths_swap;  /* before version 2.3: wire length first */
     bool lengths_maybe; /* version 2.3: some wrote it the old way */
     uint32_t header_len;
-    uint32_t tick_ns;   /* 1,000 or 1 */
+    uint32_t tick_ns; /* 1,000 or 1 */
     uint16_t link_type;
     uint32_t snaplen;
     uint64_t frames;
@@ -42,7 +42,7 @@ enum reader_result pcap_reader_next(struct pcap_reader *reader, struct stream *s
 
 /* pcapng (draft-ietf-opsawg-pcapng). */
 struct pcapng_interface {
-    char name[48];
+    char name[64]; /* device names of Windows have 50 */
     uint32_t snaplen;
     uint16_t link_type;
     uint8_t resolution;  /* if_tsresol: negative power of 10, or of 2 with the top bit set */
@@ -59,8 +59,8 @@ struct pcapng_reader {
     bool big;
     uint64_t frames; /* packets and what else Wireshark numbers */
     int64_t last_time_ns;
-    bool timeless;   /* the last packet told no time of its own */
-    char *secrets;   /* TLS key log text */
+    bool timeless; /* the last packet told no time of its own */
+    char *secrets; /* TLS key log text */
     size_t secrets_len, secrets_room;
     char comment[1024]; /* of the sections */
 };

@@ -34,14 +34,15 @@ struct source {
     char *path;
     const char *compression; /* NULL none */
     struct identity identity;
-    bool ended;              /* the stream is closed */
+    bool ended; /* the stream is closed */
     int poll_ms;
     uint64_t live_frames;
     int64_t packets, bytes, captured_bytes;
     int64_t first_ns, last_ns;
 };
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------
+ */
 
 static struct source *source_new(const char *path, uint32_t id, struct error *error)
 {
@@ -146,7 +147,8 @@ static const char *open_remedy(int number)
     return "check the file and the disk";
 }
 
-/* Opens a file; a folder of captures may need more descriptors than the soft limit of the process. */
+/* Opens a file; a folder of captures may need more descriptors than the soft limit of the process.
+ */
 static int open_path(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -220,8 +222,7 @@ struct source *source_open_live_with(const struct live_options *options, uint32_
 struct source *source_open_live(const char *interface, const char *filter, uint32_t source_id,
                                 struct error *error)
 {
-    struct live_options options = {
-        .interface = interface, .filter = filter, .promiscuous = true};
+    struct live_options options = {.interface = interface, .filter = filter, .promiscuous = true};
     return source_open_live_with(&options, source_id, error);
 }
 
@@ -260,7 +261,8 @@ void source_close(struct source *source)
     free(source);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------
+ */
 
 static enum source_result source_read_live(struct source *source, struct packet *out,
                                            struct error *error)
@@ -325,7 +327,8 @@ enum source_result source_next(struct source *source, struct packet *out, struct
     return SOURCE_IDLE;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------- */
+/* ---- telling
+ * ------------------------------------------------------------------------------------- */
 
 /* A short list of words with commas; what does not fit is left out. */
 struct list {

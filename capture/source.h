@@ -37,9 +37,9 @@ enum source_result {
 
 struct source;
 
-/* One file (pcap, pcapng; gzip, zstd, xz, bzip2, lz4), or "-" for standard input. source_id stamps the
- * packets. NULL when it cannot be opened or is no capture: the error names file, position, remedy.
- * What a pipe holds is first looked at by source_next. */
+/* One file (pcap, pcapng; gzip, zstd, xz, bzip2, lz4), or "-" for standard input. source_id stamps
+ * the packets. NULL when it cannot be opened or is no capture: the error names file, position,
+ * remedy. What a pipe holds is first looked at by source_next. */
 struct source *source_open_file(const char *path, uint32_t source_id, struct error *error);
 /* The same over bytes that stay borrowed until source_close; for tests and fuzzing. */
 struct source *source_open_memory(const void *bytes, size_t len, uint32_t source_id,
@@ -66,28 +66,29 @@ bool source_set_filter(struct source *source, const char *filter, struct error *
 void source_set_poll(struct source *source, int milliseconds);
 bool source_is_live(const struct source *source);
 enum source_result source_next(struct source *source, struct packet *out, struct error *error);
-/* Fills *out with what is known so far (counts, formats, digests, cut); strings interned in strings.
- * Counts are of the packets handed out; first_ns and last_ns the earliest and the latest time. */
+/* Fills *out with what is known so far (counts, formats, digests, cut); strings interned in
+ * strings. Counts are of the packets handed out; first_ns and last_ns the earliest and the latest
+ * time. */
 void source_describe(struct source *source, struct intern *strings, struct source_record *out);
-/* NSS key log text of decryption secrets blocks seen so far; NULL when none. Borrowed until the next
- * source_next. */
+/* NSS key log text of decryption secrets blocks seen so far; NULL when none. Borrowed until the
+ * next source_next. */
 const char *source_secrets(const struct source *source, size_t *len);
 /* Name of a pcapng or live interface; "" when it has none. Borrowed until the next source_next. */
 const char *source_interface_name(const struct source *source, uint16_t interface_id);
 void source_close(struct source *source);
 
-/* Expands folders (with the folders inside, but nothing whose name begins with a dot) to the capture
- * files in them, sorted by name; what is no folder is passed on, missing or not. A folder without
- * captures is an error. The list is freed with source_paths_free. */
+/* Expands folders (with the folders inside, but nothing whose name begins with a dot) to the
+ * capture files in them, sorted by name; what is no folder is passed on, missing or not. A folder
+ * without captures is an error. The list is freed with source_paths_free. */
 bool source_paths_expand(char *const *paths, size_t count, char ***out, size_t *out_count,
                          struct error *error);
 void source_paths_free(char **paths, size_t count);
 
 struct merger;
 
-/* Takes over the sources (closed by merger_close), also when it fails; NULL when memory is out. Ties go
- * to the lower source id. Sources whose packets run backwards are passed on as they are. A live source
- * that is quiet holds nobody back; standard input does, until it ends. */
+/* Takes over the sources (closed by merger_close), also when it fails; NULL when memory is out.
+ * Ties go to the lower source id. Sources whose packets run backwards are passed on as they are. A
+ * live source that is quiet holds nobody back; standard input does, until it ends. */
 struct merger *merger_new(struct source **sources, size_t count);
 /* A source that fails ends, and its error is given once; call again for the others. */
 enum source_result merger_next(struct merger *merger, struct packet *out, struct error *error);

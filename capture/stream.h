@@ -23,8 +23,8 @@
 struct intake {
     uint8_t *pending; /* owned; bytes read before the compression was known */
     size_t pending_at, pending_len;
-    int fd;           /* -1: memory */
-    bool waits;       /* a pipe, socket or terminal: poll before reading */
+    int fd;     /* -1: memory */
+    bool waits; /* a pipe, socket or terminal: poll before reading */
     int poll_ms;
     const uint8_t *memory; /* borrowed */
     size_t memory_left;
@@ -62,7 +62,7 @@ struct stream {
     enum stream_end end;            /* what follows the window */
     int error;                      /* errno of STREAM_FAILED */
     struct intake intake;
-    const struct decoder *decoder;  /* NULL: as it is */
+    const struct decoder *decoder; /* NULL: as it is */
     void *decoder_self;
 };
 

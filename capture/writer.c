@@ -27,7 +27,8 @@ struct capture_writer {
     int error; /* errno of the first failed write */
 };
 
-/* ---- pieces of a block --------------------------------------------------------------------------- */
+/* ---- pieces of a block
+ * --------------------------------------------------------------------------- */
 
 static void put_bytes(struct capture_writer *writer, const void *bytes, size_t len)
 {
@@ -86,7 +87,8 @@ static void put_option(struct capture_writer *writer, uint16_t code, const void 
     put_padded(writer, value, len);
 }
 
-/* ---- opening -------------------------------------------------------------------------------------- */
+/* ---- opening
+ * -------------------------------------------------------------------------------------- */
 
 static void put_section(struct capture_writer *writer, const char *comment)
 {
@@ -164,7 +166,8 @@ struct capture_writer *writer_open(const char *path, const char *comment, struct
     return writer;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing
+ * -------------------------------------------------------------------------------------- */
 
 bool writer_interface(struct capture_writer *writer, uint16_t link_type, uint32_t snaplen,
                       const char *name, uint32_t *out)
@@ -215,7 +218,8 @@ uint64_t writer_bytes(const struct capture_writer *writer)
     return writer->bytes;
 }
 
-/* ---- closing -------------------------------------------------------------------------------------- */
+/* ---- closing
+ * -------------------------------------------------------------------------------------- */
 
 static void writer_free(struct capture_writer *writer)
 {

@@ -1,5 +1,5 @@
-/* Any bytes as a capture file: pcap, pcapng, compressed. Every byte of every packet is looked at, the
- * rules that hold for all packets are checked. */
+/* Any bytes as a capture file: pcap, pcapng, compressed. Every byte of every packet is looked at,
+ * the rules that hold for all packets are checked. */
 #include "capture/source.h"
 #include "core/limits.h"
 

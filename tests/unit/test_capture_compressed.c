@@ -48,8 +48,7 @@ static void pack_gzip(const uint8_t *bytes, size_t len, struct packed *out)
 
 static void pack_zstd(const uint8_t *bytes, size_t len, struct packed *out)
 {
-    size_t got =
-        ZSTD_compress(out->bytes + out->len, sizeof out->bytes - out->len, bytes, len, 3);
+    size_t got = ZSTD_compress(out->bytes + out->len, sizeof out->bytes - out->len, bytes, len, 3);
     assert_false(ZSTD_isError(got));
     out->len += got;
 }
@@ -59,8 +58,8 @@ static void pack_xz(const uint8_t *bytes, size_t len, struct packed *out)
     struct archive *archive = archive_write_new();
     archive_write_add_filter_xz(archive);
     archive_write_set_format_raw(archive);
-    assert_int_equal(
-        archive_write_open_memory(archive, out->bytes, sizeof out->bytes, &out->len), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_memory(archive, out->bytes, sizeof out->bytes, &out->len),
+                     ARCHIVE_OK);
     struct archive_entry *entry = archive_entry_new();
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_write_header(archive, entry);

@@ -25,7 +25,8 @@ struct reading {
     struct error error;
 };
 
-/* Reads all of exactly len bytes; a copy of its own, so that the sanitizer sees every step too far. */
+/* Reads all of exactly len bytes; a copy of its own, so that the sanitizer sees every step too far.
+ */
 static struct reading read_all(const uint8_t *bytes, size_t len)
 {
     struct reading reading = {0};
@@ -265,7 +266,8 @@ static void test_every_byte_changed(void **state)
     }
 }
 
-/* ---- no captures ------------------------------------------------------------------------------- */
+/* ---- no captures -------------------------------------------------------------------------------
+ */
 
 static void assert_refused(const void *bytes, size_t len, const char *word)
 {
@@ -311,14 +313,10 @@ static void test_no_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pcap_cut_everywhere),
-        cmocka_unit_test(test_pcapng_cut_everywhere),
-        cmocka_unit_test(test_packet_too_long),
-        cmocka_unit_test(test_damaged_blocks),
-        cmocka_unit_test(test_damaged_sections),
-        cmocka_unit_test(test_every_byte_changed),
-        cmocka_unit_test(test_no_captures),
-        cmocka_unit_test(test_no_files),
+        cmocka_unit_test(test_pcap_cut_everywhere), cmocka_unit_test(test_pcapng_cut_everywhere),
+        cmocka_unit_test(test_packet_too_long),     cmocka_unit_test(test_damaged_blocks),
+        cmocka_unit_test(test_damaged_sections),    cmocka_unit_test(test_every_byte_changed),
+        cmocka_unit_test(test_no_captures),         cmocka_unit_test(test_no_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* pcap and pcapng as they should be: both byte orders, resolutions, interfaces, statistics. Expected
- * values follow from the bytes by the format's own text (draft-ietf-opsawg-pcap, -pcapng). */
+/* pcap and pcapng as they should be: both byte orders, resolutions, interfaces, statistics.
+ * Expected values follow from the bytes by the format's own text (draft-ietf-opsawg-pcap, -pcapng).
+ */
 #include "capture/source.h"
 #include "tests/unit/test_capture_build.h"
 
@@ -251,15 +252,15 @@ static void test_pcapng_resolutions(void **state)
         {0, 0, 17, 17000000000},
         {3, 0, 1500, 1500000000},
         {9, 0, 1700000000123456789, 1700000000123456789},
-        {12, 0, 1700000000123456789, 1700000000123456},      /* 10^-12 s */
-        {0x80 | 10, 0, 1024 * 5 + 512, 5500000000},          /* 2^-10 s */
+        {12, 0, 1700000000123456789, 1700000000123456}, /* 10^-12 s */
+        {0x80 | 10, 0, 1024 * 5 + 512, 5500000000},     /* 2^-10 s */
         {0x80 | 32, 0, 0x6553f10080000000, 1700000000500000000},
         {0x80 | 63, 0, 0x8000000000000000, 1000000000},
-        {0xff, 0, UINT64_MAX, 0},                            /* 2^-127 s */
-        {0x7f, 0, UINT64_MAX, 0},                            /* 10^-127 s */
+        {0xff, 0, UINT64_MAX, 0}, /* 2^-127 s */
+        {0x7f, 0, UINT64_MAX, 0}, /* 10^-127 s */
         {6, 1700000000, 250000, 1700000000250000000},
         {6, -10, 20000001, 10000001000},
-        {0, 0, UINT64_MAX, INT64_MAX / 2},                   /* clamped */
+        {0, 0, UINT64_MAX, INT64_MAX / 2}, /* clamped */
         {9, INT64_MIN, 1, -(INT64_MAX / 2)},
         {9, INT64_MAX, UINT64_MAX, INT64_MAX / 2},
     };

@@ -108,12 +108,14 @@ static void test_merge_one_and_none(void **state)
     merger_close(merger);
 }
 
-/* ---- filters -------------------------------------------------------------------------------------- */
+/* ---- filters
+ * -------------------------------------------------------------------------------------- */
 
 /* IPv4 with UDP from port 53 or 54, behind Ethernet or behind nothing. */
 static void build_udp(struct build *b, bool ethernet, unsigned port)
 {
-    static const uint8_t ip[20] = {0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
+    static const uint8_t ip[20] = {0x45, 0, 0,  28, 0, 0, 0,  0, 64, 17,
+                                   0,    0, 10, 0,  0, 1, 10, 0, 0,  2};
     if (ethernet) {
         build_fill(b, 2, 12);
         build_u8(b, 8);
@@ -168,7 +170,8 @@ static void test_filter(void **state)
     source_close(source);
 }
 
-/* ---- standard input ------------------------------------------------------------------------------- */
+/* ---- standard input
+ * ------------------------------------------------------------------------------- */
 
 /* Puts a pipe in the place of standard input and returns its writing end. */
 static int feed_stdin(void)
@@ -311,14 +314,10 @@ static void test_merge_waits_for_stdin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_merge_order),
-        cmocka_unit_test(test_merge_many),
-        cmocka_unit_test(test_merge_one_and_none),
-        cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_stdin_as_it_comes),
-        cmocka_unit_test(test_stdin_compressed),
-        cmocka_unit_test(test_stdin_of_no_capture),
-        cmocka_unit_test(test_merge_waits_for_stdin),
+        cmocka_unit_test(test_merge_order),         cmocka_unit_test(test_merge_many),
+        cmocka_unit_test(test_merge_one_and_none),  cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_stdin_as_it_comes),   cmocka_unit_test(test_stdin_compressed),
+        cmocka_unit_test(test_stdin_of_no_capture), cmocka_unit_test(test_merge_waits_for_stdin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

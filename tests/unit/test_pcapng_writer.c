@@ -84,7 +84,8 @@ static void write_bytes(const char *path, const void *bytes, size_t len)
     assert_int_equal(fclose(file), 0);
 }
 
-/* ---- the writer ----------------------------------------------------------------------------------- */
+/* ---- the writer
+ * ----------------------------------------------------------------------------------- */
 
 static const uint8_t payload[300] = {1, 2, 3, [299] = 9};
 
@@ -187,7 +188,8 @@ static void test_full_disk_is_told(void **state)
     assert_non_null(strstr(error.text, "/dev/full"));
 }
 
-/* ---- fetching ------------------------------------------------------------------------------------- */
+/* ---- fetching
+ * ------------------------------------------------------------------------------------- */
 
 struct taken {
     uint64_t frames[8];
@@ -258,7 +260,8 @@ static void test_fetch(void **state)
     intern_free(strings);
 }
 
-/* ---- folders -------------------------------------------------------------------------------------- */
+/* ---- folders
+ * -------------------------------------------------------------------------------------- */
 
 static void test_folders(void **state)
 {
@@ -266,7 +269,8 @@ static void test_folders(void **state)
     static struct build b;
     b = (struct build){0};
     build_pcap(&b, 0xa1b2c3d4, 1);
-    static const char *const files[] = {"b.dmp", "a.pcap10", "a.pcap2", "sub/c.pcap", ".sub/d.pcap"};
+    static const char *const files[] = {"b.dmp", "a.pcap10", "a.pcap2", "sub/c.pcap",
+                                        ".sub/d.pcap"};
     assert_int_equal(mkdir(place_path(place, "sub"), 0700), 0);
     assert_int_equal(mkdir(place_path(place, ".sub"), 0700), 0);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
@@ -279,7 +283,7 @@ static void test_folders(void **state)
 
     char last[] = "z.pcap", first[] = "-";
     char *paths[] = {first, place->folder, last};
-    static const char *const expected[] = {"a.pcap10",   "a.pcap2",    "b.dmp",
+    static const char *const expected[] = {"a.pcap10",  "a.pcap2",    "b.dmp",
                                            "e.pcap.gz", "empty.pcap", "sub/c.pcap"};
     char **out;
     size_t count;
@@ -299,7 +303,8 @@ static void test_folders(void **state)
     assert_non_null(strstr(error.text, "no capture file"));
 }
 
-/* ---- interfaces ----------------------------------------------------------------------------------- */
+/* ---- interfaces
+ * ----------------------------------------------------------------------------------- */
 
 static void test_no_interface(void **state)
 {
@@ -318,12 +323,9 @@ static void test_no_interface(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_written_is_read),
-        TEST(test_writer_leaves_nothing_behind),
-        TEST(test_full_disk_is_told),
-        TEST(test_fetch),
-        TEST(test_folders),
-        TEST(test_no_interface),
+        TEST(test_written_is_read),   TEST(test_writer_leaves_nothing_behind),
+        TEST(test_full_disk_is_told), TEST(test_fetch),
+        TEST(test_folders),           TEST(test_no_interface),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
