@@ -53,7 +53,7 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .certificate_empty = r->client_certificate_empty,
         .close_notify_client = r->close_notify_client,
         .close_notify_server = r->close_notify_server,
-        .plaintext_client = r->plaintext_client,
+        .plaintext_client = r->plaintext_client && r->client_hello_ns < 0, /* SSL 2.0 is no text */
         .plaintext_server = r->plaintext_server,
         .has_client_app = r->client_app_records > 0,
         .has_server_app = r->server_app_records > 0,

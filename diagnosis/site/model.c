@@ -97,9 +97,12 @@ struct site_host *site_find_host(const struct site *site, const struct address *
     return site->host_slots == 0 ? NULL : *host_slot(site->hosts, site->host_slots, address);
 }
 
+/* Lower ones are set on purpose (BGP, traceroute): they do not tell the distance. */
+#define TTL_LEAST 5
+
 static void note_ttl(struct site_host *host, uint8_t ttl)
 {
-    if (ttl != 0)
+    if (ttl >= TTL_LEAST)
         host->ttls[ttl / 64] |= 1ULL << (ttl % 64);
 }
 

@@ -43,6 +43,7 @@ struct site_service {
     uint32_t established;
     uint32_t two_sided;
     uint64_t asked_packets;        /* of all clients */
+    uint64_t silent_syns;          /* that got no packet back */
     int64_t last_ns;
     int64_t leg_min_ns;            /* smallest round trip between tap and server, -1 unknown */
     int64_t client_leg_min_ns;     /* between tap and clients */

@@ -113,6 +113,8 @@ static void note_service(struct site_service *service, const struct site_flow *f
         service->client_leg_min_ns = client;
     service->established += facts_is_established(f);
     service->two_sided += facts_is_two_sided(f);
+    if (facts_is_unanswered_syn(f))
+        service->silent_syns += f->tcp->syn_count;
     service->asked_packets += f->packets[SIDE_CLIENT];
     if (f->last_ns > service->last_ns)
         service->last_ns = f->last_ns;

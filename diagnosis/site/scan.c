@@ -9,7 +9,7 @@
 #define SCAN_WINDOW_NS (60 * FACTS_SECOND)
 /* "Mostly unanswered or refused". */
 #define SCAN_VAIN_SHARE 0.7
-/* A scanner does not insist: clients behind a silent firewall send their SYN again and again. */
+/* Clients of the web behind a silent firewall meet many hosts, too; but they insist. */
 #define SCAN_SYNS_MAX 2
 
 /* An attempt as scanners make them: no byte of data. */
@@ -20,19 +20,27 @@ static bool is_attempt(const struct site_flow *flow)
            !facts_is_midstream(f) && !facts_has(f, FLOW_FACT_UNSEEN_PEER);
 }
 
-/* Unanswered, refused, or torn down before it was open; without insisting. */
-static bool is_vain(const struct site_flow *flow)
-{
-    return !facts_is_established(&flow->f) &&
-           (flow->f.tcp->syn_count <= SCAN_SYNS_MAX || flow->f.tcp->rst_to_syn);
-}
-
 struct scan {
     bool (*same)(const struct site_flow *, const struct site_flow *); /* one suspect */
     uint32_t (*target)(const struct site_flow *);  /* what is counted: port or host */
     int (*order)(const void *, const void *);      /* by suspect, then time */
     bool of_ports;
 };
+
+static bool is_web_port(uint16_t port)
+{
+    return port == 80 || port == 443 || port == 8080 || port == 8443;
+}
+
+/* Unanswered, refused, or torn down before it was open. */
+static bool is_vain(const struct scan *scan, const struct site_flow *flow)
+{
+    const struct flow_tcp_record *t = flow->f.tcp;
+    if (facts_is_established(&flow->f))
+        return false;
+    bool insists = t->syn_count > SCAN_SYNS_MAX && !t->rst_to_syn;
+    return scan->of_ports || !insists || !is_web_port(flow->f.port[SIDE_SERVER]);
+}
 
 static bool same_pair(const struct site_flow *a, const struct site_flow *b)
 {
@@ -85,10 +93,10 @@ static size_t count_targets(const struct scan *scan, struct flow_range range, ui
 {
     size_t start = 0, distinct = 0, vain = 0, best = 0;
     for (size_t i = 0; i < range.count; i++) {
-        vain += is_vain(range.flows[i]);
+        vain += is_vain(scan, range.flows[i]);
         distinct += seen[scan->target(range.flows[i])]++ == 0;
         while (range.flows[i]->f.first_ns - range.flows[start]->f.first_ns > SCAN_WINDOW_NS) {
-            vain -= is_vain(range.flows[start]);
+            vain -= is_vain(scan, range.flows[start]);
             distinct -= --seen[scan->target(range.flows[start])] == 0;
             start++;
         }

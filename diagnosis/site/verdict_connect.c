@@ -250,9 +250,9 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
         return RULING_UNKNOWN;
     int64_t waited = f->tcp->syn_last_ns >= 0 ? f->tcp->syn_last_ns - f->first_ns : 0;
     bool open = site_has_open_before(flow, f->last_ns);
-    if (open && f->tcp->syn_count >= BACKLOG_SYNS && is_next_to_server(flow)) {
+    if (open && flow->service->silent_syns >= BACKLOG_SYNS && is_next_to_server(flow)) {
         *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
-        out->confidence = 70;
+        out->confidence = site_has_stuck_before(flow, f->last_ns) ? 85 : 70;
         claim_add_number(out, "attempts", f->tcp->syn_count);
         claim_add_number(out, "synacks", 0);
         claim_add_ms(out, "waited_ms", waited);

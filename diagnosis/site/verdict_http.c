@@ -38,7 +38,8 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
     const struct http_record *request = last_request(flow);
     (void)judge;
-    bool served = facts_has(f, FLOW_FACT_ANSWERED) && server->last_payload_ns >= 0;
+    bool served = server->last_payload_ns >= 0 &&
+                  (request != NULL ? flow->request_count > 1 : facts_has(f, FLOW_FACT_ANSWERED));
     int64_t asked = client->last_payload_ns, end = facts_end_ns(f, SIDE_SERVER);
     if (request != NULL && request->response_ns < 0 && request->request_ns > 0)
         asked = request->request_ns;
@@ -60,6 +61,21 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
 
 /* ---- half an answer --------------------------------------------------------------------------------------- */
 
+/* Bytes came back, but not even their header was whole. */
+static bool has_begun(const struct site_flow *flow, const struct http_record *request)
+{
+    return request != NULL && request->response_ns < 0 && request->request_end_ns >= 0 &&
+           flow->f.tcp->side[SIDE_SERVER].last_payload_ns >= request->request_end_ns;
+}
+
+/* The last bytes of the answer were never acknowledged nor sent again: the recording of this
+ * connection ended, not the connection. */
+static bool recording_ended(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    return server->unacked_bytes > 0 && server->tail_retransmissions == 0;
+}
+
 enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
                               struct claim *out)
 {
@@ -67,7 +83,7 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
     const struct http_record *request = last_request(flow);
     bool record = request != NULL && request->truncated;
-    if (!record && !facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
+    if (!record && !facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE) && !has_begun(flow, request))
         return RULING_PASS;
     int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
     int64_t since = server->last_payload_ns >= 0 ? server->last_payload_ns : f->last_ns;
@@ -79,7 +95,7 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
         if (client_end - since < FACTS_PATIENCE_NS)
             return RULING_OK; /* it had enough */
     }
-    if (reader_stuck)
+    if (reader_stuck || (!by_server && recording_ended(f)))
         return RULING_UNKNOWN;
     if (!by_server && client_end < 0 && !judge_absence_holds(judge, flow, since))
         return RULING_OK; /* still on its way when the capture ended */
@@ -115,9 +131,11 @@ static bool is_unanswered(const struct site_flow *flow, int64_t *since_ns)
         client->unacked_bytes > 0 || client->last_payload_ns < 0)
         return false;
     *since_ns = client->last_payload_ns;
+    /* Once answered, what a TLS client says last may need no answer (HTTP/2, WebSocket). */
     if (request == NULL)
-        return f->tls != NULL && f->tls->established && !f->tls->close_notify_client;
-    if (request->request_end_ns < 0 || request->response_ns >= 0)
+        return f->tls != NULL && f->tls->established && !f->tls->close_notify_client &&
+               !facts_has(f, FLOW_FACT_ANSWERED);
+    if (request->request_end_ns < 0 || request->response_ns >= 0 || has_begun(flow, request))
         return false;
     *since_ns = request->request_end_ns;
     return true;
@@ -144,9 +162,7 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
     if (is_long_poll(judge, flow, request, end - since))
         return RULING_OK;
     *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
-    out->confidence = request != NULL                       ? 90
-                      : facts_has(f, FLOW_FACT_ANSWERED) ? 60
-                                                          : 70;
+    out->confidence = request != NULL ? 90 : 70;
     out->weight = (double)(end - since);
     claim_add_ms(out, "waited_ms", end - since);
     claim_add_text(out, "endpoint", endpoint_text(judge, request));

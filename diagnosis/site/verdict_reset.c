@@ -113,15 +113,31 @@ enum ruling verdict_reset_injected(struct judge *judge, const struct site_flow *
 
 /* ---- the server's ---------------------------------------------------------------------------------------- */
 
-/* The client had finished: what the server still sent or refused did not matter to it. */
-static bool client_was_done(const struct flow_facts *f)
+static bool is_clear_http(const struct site_flow *flow)
 {
+    return flow->request_count > 0 && flow->f.tls == NULL;
+}
+
+/* The client had finished: what the server still sent or refused did not matter to it. Only an HTTP
+ * client may close its half and still wait (RFC 9112 9.6). */
+static bool client_was_done(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     int64_t rst = f->tcp->side[SIDE_SERVER].rst_ns;
     if (f->tls != NULL && f->tls->close_notify_client)
         return true;
     bool left = client->fin_ns >= 0 && client->fin_ns <= rst;
-    return left && (!facts_is_dialogue(f) || !facts_has(f, FLOW_FACT_REQUEST_OPEN));
+    return left && !(is_clear_http(flow) && facts_has(f, FLOW_FACT_REQUEST_OPEN));
+}
+
+/* Protocols that nobody here reads may end with a word of the client's ("QUIT") that meets a closed
+ * socket: then the server had said goodbye, or its reset comes from no socket at all (without ACK). */
+static bool may_be_goodbye(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    return !facts_is_dialogue(f) && f->payload[SIDE_SERVER] > 0 &&
+           (server->fin_ns >= 0 || !server->rst_with_ack);
 }
 
 enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *flow,
@@ -132,7 +148,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     bool known;
     (void)judge;
-    if (server->rst_ns < 0 || client_was_done(f) ||
+    if (server->rst_ns < 0 || client_was_done(flow) ||
         (client->rst_ns >= 0 && client->rst_ns < server->rst_ns))
         return RULING_PASS;
     bool owed = facts_has(f, FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE) ||
@@ -141,6 +157,8 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
                    server->rst_ns - f->tcp->established_ns < USELESS_NS;
     if (!owed && !useless)
         return RULING_PASS;
+    if (may_be_goodbye(f))
+        return RULING_UNKNOWN;
     bool fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
     int signs = verdict_reset_signs(flow, SIDE_SERVER).count;
     int64_t waited = client->last_payload_ns >= 0 ? server->rst_ns - client->last_payload_ns : 0;

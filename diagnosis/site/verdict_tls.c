@@ -324,9 +324,36 @@ static void close_by_fin(const struct site_flow *flow, struct claim *out)
     out->confidence = known && fits ? 80 : fits ? 60 : 45;
 }
 
-/* The client itself let go of it before the server could have answered in earnest. */
-static enum ruling client_left(const struct site_flow *flow, struct claim *out)
+/* Browsers open more connections than they need and drop the rest in mid-handshake: the same name was
+ * reached by the same client at that time. */
+#define SPARE_NS (10 * FACTS_SECOND)
+#define SPARE_NEIGHBORS 256
+
+static bool was_spare(const struct judge *judge, const struct site_flow *flow)
 {
+    const struct tls_facts *t = flow->f.tls;
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t at = range_find_time(range, flow->f.first_ns - SPARE_NS);
+    for (size_t seen = 0; at < range.count && seen < SPARE_NEIGHBORS; at++, seen++) {
+        const struct site_flow *twin = range.flows[at];
+        if (twin->f.first_ns > flow->f.first_ns + SPARE_NS)
+            return false;
+        const struct tls_facts *other_tls = twin->f.tls;
+        if (other_tls == NULL || !other_tls->established)
+            continue;
+        if (t->sni != NULL ? other_tls->sni != NULL && strcmp(t->sni, other_tls->sni) == 0
+                           : twin->service == flow->service)
+            return true;
+    }
+    return false;
+}
+
+/* The client itself let go of it before the server could have answered in earnest. */
+static enum ruling client_left(const struct judge *judge, const struct site_flow *flow,
+                               struct claim *out)
+{
+    if (was_spare(judge, flow))
+        return RULING_UNSOLICITED;
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
     out->culprit = CULPRIT_CLIENT;
     out->confidence = 60;
@@ -340,14 +367,13 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
                                  struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
-    (void)judge;
     if (!facts_hello_unanswered(f))
         return RULING_PASS;
     int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
     if (server_end < 0 && client_end < 0)
         return RULING_PASS;
     if (server_end < 0 || (client_end >= 0 && client_end < server_end))
-        return client_left(flow, out);
+        return client_left(judge, flow, out);
     bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
     uint16_t refused = flow->service->refused_offer;
     if (refused != 0 && f->tls->version_offered != 0 && f->tls->version_offered <= refused)
@@ -416,6 +442,8 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
     bool by_client =
         t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
+    if (by_client && !t->alert_inferred && was_spare(judge, flow))
+        return RULING_UNSOLICITED;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
     out->confidence = t->alert_inferred ? 70 : 65;
     claim_add_text(out, "step", step_word(t->alert_inferred ? t->alert_step : t->step));
