@@ -16,6 +16,8 @@
 /* The clock is asked for progress and for live duration only every so many packets. */
 #define PACKETS_PER_CLOCK 4096u
 #define PROGRESS_NS 300000000LL
+/* Pauses that teach the idle timers of a path. */
+#define NOTABLE_IDLE_NS 5000000000LL
 
 struct pipeline {
     const struct pipeline_options *options;
@@ -42,21 +44,25 @@ static int64_t wall_ns(void)
     return (int64_t)now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* The ladder is kept for flows that failed or show something a finding may rest on. A plain RST at the
- * end is not such a thing: half of all healthy HTTPS connections end so. */
-static bool keeps_events(const struct flow_bundle *bundle)
+/* Whether more happened than a reset behind a complete answer: half of all healthy HTTPS connections end
+ * so, and neither their TCP details nor their ladder would ever be looked at. */
+static bool is_notable(const struct flow_bundle *bundle)
 {
     const struct flow_record *flow = bundle->flow;
-    if (flow->outcome != OUTCOME_OK)
-        return true;
-    if (bundle->tls != NULL && bundle->tls->alert > 0)
+    if (flow->outcome != OUTCOME_OK || (bundle->tls != NULL && bundle->tls->alert > 0))
         return true;
     if (bundle->tcp == NULL)
         return false;
+    for (int s = 0; s < 2; s++) {
+        const struct tcp_side_facts *side = &bundle->tcp->side[s];
+        if (side->zero_windows > 0 || side->reordered_segments > 0 || side->wire_gap_bytes > 0 ||
+            side->tail_retransmissions > 0 || side->data_after_rst)
+            return true;
+    }
     return flow->client_retransmissions + flow->server_retransmissions + flow->syn_retransmissions +
                    flow->synack_retransmissions > 0 ||
-           flow->capture_lost_bytes > 0 || bundle->tcp->side[SIDE_CLIENT].zero_windows > 0 ||
-           bundle->tcp->side[SIDE_SERVER].zero_windows > 0;
+           flow->capture_lost_bytes > 0 || bundle->tcp->longest_idle_ns >= NOTABLE_IDLE_NS ||
+           bundle->tcp->synack_conflict || bundle->tcp->challenge_ack;
 }
 
 /* Everything the engine finds goes through the flow diagnosis into the store and the site. */
@@ -66,8 +72,10 @@ static void put_record(void *self, enum record_kind kind, const void *record)
     if (kind == RECORD_FLOW) {
         struct flow_bundle bundle = *(const struct flow_bundle *)record;
         flow_diagnose(p->profile, &bundle);
-        if (!keeps_events(&bundle))
+        if (!is_notable(&bundle)) {
             bundle.event_count = 0;
+            bundle.tcp = NULL;
+        }
         sink_put(&p->store_sink, kind, &bundle);
         if (!site_add(p->site, kind, &bundle))
             p->out_of_memory = true;
