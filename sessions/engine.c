@@ -194,6 +194,8 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
         engine_app_fin(e, flow, side, v.fin_offset);
     if (v.closed)
         flow_table_set_class(e->table, flow, CLASS_CLOSED, e->now_ns);
+    else if (v.closing && flow->class != CLASS_CLOSED)
+        flow_table_set_class(e->table, flow, CLASS_CLOSING, e->now_ns);
     else if (flow->class == CLASS_SYN && flow->tcp->dir[0].endpoint != ENDPOINT_SYN_SENT)
         flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
 }
@@ -247,6 +249,11 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
         on_datagram(e, flow, side, p, l);
 }
 
+static bool is_closed(const struct flow *flow)
+{
+    return flow->class == CLASS_CLOSED || flow->class == CLASS_CLOSING;
+}
+
 static void sweep(struct engine *e)
 {
     struct flow *flow;
@@ -254,7 +261,7 @@ static void sweep(struct engine *e)
         return;
     e->last_sweep_ns = e->now_ns;
     while ((flow = flow_table_expired(e->table, e->now_ns)) != NULL)
-        engine_flow_finish(e, flow, flow->class == CLASS_CLOSED ? END_CLOSED : END_TIMEOUT);
+        engine_flow_finish(e, flow, is_closed(flow) ? END_CLOSED : END_TIMEOUT);
 }
 
 static bool has_flow(const struct layers *l)
@@ -285,7 +292,7 @@ void engine_finish(struct engine *e)
     size_t count = 0;
     struct flow **all = flow_table_all(e->table, &count);
     for (size_t i = 0; all != NULL && i < count; i++)
-        engine_flow_finish(e, all[i], all[i]->class == CLASS_CLOSED ? END_CLOSED : END_CAPTURE);
+        engine_flow_finish(e, all[i], is_closed(all[i]) ? END_CLOSED : END_CAPTURE);
     free(all);
     neighbors_finish(e->neighbors, e->options.capture_id, &e->options.sink);
 }

@@ -59,7 +59,8 @@ static uint64_t memory_in_use(const struct engine *e)
     return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
            e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
            e->tls_records.in_use * e->tls_records.size + v->small.in_use * v->small.size +
-           v->middle.in_use * v->middle.size + v->full.in_use * v->full.size + e->stream_memory;
+           v->middle.in_use * v->middle.size +
+           v->large.in_use * v->large.size + v->full.in_use * v->full.size + e->stream_memory;
 }
 
 static void make_room(struct engine *e)

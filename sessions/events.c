@@ -6,6 +6,7 @@ void events_init(struct event_pools *pools, uint64_t *account)
 {
     pool_init(&pools->small, EVENTS_SMALL * sizeof(struct flow_event), 1024, account);
     pool_init(&pools->middle, EVENTS_MIDDLE * sizeof(struct flow_event), 256, account);
+    pool_init(&pools->large, EVENTS_LARGE * sizeof(struct flow_event), 128, account);
     pool_init(&pools->full, FLOW_EVENTS_MAX * sizeof(struct flow_event), 64, account);
 }
 
@@ -13,6 +14,7 @@ void events_free(struct event_pools *pools)
 {
     pool_free(&pools->small);
     pool_free(&pools->middle);
+    pool_free(&pools->large);
     pool_free(&pools->full);
 }
 
@@ -20,14 +22,16 @@ static struct pool *pool_of(struct event_pools *pools, uint32_t capacity)
 {
     return capacity == EVENTS_SMALL    ? &pools->small
            : capacity == EVENTS_MIDDLE ? &pools->middle
+           : capacity == EVENTS_LARGE  ? &pools->large
                                        : &pools->full;
 }
 
 static bool grow(struct event_pools *pools, struct event_list *list)
 {
-    uint32_t capacity = list->capacity == 0              ? EVENTS_SMALL
-                        : list->capacity == EVENTS_SMALL ? EVENTS_MIDDLE
-                                                         : FLOW_EVENTS_MAX;
+    uint32_t capacity = list->capacity == 0               ? EVENTS_SMALL
+                        : list->capacity == EVENTS_SMALL  ? EVENTS_MIDDLE
+                        : list->capacity == EVENTS_MIDDLE ? EVENTS_LARGE
+                                                          : FLOW_EVENTS_MAX;
     struct flow_event *at = pool_take(pool_of(pools, capacity));
     if (at == NULL)
         return false;

@@ -8,15 +8,16 @@
 
 #define EVENTS_SMALL 4
 #define EVENTS_MIDDLE 16
+#define EVENTS_LARGE 32
 
 struct event_list {
-    struct flow_event *at; /* NULL, or EVENTS_SMALL, EVENTS_MIDDLE or FLOW_EVENTS_MAX of them */
+    struct flow_event *at; /* NULL, or one of the capacities above, FLOW_EVENTS_MAX at most */
     uint32_t total;        /* ever added */
     uint32_t capacity;
 };
 
 struct event_pools {
-    struct pool small, middle, full;
+    struct pool small, middle, large, full;
 };
 
 void events_init(struct event_pools *pools, uint64_t *account);

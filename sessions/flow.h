@@ -20,7 +20,9 @@ enum first_bytes {
 };
 
 /* Where a flow waits for its idle time, and in which order memory pressure takes flows. */
-enum flow_class { CLASS_SYN, CLASS_CLOSED, CLASS_DATAGRAM, CLASS_ESTABLISHED, CLASS_COUNT };
+enum flow_class {
+    CLASS_SYN, CLASS_CLOSED, CLASS_CLOSING, CLASS_DATAGRAM, CLASS_ESTABLISHED, CLASS_COUNT
+};
 
 struct flow_side {
     uint64_t packets, bytes;

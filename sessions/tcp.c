@@ -352,7 +352,9 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
     tcp_note_window(tcp, side, packet, layers, out);
     note_established(tcp, side, packet);
     note_sender(tcp, flow, side, packet, layers);
-    out->closed = tcp->dir[0].fin_seen && tcp->dir[1].fin_seen;
+    out->closing = tcp->dir[0].fin_seen && tcp->dir[1].fin_seen;
+    out->closed = out->closing && tcp->dir[0].acked >= tcp->dir[0].fin_end &&
+                  tcp->dir[1].acked >= tcp->dir[1].fin_end;
 }
 
 void tcp_flip(struct tcp_flow *tcp)

@@ -102,7 +102,8 @@ struct tcp_verdict {
     bool has_payload;              /* payload_offset, payload are meant for the stream */
     int64_t payload_offset;
     uint32_t sequence;             /* relative, of the segment, for the event */
-    bool closed;                   /* FIN both ways or RST: the flow may linger shortly */
+    bool closing;                  /* FIN both ways: the last acknowledgment may be missing */
+    bool closed;                   /* both FINs acknowledged, or a RST: it lingers shortly */
     bool gap_decided;              /* a hole of gap_side is lost to the capture: skip to gap_to */
     enum side gap_side;
     int64_t gap_to;
