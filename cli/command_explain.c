@@ -1,5 +1,6 @@
 #include "cli/result.h"
 #include "cli/suggest.h"
+#include "core/json.h"
 
 #include <string.h>
 

@@ -1,4 +1,5 @@
 #include "cli/result.h"
+#include "core/json.h"
 #include "reports/cell.h"
 #include "reports/table.h"
 

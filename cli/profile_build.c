@@ -236,7 +236,7 @@ static bool build_service(struct builder *b, const struct yaml_profile *raw, siz
     out->udp = from->transport == YAML_UDP;
     out->both = from->transport == YAML_BOTH;
     out->expected = (enum profile_protocol)from->expected;
-    out->client_certificate = from->client_certificate;
+    out->client_certificate = from->client_certificate != 0;
     out->slow_response_ns = (int64_t)from->slow_response_ms * NS_PER_MS;
     return build_ports(b, from, out) && build_servers(b, from, out) && build_names(b, from, out);
 }

@@ -3,7 +3,6 @@
 #ifndef INVCAP_CLI_PROFILE_SCHEMA_H
 #define INVCAP_CLI_PROFILE_SCHEMA_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +20,7 @@ struct yaml_service {
     unsigned names_count;
     char **pins;
     unsigned pins_count;
-    bool client_certificate;
+    int client_certificate; /* 0 or 1 */
     uint64_t slow_response_ms;
 };
 

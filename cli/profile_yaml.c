@@ -22,6 +22,8 @@ static const cyaml_strval_t protocols[] = {
     {"any", PROFILE_ANY}, {"tls", PROFILE_TLS}, {"http", PROFILE_HTTP},
     {"grpc", PROFILE_GRPC}, {"ftp", PROFILE_FTP}, {"dns", PROFILE_DNS},
     {"ntp", PROFILE_NTP}, {"udp", PROFILE_UDP}, {"tcp", PROFILE_TCP}};
+/* libcyaml's own truth takes every unknown word for true. */
+static const cyaml_strval_t truths[] = {{"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
 static const cyaml_schema_value_t text_value = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MOST)};
 
@@ -45,8 +47,8 @@ static const cyaml_schema_field_t service_fields[] = {
     OPTIONAL_LIST("servers", struct yaml_service, servers),
     OPTIONAL_LIST("names", struct yaml_service, names),
     OPTIONAL_LIST("pins", struct yaml_service, pins),
-    CYAML_FIELD_BOOL("client_certificate", CYAML_FLAG_OPTIONAL, struct yaml_service,
-                     client_certificate),
+    CYAML_FIELD_ENUM("client_certificate", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
+                     struct yaml_service, client_certificate, truths, CYAML_ARRAY_LEN(truths)),
     CYAML_FIELD_UINT("slow_response_ms", CYAML_FLAG_OPTIONAL, struct yaml_service,
                      slow_response_ms),
     CYAML_FIELD_END};
@@ -134,7 +136,10 @@ static void keep_log(cyaml_log_t level, void *self, const char *format, va_list 
     line[strcspn(line, "\n")] = '\0';
     const char *trace = strstr(line, "in mapping") != NULL ? strstr(line, "in mapping")
                                                            : strstr(line, "in sequence entry");
-    if (complaint->message[0] == '\0') {
+    if (strstr(line, "Backtrace:") != NULL) {
+        return;
+    }
+    if (trace == NULL && complaint->message[0] == '\0') {
         const char *start = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
         (void)snprintf(complaint->message, sizeof(complaint->message), "%s", start);
     } else if (trace != NULL && complaint->trace_count < PROFILE_PATH_MOST) {

@@ -1,3 +1,4 @@
+#include "core/json.h"
 #include "reports/cell.h"
 #include "reports/finding_text.h"
 #include "reports/reports.h"
@@ -45,10 +46,15 @@ static void add_row(struct findings_printer *printer, const struct case_finding 
     table_add(printer->table, view_number(record->count, text));
     snprintf(text, sizeof(text), "%lld %%", (long long)record->confidence);
     table_add(printer->table, text);
-    table_add(printer->table, text_get(record->state == FINDING_WITHDRAWN
-                                           ? TEXT_REPORT_WITHDRAWN
-                                           : culprit_text((enum culprit)record->culprit),
-                                       view->language));
+    snprintf(text, sizeof(text), "%s%s%s",
+             record->confidence < CONFIDENCE_POSSIBLE ? text_get(TEXT_POSSIBLE, view->language) : "",
+             record->confidence < CONFIDENCE_POSSIBLE ? text_get(TEXT_REPORT_COLON, view->language)
+                                                      : "",
+             text_get(record->state == FINDING_WITHDRAWN
+                          ? TEXT_REPORT_WITHDRAWN
+                          : culprit_text((enum culprit)record->culprit),
+                      view->language));
+    table_add(printer->table, text);
     table_add(printer->table, finding_path(finding, text));
     table_add(printer->table,
               finding_sentence(&words, case_info(finding)->title, view->language, text));

@@ -1,3 +1,4 @@
+#include "core/json.h"
 #include "reports/finding_text.h"
 #include "reports/reports.h"
 

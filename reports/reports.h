@@ -2,9 +2,10 @@
 #ifndef INVCAP_REPORTS_REPORTS_H
 #define INVCAP_REPORTS_REPORTS_H
 
-#include "core/json.h"
 #include "reports/case.h"
 #include "reports/view.h"
+
+struct json;
 
 /* The first screen: quality, what was seen, verdicts, the worst findings, where the database is. */
 void report_text(const struct view *view, const struct report_case *loaded);

@@ -178,7 +178,7 @@ char *view_duration(int64_t ns, enum language language, char out[VIEW_TIME_SIZE]
     return out;
 }
 
-/* "+08:00" becomes "<+08:00>-08:00": POSIX counts westwards. */
+/* "+08:00" becomes "<+0800>-08:00": POSIX counts westwards. */
 static bool set_offset(const char *zone)
 {
     char posix[32];
@@ -187,7 +187,7 @@ static bool set_offset(const char *zone)
     if (sscanf(zone + 1, "%2u:%2u%c", &hours, &minutes, &tail) != 2 || hours > 14 || minutes > 59) {
         return false;
     }
-    snprintf(posix, sizeof(posix), "<%c%02u:%02u>%c%02u:%02u", zone[0], hours, minutes,
+    snprintf(posix, sizeof(posix), "<%c%02u%02u>%c%02u:%02u", zone[0], hours, minutes,
              zone[0] == '+' ? '-' : '+', hours, minutes);
     setenv("TZ", posix, 1);
     return true;
