@@ -220,11 +220,12 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
     bool answers = site_server_answers(judge->site, flow, flow->f.first_ns - FACTS_SECOND,
                                        flow->f.last_ns + 10 * FACTS_SECOND);
     bool two_way = judge->site->two_sided.best != NULL;
+    bool was_there = site_has_open_before(flow, flow->f.first_ns);
     if (answers) {
         out->rivals = judge_rivals(judge, host_seen);
         out->confidence = 90;
     } else if (two_way) {
-        out->rivals = judge_rivals(judge, tap_works);
+        out->rivals = judge_rivals(judge, was_there ? host_seen : tap_works);
         out->confidence = 80;
     } else {
         out->confidence = 65; /* nothing shows that this tap sees answers at all */

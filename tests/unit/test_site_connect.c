@@ -1,0 +1,448 @@
+/* Verdicts before TCP is open, their look-alikes, and what nobody waits for. */
+#include "test_site_help.h"
+
+#define CLIENT "10.0.0.1"
+#define SERVER "10.0.0.2"
+
+static void refused_where_the_ttl_fits(void **state)
+{
+    struct scene *s = *state;
+    scene_healthy(s, CLIENT, 1000, SERVER, 80, 1);
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 2);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 59);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 2, FINDING_CONN_REFUSED, CULPRIT_SERVER);
+    assert_int_equal(s->verdicts[2].stage, STAGE_SYN);
+    assert_true(found->record.confidence >= 90);
+    assert_true(finding_value(found, "reply_ms")->number == 10.0);
+    assert_int_equal(found->record.severity, SEVERITY_HIGH);
+}
+
+static void refused_without_anything_to_compare(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 2);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 59);
+    scene_judge(s);
+    assert_true(expect_verdict(s, 1, FINDING_CONN_REFUSED, CULPRIT_SERVER)->record.confidence < 80);
+}
+
+static void rejected_where_the_ttl_is_foreign(void **state)
+{
+    struct scene *s = *state;
+    scene_healthy(s, CLIENT, 1000, SERVER, 80, 1); /* 60 */
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 2);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 63);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 2, FINDING_CONN_REJECTED_BY_MIDDLEBOX, CULPRIT_MIDDLEBOX);
+    assert_true(finding_value(found, "expected_ttl")->number == 60);
+}
+
+static void low_ttls_of_routing_protocols_tell_nothing(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *bgp = scene_healthy(s, CLIENT, 1000, SERVER, 179, 1);
+    bgp->flow.server_ttl = 1;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 179, 2);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 64);
+    scene_judge(s);
+    expect_verdict(s, 2, FINDING_CONN_REFUSED, CULPRIT_SERVER);
+}
+
+static void icmp_of_a_router_and_of_the_host(void **state)
+{
+    struct scene *s = *state;
+    scene_icmp(s, scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 1, 1), "10.0.0.254", 3, 13);
+    scene_icmp(s, scene_silent_syn(s, CLIENT, 1001, SERVER, 444, 1, 1), SERVER, 3, 10);
+    scene_icmp(s, scene_silent_syn(s, CLIENT, 1002, SERVER, 445, 1, 1), "10.0.0.254", 3, 1);
+    scene_icmp(s, scene_silent_syn(s, CLIENT, 1003, SERVER, 446, 1, 1), "10.0.0.254", 3, 3);
+    scene_icmp(s, scene_silent_syn(s, CLIENT, 1004, SERVER, 447, 1, 1), "10.0.0.254", 11, 0);
+    scene_judge(s);
+    const enum finding_code codes[] = {FINDING_CONN_ICMP_PROHIBITED, FINDING_CONN_ICMP_PROHIBITED,
+                                       FINDING_CONN_ICMP_UNREACHABLE,
+                                       FINDING_CONN_ICMP_UNREACHABLE, FINDING_PATH_LOOP};
+    const uint16_t ports[] = {443, 444, 445, 446, 447};
+    const enum culprit culprits[] = {CULPRIT_MIDDLEBOX, CULPRIT_SERVER, CULPRIT_NETWORK,
+                                     CULPRIT_MIDDLEBOX, CULPRIT_NETWORK};
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(s->verdicts[1 + i].verdict, codes[i] + 1);
+        for (size_t j = 0; j < s->finding_count; j++) {
+            const struct finding_record *r = &s->findings[j].record;
+            if (r->server_port == ports[i])
+                assert_int_equal(r->culprit, culprits[i]);
+        }
+    }
+    assert_string_equal(finding_value(scene_find(s, FINDING_CONN_ICMP_PROHIBITED), "router")->text,
+                        "10.0.0.254");
+}
+
+static void icmp_over_ipv6(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, "2001:db8::1", 1000, "2001:db8::2", 443, 1, 1);
+    scene_icmp(s, f, "2001:db8::fe", 1, 1);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_CONN_ICMP_PROHIBITED, CULPRIT_MIDDLEBOX);
+    assert_string_equal(finding_value(found, "icmp")->text, "ICMPv6 1/1");
+}
+
+static void forged_icmp_is_ignored(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 1, 4);
+    scene_icmp(s, f, "10.0.0.254", 3, 13)->sequence_fits = false;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+}
+
+static void icmp_about_a_connection_that_works(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1000, SERVER, 443, 1);
+    scene_icmp(s, f, "10.0.0.254", 3, 1)->quotes_syn = false;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    expect_quiet(s);
+}
+
+static void traceroute_is_no_loop(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 1, 1);
+    f->flow.client_ttl = 3;
+    f->tcp.side[0].ttl_min = f->tcp.side[0].ttl_max = 3;
+    scene_icmp(s, f, "10.0.0.254", 11, 0);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+}
+
+static void loop_seen_by_its_own_packets(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 1, 1);
+    f->flow.facts |= FLOW_FACT_LOOPED | FLOW_FACT_DUPLICATES;
+    s->capture.routed_packets = 60;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_PATH_LOOP, CULPRIT_NETWORK);
+}
+
+static void silent_syn(void **state)
+{
+    struct scene *s = *state;
+    scene_healthy(s, "10.0.0.7", 1000, SERVER, 80, 2);
+    scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 1, 4);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 2, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    assert_true(finding_value(found, "waited_ms")->number == 7000.0);
+    assert_true(finding_value(found, "attempts")->number == 4);
+    assert_int_equal(found->record.confidence, 90);
+    assert_null(strstr(found->record.rivals, "host-down")); /* it answers on port 80 */
+}
+
+static void silent_syn_in_a_capture_without_answers(void **state)
+{
+    struct scene *s = *state;
+    s->flow_count = 0; /* no background: nothing shows that the tap sees answers */
+    scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 1, 4);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 0, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    assert_true(found->record.confidence < 80);
+    assert_non_null(strstr(found->record.rivals, "capture-one-way"));
+}
+
+static void syn_at_the_end_accuses_nobody(void **state)
+{
+    struct scene *s = *state;
+    scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 98.5, 2);
+    scene_silent_syn(s, CLIENT, 1002, SERVER, 8444, 99, 1);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_outcome(s, 2, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+}
+
+static void single_syn_needs_the_absence_rule(void **state)
+{
+    struct scene *s = *state;
+    scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 10, 1);
+    scene_judge(s);
+    assert_true(
+        expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX)->record.confidence < 70);
+    s->flows[0].flow.last_ns = START_NS + 11 * SECOND; /* the tap falls silent */
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+}
+
+static void synack_lost(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 10, 4);
+    f->tcp.synack_count = 4;
+    f->tcp.synack_first_ns = f->flow.first_ns + 10 * MS;
+    f->tcp.synack_last_ns = f->tcp.syn_last_ns + 10 * MS;
+    flow_touch(f, SIDE_SERVER, f->tcp.synack_last_ns);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_CONN_SYNACK_LOST, CULPRIT_MIDDLEBOX);
+    assert_true(finding_value(found, "syns")->number == 4);
+    assert_int_equal(s->verdicts[1].stage, STAGE_SYNACK);
+}
+
+static void half_open_is_no_failure(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 10);
+    f->tcp.synack_count = 6;
+    f->tcp.synack_first_ns = f->flow.first_ns + 10 * MS;
+    f->tcp.synack_last_ns = f->flow.first_ns + 31 * SECOND;
+    f->flow.synack_retransmissions = 5;
+    flow_touch(f, SIDE_SERVER, f->tcp.synack_last_ns);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_HALF_OPEN);
+    assert_non_null(found);
+    assert_false(found->record.is_primary);
+    assert_non_null(found->record.reason);
+}
+
+static void accept_queue_full(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 10);
+    flow_establish(f);
+    flow_send(f, SIDE_CLIENT, 0.02, 300);
+    f->tcp.synack_count = 4;
+    f->tcp.synack_last_ns = f->flow.first_ns + 7 * SECOND;
+    f->tcp.side[0].unacked_bytes = 300;
+    f->tcp.side[0].tail_retransmissions = 5;
+    f->tcp.side[0].tail_first_ns = f->flow.first_ns + 20 * MS;
+    flow_touch(f, SIDE_SERVER, f->tcp.synack_last_ns);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_SERVER);
+}
+
+static void accept_queue_seen_beside_the_server(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *open = scene_flow_add(s, CLIENT, 1000, SERVER, 8443, 5);
+    flow_establish(open);
+    open->flow.connect_rtt_server_ns = open->flow.rtt_min_server_ns = MS / 20;
+    open->flow.connect_rtt_client_ns = 12 * MS;
+    scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 10, 4);
+    scene_judge(s);
+    expect_verdict(s, 2, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_SERVER);
+    /* the same from far away is a rival only */
+    s->flows[1].flow.connect_rtt_server_ns = s->flows[1].flow.rtt_min_server_ns = 12 * MS;
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 2, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    assert_non_null(strstr(found->record.rivals, "accept-queue-full"));
+}
+
+static void health_checks_are_nobodys(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 10);
+    flow_establish(f);
+    flow_rst(f, SIDE_CLIENT, 0.02, 64);
+    f = scene_flow_add(s, CLIENT, 1002, SERVER, 8443, 11);
+    f->tcp.synack_count = 1;
+    f->tcp.synack_first_ns = f->tcp.synack_last_ns = f->flow.first_ns + 10 * MS;
+    flow_touch(f, SIDE_SERVER, f->tcp.synack_last_ns);
+    flow_rst(f, SIDE_CLIENT, 0.011, 64);
+    f = scene_flow_add(s, CLIENT, 1003, SERVER, 8443, 12);
+    flow_establish(f);
+    flow_fin(f, SIDE_CLIENT, 0.02);
+    flow_fin(f, SIDE_SERVER, 0.03);
+    scene_judge(s);
+    for (size_t i = 1; i <= 3; i++)
+        expect_outcome(s, i, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+}
+
+static void lost_race_is_nobodys(void **state)
+{
+    struct scene *s = *state;
+    scene_silent_syn(s, CLIENT, 1001, "2001:db8::2", 443, 10, 1);
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1002, SERVER, 443, 10.25);
+    f->tcp.established_ns = f->flow.first_ns + 11 * MS;
+    f->has_tcp = true;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+    /* one that goes on asking is no race */
+    s->flows[1].tcp.syn_count = 4;
+    s->flows[1].flow.client_packets = 4;
+    s->flows[1].tcp.side[0].last_ns = s->flows[1].flow.last_ns = s->flows[1].tcp.syn_last_ns =
+        s->flows[1].flow.first_ns + 7 * SECOND;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+}
+
+static void refused_backend_is_no_race(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, "10.0.0.3", 443, 10);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 60);
+    scene_healthy(s, CLIENT, 1002, SERVER, 443, 10.02);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_REFUSED, CULPRIT_SERVER);
+}
+
+static void slow_connect(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1001, SERVER, 443, 10);
+    f->has_tcp = true;
+    f->tcp.syn_count = 2;
+    f->flow.syn_retransmissions = 1;
+    f->tcp.established_ns = f->flow.first_ns + 1011 * MS;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_SLOW_CONNECT);
+    assert_non_null(found);
+    assert_true(finding_value(found, "connect_ms")->number == 1011.0);
+}
+
+static void udp_without_answer(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 54321, 10);
+    f->flow.protocol = 17;
+    f->flow.client_packets = 4;
+    f->flow.last_ns += 6 * SECOND;
+    f->has_tcp = false;
+    f = scene_flow_add(s, CLIENT, 1002, SERVER, 9999, 10); /* nobody watches that port */
+    f->flow.protocol = 17;
+    f->flow.client_packets = 4;
+    f->flow.last_ns += 6 * SECOND;
+    f->has_tcp = false;
+    f = scene_flow_add(s, CLIENT, 5353, "224.0.0.251", 5353, 10);
+    f->flow.protocol = 17;
+    f->has_tcp = false;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+    expect_outcome(s, 2, OUTCOME_UNKNOWN);
+    expect_outcome(s, 3, OUTCOME_OK);
+}
+
+static struct arp_record *arp_request(struct scene *s, const char *target, int64_t requests)
+{
+    struct arp_record *r = &s->arp[s->arp_count++];
+    *r = (struct arp_record){.capture_id = 1, .source_id = 1, .first_frame = 1, .last_frame = 9,
+                             .first_ns = START_NS + SECOND, .last_ns = START_NS + 20 * SECOND,
+                             .is_request = true, .mac = "00:16:3e:00:00:01", .vlan = -1,
+                             .requests = requests, .requester_frames = 10};
+    assert_true(address_from_text(target, &r->ip));
+    assert_true(address_from_text(CLIENT, &r->requester_ip));
+    return r;
+}
+
+static void arp_unresolved(void **state)
+{
+    struct scene *s = *state;
+    arp_request(s, "10.0.0.77", 5);
+    scene_silent_syn(s, CLIENT, 1001, "10.0.0.77", 443, 5, 4);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_NET_ARP_UNRESOLVED, CULPRIT_NETWORK);
+    assert_int_equal(s->verdicts[1].stage, STAGE_ARP);
+    assert_string_equal(finding_value(found, "target")->text, "10.0.0.77");
+}
+
+static void arp_look_alikes(void **state)
+{
+    struct scene *s = *state;
+    arp_request(s, "10.0.0.71", 5)->replies = 1;
+    arp_request(s, "10.0.0.72", 5)->target_seen = true;
+    arp_request(s, "10.0.0.73", 2);
+    arp_request(s, "10.0.0.74", 5)->requester_frames = 0;
+    struct arp_record *probe = arp_request(s, "10.0.0.75", 5);
+    memset(&probe->requester_ip, 0, sizeof probe->requester_ip);
+    scene_judge(s);
+    expect_quiet(s);
+    s->arp_count = 0;
+    for (int i = 0; i < 6; i++) {
+        char target[16];
+        snprintf(target, sizeof target, "10.0.1.%d", i + 1);
+        arp_request(s, target, 5);
+    }
+    scene_judge(s); /* a sweep */
+    expect_quiet(s);
+}
+
+static struct arp_record *arp_claim(struct scene *s, const char *mac, double first, double last)
+{
+    struct arp_record *r = &s->arp[s->arp_count++];
+    *r = (struct arp_record){.capture_id = 1, .source_id = 1, .first_frame = 1, .last_frame = 9,
+                             .first_ns = START_NS + (int64_t)(first * (double)SECOND),
+                             .last_ns = START_NS + (int64_t)(last * (double)SECOND),
+                             .vlan = -1, .claims = 3, .frames = 5};
+    snprintf(r->mac, sizeof r->mac, "%s", mac);
+    assert_true(address_from_text("10.0.0.50", &r->ip));
+    r->last_frame_ns = r->last_ns;
+    return r;
+}
+
+static void address_conflict_failover_and_move(void **state)
+{
+    struct scene *s = *state;
+    arp_claim(s, "00:16:3e:00:00:01", 1, 50);
+    arp_claim(s, "00:16:3e:00:00:02", 10, 60);
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_NET_IP_CONFLICT);
+    assert_non_null(found);
+    assert_string_equal(finding_value(found, "mac_b")->text, "00:16:3e:00:00:02");
+    s->arp[1].first_ns = START_NS + 51 * SECOND;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_NET_IP_CONFLICT));
+    assert_non_null(scene_find(s, FINDING_NET_ADDRESS_MOVED));
+    s->arp[1].first_ns = START_NS + 10 * SECOND;
+    snprintf(s->arp[1].mac, sizeof s->arp[1].mac, "00:00:5e:00:01:07");
+    scene_judge(s);
+    expect_quiet(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(refused_where_the_ttl_fits),
+        SCENE_TEST(refused_without_anything_to_compare),
+        SCENE_TEST(rejected_where_the_ttl_is_foreign),
+        SCENE_TEST(low_ttls_of_routing_protocols_tell_nothing),
+        SCENE_TEST(icmp_of_a_router_and_of_the_host),
+        SCENE_TEST(icmp_over_ipv6),
+        SCENE_TEST(forged_icmp_is_ignored),
+        SCENE_TEST(icmp_about_a_connection_that_works),
+        SCENE_TEST(traceroute_is_no_loop),
+        SCENE_TEST(loop_seen_by_its_own_packets),
+        SCENE_TEST(silent_syn),
+        SCENE_TEST(silent_syn_in_a_capture_without_answers),
+        SCENE_TEST(syn_at_the_end_accuses_nobody),
+        SCENE_TEST(single_syn_needs_the_absence_rule),
+        SCENE_TEST(synack_lost),
+        SCENE_TEST(half_open_is_no_failure),
+        SCENE_TEST(accept_queue_full),
+        SCENE_TEST(accept_queue_seen_beside_the_server),
+        SCENE_TEST(health_checks_are_nobodys),
+        SCENE_TEST(lost_race_is_nobodys),
+        SCENE_TEST(refused_backend_is_no_race),
+        SCENE_TEST(slow_connect),
+        SCENE_TEST(udp_without_answer),
+        SCENE_TEST(arp_unresolved),
+        SCENE_TEST(arp_look_alikes),
+        SCENE_TEST(address_conflict_failover_and_move),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,471 @@
+/* Verdicts of TLS handshakes, what was negotiated, and certificates. */
+#include "test_site_help.h"
+
+#define CLIENT "10.0.0.1"
+#define SERVER "10.0.0.2"
+#define DAY (86400LL * SECOND)
+
+static struct scene_flow *hello(struct scene *s, uint16_t port, double at)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, port, SERVER, 443, at);
+    flow_establish(f);
+    flow_tls(f, 0.02);
+    f->tcp.side[1].last_ns = f->flow.first_ns + 30 * MS; /* the acknowledgment */
+    return f;
+}
+
+static struct scene_flow *done(struct scene *s, uint16_t port, double at)
+{
+    struct scene_flow *f = hello(s, port, at);
+    flow_tls_done(f, 0.05);
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    flow_fin(f, SIDE_SERVER, 0.11);
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    return f;
+}
+
+static void alerts_have_their_verdicts(void **state)
+{
+    static const struct {
+        int16_t alert;
+        enum side by;
+        bool after_hello;
+        enum finding_code code;
+        enum culprit culprit;
+    } rows[] = {
+        {70, SIDE_SERVER, false, FINDING_TLS_VERSION_MISMATCH, CULPRIT_UNKNOWN},
+        {40, SIDE_SERVER, false, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_UNKNOWN},
+        {71, SIDE_SERVER, false, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_UNKNOWN},
+        {48, SIDE_CLIENT, true, FINDING_TLS_UNKNOWN_CA, CULPRIT_CLIENT},
+        {42, SIDE_CLIENT, true, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_SERVER},
+        {45, SIDE_CLIENT, true, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_SERVER},
+        {46, SIDE_CLIENT, true, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_SERVER},
+        {112, SIDE_SERVER, false, FINDING_TLS_UNRECOGNIZED_NAME, CULPRIT_CLIENT},
+        {80, SIDE_SERVER, false, FINDING_TLS_ALERT, CULPRIT_SERVER},
+        {40, SIDE_SERVER, true, FINDING_TLS_ALERT, CULPRIT_UNKNOWN},
+        {50, SIDE_CLIENT, true, FINDING_TLS_ALERT, CULPRIT_UNKNOWN},
+        {116, SIDE_SERVER, true, FINDING_TLS_CLIENT_CERTIFICATE_MISSING, CULPRIT_CLIENT},
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        s->flow_count = 1;
+        struct scene_flow *f = hello(s, 1000, 10);
+        if (rows[i].after_hello)
+            flow_server_hello(f, 0.04);
+        flow_alert(f, rows[i].alert, rows[i].by, 0.06);
+        scene_judge(s);
+        expect_verdict(s, 1, rows[i].code, rows[i].culprit);
+    }
+}
+
+static void client_certificate_missing_and_refused(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_server_hello(f, 0.04);
+    f->tls.client_certificate_requested = f->tls.client_certificate_empty = true;
+    flow_alert(f, 40, SIDE_SERVER, 0.06);
+    f = hello(s, 1001, 11);
+    flow_server_hello(f, 0.04);
+    f->tls.client_certificate_requested = f->tls.client_certificate_sent = true;
+    flow_alert(f, 48, SIDE_SERVER, 0.06);
+    f = hello(s, 1002, 12);
+    flow_server_hello(f, 0.04);
+    f->tls.version = 0x0304;
+    f->tls.client_certificate_requested = f->tls.client_certificate_sent = true;
+    flow_alert(f, TLS_ALERT_HIDDEN, SIDE_SERVER, 0.06);
+    f->tls.alert_inferred = true;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_CLIENT_CERTIFICATE_MISSING, CULPRIT_CLIENT);
+    expect_verdict(s, 2, FINDING_TLS_CLIENT_CERTIFICATE_REFUSED, CULPRIT_CLIENT);
+    assert_int_equal(s->verdicts[3].verdict, FINDING_TLS_CLIENT_CERTIFICATE_REFUSED + 1);
+}
+
+static void alert_after_a_complete_handshake_is_no_failure(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = done(s, 1000, 10);
+    f->tls.alert = 80;
+    f->tls.alert_by = SIDE_SERVER;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+}
+
+static void the_older_side_is_to_blame(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    f->tls.version_offered = 0x0301;
+    f->tls.versions_offered = "TLS 1.0";
+    flow_alert(f, 70, SIDE_SERVER, 0.06);
+    done(s, 1001, 11);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TLS_VERSION_MISMATCH, CULPRIT_CLIENT);
+    assert_string_equal(finding_value(found, "client_versions")->text, "TLS 1.0");
+    assert_string_equal(finding_value(found, "server_versions")->text, "TLS 1.2");
+    /* and a close without alert by the same server means the same */
+    f = hello(s, 1002, 12);
+    f->tls.version_offered = 0x0301;
+    flow_fin(f, SIDE_SERVER, 0.05);
+    scene_judge(s);
+    assert_int_equal(s->verdicts[3].verdict, FINDING_TLS_VERSION_MISMATCH + 1);
+}
+
+static void offers_that_work_elsewhere_blame_the_server(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_alert(f, 40, SIDE_SERVER, 0.06);
+    f = scene_flow_add(s, CLIENT, 1001, "10.0.0.3", 443, 11);
+    flow_establish(f);
+    flow_tls(f, 0.02);
+    flow_tls_done(f, 0.05);
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_SERVER);
+}
+
+static void hello_dropped_or_unanswered(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    f->tcp.side[0].unacked_bytes = 255;
+    f->tcp.side[0].tail_retransmissions = 4;
+    f->tcp.side[0].tail_first_ns = f->tls.client_hello_ns;
+    f->tcp.side[1].last_ns = f->flow.first_ns + 10 * MS;
+    f->flow.last_ns += 3 * SECOND;
+    f = hello(s, 1001, 11);
+    flow_fin(f, SIDE_CLIENT, 10.02); /* its own close after waiting does not outrank the wait */
+    f = hello(s, 1002, 12);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_CLIENTHELLO_DROPPED, CULPRIT_MIDDLEBOX);
+    const struct scene_finding *found =
+        expect_verdict(s, 2, FINDING_TLS_HANDSHAKE_TIMEOUT, CULPRIT_SERVER);
+    assert_true(finding_value(found, "waited_ms")->maximum == 10000.0);
+    assert_int_equal(s->verdicts[3].verdict, FINDING_TLS_HANDSHAKE_TIMEOUT + 1);
+    assert_int_equal(s->verdicts[3].stage, STAGE_TLS_CH);
+}
+
+static void hello_at_the_end_of_the_capture(void **state)
+{
+    struct scene *s = *state;
+    hello(s, 1000, 98);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+}
+
+static void closed_or_reset_after_the_hello(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_fin(f, SIDE_SERVER, 0.05);
+    f = hello(s, 1001, 11);
+    flow_rst(f, SIDE_SERVER, 0.05, 60);
+    f = hello(s, 1002, 12);
+    flow_rst(f, SIDE_SERVER, 0.05, 120); /* one family: possible, nobody named */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_CLOSED_AFTER_CLIENTHELLO, CULPRIT_SERVER);
+    assert_int_equal(s->verdicts[2].verdict, FINDING_TLS_RESET_AFTER_CLIENTHELLO + 1);
+    assert_int_equal(s->verdicts[3].verdict, FINDING_TLS_RESET_AFTER_CLIENTHELLO + 1);
+    for (size_t i = 0; i < s->finding_count; i++) {
+        const struct finding_record *r = &s->findings[i].record;
+        if (r->flow_id == 3)
+            assert_int_equal(r->culprit, CULPRIT_SERVER);
+        if (r->flow_id == 4) {
+            assert_int_equal(r->culprit, CULPRIT_MIDDLEBOX);
+            assert_true(r->confidence < 50);
+        }
+    }
+}
+
+static void unknown_name_where_others_work(void **state)
+{
+    struct scene *s = *state;
+    done(s, 1000, 9);
+    struct scene_flow *f = hello(s, 1001, 10);
+    f->flow.name = f->tls.sni = "other.example.cn";
+    flow_fin(f, SIDE_SERVER, 0.05);
+    scene_judge(s);
+    expect_verdict(s, 2, FINDING_TLS_UNRECOGNIZED_NAME, CULPRIT_CLIENT);
+}
+
+static void aborted_later(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_server_hello(f, 0.04);
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    f = hello(s, 1001, 11);
+    f->flow.name = f->tls.sni = "b.example.cn";
+    flow_server_hello(f, 0.04);
+    flow_send(f, SIDE_CLIENT, 0.06, 300);
+    flow_rst(f, SIDE_SERVER, 0.1, 60);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TLS_HANDSHAKE_ABORTED, CULPRIT_CLIENT);
+    assert_string_equal(finding_value(found, "closer")->text, "client");
+    assert_int_equal(s->verdicts[2].verdict, FINDING_TLS_HANDSHAKE_ABORTED + 1);
+    assert_int_equal(s->verdicts[1].stage, STAGE_TLS_CERT);
+}
+
+static void a_browsers_spare_connection_is_nobodys(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_server_hello(f, 0.04);
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    done(s, 1001, 10.01);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+}
+
+static void stalled_after_the_key_exchange(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_server_hello(f, 0.04);
+    flow_send(f, SIDE_CLIENT, 0.06, 300);
+    flow_fin(f, SIDE_CLIENT, 20);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_HANDSHAKE_TIMEOUT, CULPRIT_SERVER);
+}
+
+static void plaintext_both_ways(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 443, 10);
+    flow_establish(f);
+    flow_tls(f, 0.02);
+    f->tls.client_hello_ns = -1;
+    f->tls.step = TLS_STEP_NONE;
+    f->tls.plaintext_client = true;
+    flow_alert(f, 10, SIDE_SERVER, 0.05);
+    f = hello(s, 1001, 11);
+    f->tls.plaintext_server = true;
+    flow_send(f, SIDE_SERVER, 0.05, 100);
+    flow_fin(f, SIDE_SERVER, 0.06);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_PLAINTEXT_ON_TLS_PORT, CULPRIT_CLIENT);
+    assert_int_equal(s->verdicts[2].verdict, FINDING_TLS_ON_PLAINTEXT_PORT + 1);
+}
+
+static void plaintext_that_is_answered_is_none(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 443, 10);
+    flow_establish(f);
+    flow_answer(f, scene_request(s, f, "/", 0.02), 200, 0.05);
+    f->has_tls = true;
+    f->tls.plaintext_client = true;
+    f->tls.alert = -1;
+    f->tls.client_hello_ns = f->tls.server_hello_ns = -1;
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    expect_quiet(s);
+}
+
+static void a_gap_of_the_capture_spoils_absence_but_not_alerts(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_fin(f, SIDE_CLIENT, 10.02);
+    f->flow.capture_lost_bytes = 3000;
+    f = hello(s, 1001, 11);
+    flow_alert(f, 70, SIDE_SERVER, 0.06);
+    f->flow.capture_lost_bytes = 3000;
+    s->capture.gaps = 2;
+    s->capture.gap_bytes = 6000;
+    s->capture.acked_segments = 5000;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_verdict(s, 2, FINDING_TLS_VERSION_MISMATCH, CULPRIT_UNKNOWN);
+    assert_non_null(scene_find(s, FINDING_CAPTURE_LOSS));
+}
+
+static void negotiated(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = done(s, 1000, 10);
+    f->tls.version = 0x0301;
+    f->tls.cipher_name = "TLS_RSA_WITH_3DES_EDE_CBC_SHA";
+    f = scene_flow_add(s, CLIENT, 1001, "10.0.0.3", 443, 11);
+    flow_establish(f);
+    flow_tls(f, 0.02);
+    flow_tls_done(f, 0.05);
+    f->tls.version = 0x0101;
+    f->tls.cipher_name = "ECC_SM4_CBC_SM3";
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_TLS_WEAK_VERSION));
+    const struct scene_finding *weak = scene_find(s, FINDING_TLS_WEAK_CIPHER);
+    assert_non_null(weak);
+    assert_int_equal(weak->record.severity, SEVERITY_LOW); /* not yet proven: tier B */
+    size_t static_keys = 0, tlcp = 0;
+    for (size_t i = 0; i < s->finding_count; i++) {
+        static_keys += s->findings[i].record.code == FINDING_TLS_NO_FORWARD_SECRECY + 1;
+        tlcp += s->findings[i].record.code == FINDING_TLS_TLCP + 1;
+    }
+    assert_int_equal(static_keys, 2);
+    assert_int_equal(tlcp, 1);
+    assert_int_equal(scene_find(s, FINDING_TLS_WEAK_VERSION)->record.count, 1); /* TLCP is none */
+}
+
+static void good_suites_are_quiet(void **state)
+{
+    static const struct {
+        uint16_t version;
+        const char *cipher;
+    } rows[] = {{0x0304, "TLS_AES_128_GCM_SHA256"},
+                {0x0303, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+                {0x0303, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"},
+                {0x0304, "TLS_SM4_GCM_SM3"}};
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene_flow *f = done(s, (uint16_t)(1000 + i), 10 + (double)i);
+        f->tls.version = rows[i].version;
+        f->tls.cipher_name = rows[i].cipher;
+    }
+    scene_judge(s);
+    expect_quiet(s);
+}
+
+/* ---- certificates -------------------------------------------------------------------------------------- */
+
+static struct certificate_record *certificate(struct scene *s, int64_t days_left, int64_t lifetime)
+{
+    struct certificate_record *c = &s->certificates[s->certificate_count++];
+    *c = (struct certificate_record){.id = (int64_t)s->certificate_count,
+                                     .subject = "CN=inv.example.cn",
+                                     .issuer = "CN=ca.example.cn",
+                                     .subject_cn = "inv.example.cn",
+                                     .san = "DNS:inv.example.cn",
+                                     .key_type = "RSA",
+                                     .key_bits = 2048,
+                                     .rsa_exponent = 65537,
+                                     .signature = "sha256WithRSAEncryption"};
+    c->not_after_ns = START_NS + days_left * DAY;
+    c->not_before_ns = c->not_after_ns - lifetime * DAY;
+    return c;
+}
+
+static void with_certificate(struct scene_flow *f, int64_t id)
+{
+    f->certificates[f->certificate_count] = (struct tls_certificate_record){
+        f->flow.id, SIDE_SERVER, (int64_t)f->certificate_count, id};
+    f->certificate_count++;
+    f->tls.certificate_count = (uint32_t)f->certificate_count;
+}
+
+static void certificate_dates(void **state)
+{
+    static const struct {
+        int64_t left, lifetime;
+        int code; /* finding, -1 none */
+        enum severity severity;
+    } rows[] = {{-10, 365, FINDING_CERT_EXPIRED, SEVERITY_CRITICAL},
+                {400, 365, FINDING_CERT_NOT_YET_VALID, SEVERITY_HIGH},
+                {2, 365, FINDING_CERT_EXPIRING, SEVERITY_CRITICAL},
+                {5, 365, FINDING_CERT_EXPIRING, SEVERITY_HIGH},
+                {20, 365, FINDING_CERT_EXPIRING, SEVERITY_LOW},
+                {31, 365, -1, SEVERITY_INFO},
+                {20, 30, -1, SEVERITY_INFO}}; /* two thirds of a short life */
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        s->flow_count = 1;
+        s->certificate_count = 0;
+        (void)certificate(s, rows[i].left, rows[i].lifetime);
+        with_certificate(done(s, 1000, 10), 1);
+        scene_judge(s);
+        if (rows[i].code < 0) {
+            expect_quiet(s);
+            continue;
+        }
+        const struct scene_finding *found = scene_find(s, (enum finding_code)rows[i].code);
+        assert_non_null(found);
+        assert_int_equal(found->record.severity, rows[i].severity);
+        assert_int_equal(s->finding_count, 1);
+    }
+}
+
+static void certificate_name_trust_and_strength(void **state)
+{
+    struct scene *s = *state;
+    struct certificate_record *c = certificate(s, 300, 365);
+    c->san = "DNS:*.example.cn,DNS:other.cn";
+    c = certificate(s, 300, 365);
+    c->san = "DNS:www.other.cn";
+    c->self_signed = true;
+    c = certificate(s, 300, 365);
+    c->key_bits = 1024;
+    with_certificate(done(s, 1000, 10), 1);
+    scene_judge(s);
+    expect_quiet(s);
+    with_certificate(done(s, 1001, 11), 2);
+    struct scene_flow *f = done(s, 1002, 12);
+    with_certificate(f, 1);
+    with_certificate(f, 3);
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_CERT_NAME_MISMATCH);
+    assert_non_null(found);
+    assert_string_equal(finding_value(found, "expected_name")->text, "inv.example.cn");
+    assert_non_null(scene_find(s, FINDING_CERT_SELF_SIGNED));
+    assert_non_null(scene_find(s, FINDING_CERT_WEAK));
+    assert_int_equal(scene_find(s, FINDING_CERT_WEAK)->record.flow_id, 4);
+    static const char *const trusted[] = {"ab"};
+    s->profile.trusted_issuers = trusted;
+    s->profile.trusted_issuer_count = 1;
+    snprintf(s->certificates[1].sha256, sizeof s->certificates[1].sha256, "ab");
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CERT_SELF_SIGNED));
+}
+
+static void sha1_roots_are_not_weak_and_long_chains_are_told(void **state)
+{
+    struct scene *s = *state;
+    (void)certificate(s, 300, 365);
+    struct certificate_record *root = certificate(s, 3000, 3650);
+    root->signature = "sha1WithRSAEncryption";
+    root->self_signed = true;
+    struct scene_flow *f = done(s, 1000, 10);
+    with_certificate(f, 1);
+    with_certificate(f, 2);
+    scene_judge(s);
+    expect_quiet(s);
+    for (int i = 0; i < 3; i++)
+        with_certificate(&s->flows[1], 2);
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_CERT_CHAIN_LONG));
+    root->self_signed = false;
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_CERT_WEAK));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(alerts_have_their_verdicts),
+        SCENE_TEST(client_certificate_missing_and_refused),
+        SCENE_TEST(alert_after_a_complete_handshake_is_no_failure),
+        SCENE_TEST(the_older_side_is_to_blame),
+        SCENE_TEST(offers_that_work_elsewhere_blame_the_server),
+        SCENE_TEST(hello_dropped_or_unanswered),
+        SCENE_TEST(hello_at_the_end_of_the_capture),
+        SCENE_TEST(closed_or_reset_after_the_hello),
+        SCENE_TEST(unknown_name_where_others_work),
+        SCENE_TEST(aborted_later),
+        SCENE_TEST(a_browsers_spare_connection_is_nobodys),
+        SCENE_TEST(stalled_after_the_key_exchange),
+        SCENE_TEST(plaintext_both_ways),
+        SCENE_TEST(plaintext_that_is_answered_is_none),
+        SCENE_TEST(a_gap_of_the_capture_spoils_absence_but_not_alerts),
+        SCENE_TEST(negotiated),
+        SCENE_TEST(good_suites_are_quiet),
+        SCENE_TEST(certificate_dates),
+        SCENE_TEST(certificate_name_trust_and_strength),
+        SCENE_TEST(sha1_roots_are_not_weak_and_long_chains_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
