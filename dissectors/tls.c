@@ -360,12 +360,6 @@ static enum feed_result tls_feed(void *self, enum side side, struct cursor *byte
     context->skip = 0;
     if (cur_left(bytes) > 0)
         state->party[tls_role(state, side)].seen = true;
-    if (stream->drop > 0) {
-        uint64_t here = cur_left(bytes) < stream->drop ? cur_left(bytes) : stream->drop;
-        cur_skip(bytes, (size_t)here);
-        context->skip = stream->drop - here;
-        stream->drop = 0;
-    }
     if (stream->resync && cur_left(bytes) > 0 && !find_record(stream, bytes))
         return stream->searched > LIMIT_STREAM_BYTES ? FEED_GIVE_UP : FEED_MORE;
     while (cur_left(bytes) > 0) {
@@ -387,12 +381,11 @@ static bool tls_gap(void *self, enum side side, uint64_t len, struct dissect_con
     struct tls_state *state = self;
     struct tls_stream *stream = &state->stream[side];
     uint64_t rest = stream->shown_size - stream->shown_len;
-    (void)context;
     state->party[tls_role(state, side)].lost = true;
     free_message(stream);
     stream->segments = 0;
     if (stream->shown_size > 0 && len <= rest)
-        stream->drop = rest - len;
+        context->skip = rest - len;
     else
         stream->resync = true;
     stream->shown_size = stream->shown_len = 0;

@@ -27,7 +27,6 @@ struct tls_stream {
     uint32_t records;
     uint32_t shown_size;       /* whole size of the record at the start of the uneaten bytes, 0 unknown */
     uint32_t shown_len;        /* of which so many have been shown */
-    uint64_t drop;             /* bytes of a damaged record still to pass over */
     uint64_t searched;         /* bytes searched for the next record after a gap */
     int64_t segment_frame;     /* last frame that brought bytes of the record being shown */
     uint32_t segments;         /* so many frames */

@@ -68,6 +68,19 @@ static void feed(struct flow *f, enum side side, const uint8_t *bytes, size_t le
     p->len = left;
 }
 
+static void lose(struct flow *f, enum side side, uint64_t len)
+{
+    struct pending *p = &f->side[side];
+    uint64_t harmless = len < p->skip ? len : p->skip;
+    p->skip -= harmless;
+    if (harmless == len || p->done)
+        return;
+    p->len = 0;
+    f->context.skip = 0;
+    p->done = !dissector_tls.gap(f->state, side, len - harmless, &f->context);
+    p->skip = f->context.skip;
+}
+
 static void finish(struct flow *f, const char *name)
 {
     size_t count;
@@ -129,8 +142,7 @@ static void take_line(struct flow *f, char *line, bool bytewise)
     if (line[1] == 'F') {
         dissector_tls.end(f->state, side, DISSECTOR_END_FIN, &f->context);
     } else if (line[1] == 'G') {
-        f->side[side].len = 0;
-        dissector_tls.gap(f->state, side, strtoull(line + 3, NULL, 10), &f->context);
+        lose(f, side, strtoull(line + 3, NULL, 10));
     } else if (line[1] == ' ') {
         uint8_t *bytes = malloc(strlen(line));
         if (bytes == NULL)
