@@ -318,12 +318,34 @@ static void note_sender(struct tcp_flow *tcp, struct flow *flow, enum side side,
         d->facts.dont_fragment = true;
 }
 
+/* RFC 5961 4: the server still holds the 4-tuple and answers the SYN by an ACK that does not fit it; the
+ * client resets that old connection and asks again. Neither says anything about the new one. */
+static bool is_about_old_connection(struct tcp_flow *tcp, enum side side, const struct layers *l)
+{
+    const struct tcp_direction *client = &tcp->dir[SIDE_CLIENT];
+    uint16_t flags = l->tcp.flags;
+    if (tcp->synack_seen || tcp->facts.syn_count == 0 || (flags & TCP_SYN) != 0)
+        return false;
+    if (side == SIDE_CLIENT)
+        return tcp->facts.challenge_ack && (flags & TCP_RST) != 0;
+    bool stale = (flags & (TCP_ACK | TCP_RST | TCP_FIN)) == TCP_ACK && l->payload_len == 0 &&
+                 l->tcp.acknowledgment != client->base + (uint32_t)client->next;
+    if (stale)
+        tcp->facts.challenge_ack = true;
+    return stale;
+}
+
 void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
                  const struct packet *packet, const struct layers *layers, struct tcp_env *env,
                  struct tcp_verdict *out)
 {
     uint16_t flags = layers->tcp.flags;
     *out = (struct tcp_verdict){.event = event_of(flags, layers->payload_len)};
+    if (is_about_old_connection(tcp, side, layers)) {
+        note_history(tcp, side, layers);
+        note_sender(tcp, flow, side, packet, layers);
+        return;
+    }
     note_pause(tcp, side, packet, layers);
     if ((flags & TCP_RST) != 0) {
         pick_up(tcp, side, layers);

@@ -70,15 +70,6 @@ static bool is_duplicate_ack(const struct tcp_direction *own, const struct tcp_d
            (l->tcp.sack_count > 0 || (l->tcp.window == own->window && l->tcp.window != 0));
 }
 
-/* RFC 5961 4: an ACK that does not fit answers the SYN when the server still holds the 4-tuple. */
-static bool is_challenge(const struct tcp_flow *tcp, enum side side, int64_t ack,
-                         const struct layers *l)
-{
-    return side == SIDE_SERVER && !tcp->synack_seen && tcp->facts.syn_count > 0 &&
-           (l->tcp.flags & TCP_SYN) == 0 && l->payload_len == 0 && ack != 1 &&
-           tcp->dir[SIDE_CLIENT].endpoint == ENDPOINT_SYN_SENT;
-}
-
 void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
                   const struct layers *l, struct tcp_env *env, struct tcp_verdict *out)
 {
@@ -86,10 +77,6 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
     if (!peer->base_known)
         return;
     int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
-    if (is_challenge(tcp, side, ack, l)) {
-        tcp->facts.challenge_ack = true;
-        return;
-    }
     if (ack > peer->next + SANE_AHEAD || ack < peer->acked - SANE_AHEAD)
         return;
     if (l->payload_len > 0 || ack > peer->acked)

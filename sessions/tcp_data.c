@@ -288,6 +288,9 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
         out->payload_offset = start;
         return;
     }
+    if (l->payload_len == 0 && !syn && d->seen && start > d->next &&
+        start - d->next < SANE_AHEAD && tcp_add_hole(d, d->next, start, p, l, env))
+        d->next = start; /* its own sequence number tells of bytes that never came by */
     if (l->payload_len > 0) {
         if (tcp->last_payload_side == SIDE_NONE && side == SIDE_SERVER)
             flow->facts |= FLOW_FACT_SERVER_SPOKE_FIRST;

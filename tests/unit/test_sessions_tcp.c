@@ -465,6 +465,43 @@ static void test_snaplen_keeps_sequence(void **state)
     assert_int_not_equal(f->seen.flows[0].facts & FLOW_FACT_SNAPLEN, 0);
 }
 
+/* RFC 5961: a stale connection answers by a challenge ACK, the client resets that one and asks again. */
+static void test_stale_tuple_is_no_reset_of_the_new(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 7, ACK(1, 5000000, 900000)); /* numbers of the old connection */
+    send_at(c, 1, RST(0, 900000));
+    send_at(c, 1000, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 7, (struct segment){1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 0});
+    send_at(c, 5, ACK(0, 1, 1));
+    send_at(c, 1, DATA(0, 1, 1, 100));
+    send_at(c, 7, DATA(1, 1, 101, 100));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 1);
+    assert_true(f->seen.tcp[0].challenge_ack);
+    assert_int_equal(f->seen.flows[0].client_resets, 0);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+    assert_string_equal(f->seen.flows[0].state, "S1");
+    assert_int_equal(f->seen.flows[0].server_payload_bytes, 100);
+}
+
+/* An ACK without payload stands where bytes must have been: a full-size segment that never arrived. */
+static void test_empty_segment_shows_a_hole(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    handshake(c, 13, 1);
+    send_at(c, 1, DATA(0, 1, 1, 517));
+    send_at(c, 13, ACK(1, 1, 518));
+    send_at(c, 5000, FIN(0, 518, 1));
+    send_at(c, 13, ACK(1, 1441, 519));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.tcp[0].side[1].wire_gap_bytes, 1440);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+}
+
 /* One wild time stamp (seconds since 1904, say) must not end the others. */
 static void test_wild_time_ends_nothing(void **state)
 {
@@ -597,6 +634,8 @@ int main(void)
         CASE(test_both_sides_of_a_router_count_once),
         CASE(test_loop_is_seen),
         CASE(test_snaplen_keeps_sequence),
+        CASE(test_stale_tuple_is_no_reset_of_the_new),
+        CASE(test_empty_segment_shows_a_hole),
         CASE(test_wild_time_ends_nothing),
         CASE(test_http_waits_without_the_network),
         CASE(test_http_any_segmentation),
