@@ -57,6 +57,11 @@ static enum outcome settle(const struct site_flow *flow)
     const struct flow_facts *f = &flow->f;
     if (!facts_is_tcp(f))
         return OUTCOME_OK;
+    for (int s = 0; s < 2; s++) { /* bytes that never got through, for a reason no rule names */
+        if (f->tcp->side[s].unacked_bytes > 0 && f->tcp->side[s].tail_retransmissions >= FACTS_TRIES &&
+            facts_end_ns(f, s == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT) < 0)
+            return OUTCOME_UNKNOWN;
+    }
     if (facts_is_established(f))
         return OUTCOME_OK;
     if (facts_is_midstream(f) && (f->payload[0] > 0 || f->payload[1] > 0) &&
