@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""usage: judge.py BINARY CAPTURE...: `judge` from the store says what `read` said, row by row."""
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+TABLES = {
+    "findings": "SELECT * FROM findings ORDER BY id",
+    "finding_values": "SELECT * FROM finding_values ORDER BY finding_id, name",
+    "finding_evidence": "SELECT * FROM finding_evidence ORDER BY finding_id, number",
+    "finding_flows": "SELECT * FROM finding_flows ORDER BY finding_id, flow_id",
+    "flows": "SELECT id, outcome, verdict, stage FROM flows ORDER BY id",
+}
+
+
+def rows(path):
+    db = sqlite3.connect(path)
+    try:
+        return {name: db.execute(sql).fetchall() for name, sql in TABLES.items()}
+    finally:
+        db.close()
+
+
+def check(binary, capture, folder):
+    db = os.path.join(folder, "judge.db")
+    if os.path.exists(db):
+        os.unlink(db)
+    read = subprocess.run([binary, "read", "--db", db, capture], capture_output=True)
+    if read.returncode not in (0, 3):
+        return [f"read: exit {read.returncode}: {read.stderr.decode(errors='replace')[:300]}"]
+    before = rows(db)
+    judge = subprocess.run([binary, "judge", db], capture_output=True)
+    if judge.returncode not in (0, 3):
+        return [f"judge: exit {judge.returncode}: {judge.stderr.decode(errors='replace')[:300]}"]
+    after = rows(db)
+    problems = []
+    for name in TABLES:
+        lost = [r for r in before[name] if r not in after[name]]
+        new = [r for r in after[name] if r not in before[name]]
+        if lost or new:
+            problems.append(f"{name}: read said {lost[:2]}, judge says {new[:2]}")
+    return problems
+
+
+def main():
+    binary, captures = sys.argv[1], sys.argv[2:]
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for capture in captures:
+            problems = check(binary, capture, folder)
+            passed += not problems
+            failed += bool(problems)
+            for problem in problems:
+                print(f"{os.path.basename(capture)}: {problem}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())
