@@ -2,16 +2,19 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define FIRST_SLOTS 1024u
-#define FNV_OFFSET 1469598103934665603ULL
-#define FNV_PRIME 1099511628211ULL
+#define HASH_ODD 0xff51afd7ed558ccdULL
 
 struct site *site_new(const struct profile *profile)
 {
     struct site *site = calloc(1, sizeof *site);
-    if (site != NULL)
-        site->profile = profile;
+    if (site == NULL)
+        return NULL;
+    site->profile = profile;
+    if (getrandom(&site->secret, sizeof site->secret, 0) != (ssize_t)sizeof site->secret)
+        site->secret = (uint64_t)(uintptr_t)site;
     return site;
 }
 
@@ -43,18 +46,25 @@ void site_free(struct site *site)
 
 /* ---- hosts ------------------------------------------------------------------------------------ */
 
-static uint64_t hash_address(const struct address *a)
+static uint64_t mix(uint64_t word)
 {
-    uint64_t hash = FNV_OFFSET ^ a->family;
-    for (size_t i = 0; i < sizeof a->bytes; i++)
-        hash = (hash ^ a->bytes[i]) * FNV_PRIME;
-    return hash ^ (hash >> 29);
+    word = (word ^ (word >> 33)) * HASH_ODD;
+    return word ^ (word >> 29);
 }
 
-static struct site_host **host_slot(struct site_host **slots, size_t slot_count,
+/* The secret keeps crafted addresses from piling up in one place. Nothing shown depends on it. */
+static uint64_t hash_address(uint64_t secret, const struct address *a)
+{
+    uint64_t high, low;
+    memcpy(&high, a->bytes, sizeof high);
+    memcpy(&low, a->bytes + sizeof high, sizeof low);
+    return mix(mix(high ^ secret) ^ low ^ a->family);
+}
+
+static struct site_host **host_slot(uint64_t secret, struct site_host **slots, size_t slot_count,
                                     const struct address *address)
 {
-    size_t at = (size_t)hash_address(address) & (slot_count - 1);
+    size_t at = (size_t)hash_address(secret, address) & (slot_count - 1);
     while (slots[at] != NULL && !address_equal(&slots[at]->address, address))
         at = (at + 1) & (slot_count - 1);
     return &slots[at];
@@ -68,7 +78,7 @@ static bool grow_hosts(struct site *site)
         return false;
     for (size_t i = 0; i < site->host_slots; i++) {
         if (site->hosts[i] != NULL)
-            *host_slot(slots, count, &site->hosts[i]->address) = site->hosts[i];
+            *host_slot(site->secret, slots, count, &site->hosts[i]->address) = site->hosts[i];
     }
     free(site->hosts);
     site->hosts = slots;
@@ -80,7 +90,7 @@ static struct site_host *take_host(struct site *site, const struct address *addr
 {
     if (site->host_count * 2 >= site->host_slots && !grow_hosts(site))
         return NULL;
-    struct site_host **slot = host_slot(site->hosts, site->host_slots, address);
+    struct site_host **slot = host_slot(site->secret, site->hosts, site->host_slots, address);
     if (*slot != NULL)
         return *slot;
     struct site_host *host = arena_take(&site->arena, sizeof *host);
@@ -94,7 +104,7 @@ static struct site_host *take_host(struct site *site, const struct address *addr
 
 struct site_host *site_find_host(const struct site *site, const struct address *address)
 {
-    return site->host_slots == 0 ? NULL : *host_slot(site->hosts, site->host_slots, address);
+    return site->host_slots == 0 ? NULL : *host_slot(site->secret, site->hosts, site->host_slots, address);
 }
 
 /* Lower ones are set on purpose (BGP, traceroute): they do not tell the distance. */

@@ -94,6 +94,7 @@ struct site {
     size_t pair_count;
     struct activity two_sided;     /* of all flows */
     struct site_host **hosts;      /* hash table */
+    uint64_t secret;               /* of its hash */
     size_t host_count, host_slots;
     const struct http_record **requests;
     size_t request_count, request_capacity;
