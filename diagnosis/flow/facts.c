@@ -3,9 +3,11 @@
 #include <string.h>
 
 #define NO_SIDE                                                                                    \
-    {.tail_first_ns = RECORD_NONE_NS, .tail_last_ns = RECORD_NONE_NS, .last_ns = RECORD_NONE_NS,   \
-     .last_payload_ns = RECORD_NONE_NS, .fin_ns = RECORD_NONE_NS, .rst_ns = RECORD_NONE_NS,        \
-     .rst_delay_ns = RECORD_NONE_NS, .window_scale = -1}
+    {                                                                                              \
+        .tail_first_ns = RECORD_NONE_NS, .tail_last_ns = RECORD_NONE_NS,                           \
+        .last_ns = RECORD_NONE_NS, .last_payload_ns = RECORD_NONE_NS, .fin_ns = RECORD_NONE_NS,    \
+        .rst_ns = RECORD_NONE_NS, .rst_delay_ns = RECORD_NONE_NS, .window_scale = -1               \
+    }
 
 static const struct flow_tcp_record nothing_happened = {
     .syn_last_ns = RECORD_NONE_NS,
@@ -53,9 +55,10 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .certificate_empty = r->client_certificate_empty,
         .close_notify_client = r->close_notify_client,
         .close_notify_server = r->close_notify_server,
-        .plaintext_client = r->plaintext_client && r->client_hello_ns < 0, /* SSL 2.0 is no text */
-        .plaintext_server = r->plaintext_server,
-        .has_client_app = r->client_app_records > 0,
+        .plaintext_client =
+            r->plaintext_client && r->client_hello_ns<0, /* SSL 2.0 is no text */
+                                                      .plaintext_server = r->plaintext_server,
+                                                      .has_client_app = r->client_app_records> 0,
         .has_server_app = r->server_app_records > 0,
     };
 }
@@ -154,8 +157,10 @@ bool facts_is_probe(const struct flow_facts *f)
 
 int64_t facts_rtt(const struct flow_facts *f)
 {
-    int64_t server = f->rtt_ns[SIDE_SERVER] >= 0 ? f->rtt_ns[SIDE_SERVER] : f->connect_rtt_server_ns;
-    int64_t client = f->rtt_ns[SIDE_CLIENT] >= 0 ? f->rtt_ns[SIDE_CLIENT] : f->connect_rtt_client_ns;
+    int64_t server =
+        f->rtt_ns[SIDE_SERVER] >= 0 ? f->rtt_ns[SIDE_SERVER] : f->connect_rtt_server_ns;
+    int64_t client =
+        f->rtt_ns[SIDE_CLIENT] >= 0 ? f->rtt_ns[SIDE_CLIENT] : f->connect_rtt_client_ns;
     return (server > 0 ? server : 0) + (client > 0 ? client : 0);
 }
 
@@ -193,9 +198,9 @@ bool facts_is_blurred(const struct flow_facts *f)
 
 bool facts_is_dialogue(const struct flow_facts *f)
 {
-    return f->tls != NULL || (f->app != NULL && (strcmp(f->app, "http") == 0 ||
-                                                 strcmp(f->app, "tls") == 0 ||
-                                                 strcmp(f->app, "tlcp") == 0));
+    return f->tls != NULL ||
+           (f->app != NULL && (strcmp(f->app, "http") == 0 || strcmp(f->app, "tls") == 0 ||
+                               strcmp(f->app, "tlcp") == 0));
 }
 
 static bool tls_is_plain(const struct flow_facts *f)
@@ -220,8 +225,7 @@ bool facts_is_plain(const struct flow_facts *f)
 {
     const struct flow_tcp_record *t = f->tcp;
     if (!facts_is_tcp(f))
-        return f->protocol != FACTS_PROTOCOL_UDP ||
-               (f->packets[0] > 0 && f->packets[1] > 0);
+        return f->protocol != FACTS_PROTOCOL_UDP || (f->packets[0] > 0 && f->packets[1] > 0);
     if (!facts_is_established(f) || facts_is_blurred(f) || facts_is_probe(f))
         return false;
     if (facts_has(f, FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE | FLOW_FACT_LOOPED))

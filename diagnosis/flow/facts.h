@@ -1,8 +1,8 @@
-/* The facts of one flow in the compact form that the diagnosis keeps, and the questions that one flow
- * answers by itself. Pure: nothing here knows other flows.
+/* The facts of one flow in the compact form that the diagnosis keeps, and the questions that one
+ * flow answers by itself. Pure: nothing here knows other flows.
  *
- * Strings are borrowed. facts->tcp is never NULL: a flow that nothing happened to points to a record
- * that says so. facts->tls is NULL when no TLS was seen. Times are ns, -1 when unknown. */
+ * Strings are borrowed. facts->tcp is never NULL: a flow that nothing happened to points to a
+ * record that says so. facts->tls is NULL when no TLS was seen. Times are ns, -1 when unknown. */
 #ifndef INVCAP_DIAGNOSIS_FLOW_FACTS_H
 #define INVCAP_DIAGNOSIS_FLOW_FACTS_H
 
@@ -10,7 +10,8 @@
 
 #define FACTS_MS 1000000LL
 #define FACTS_SECOND 1000000000LL
-/* FINDINGS.md: a side that waited so long gave up; its own close never outranks what it waited for. */
+/* FINDINGS.md: a side that waited so long gave up; its own close never outranks what it waited for.
+ */
 #define FACTS_PATIENCE_NS (2 * FACTS_SECOND)
 /* FINDINGS.md: the absence rule. */
 #define FACTS_ABSENCE_NS (3 * FACTS_SECOND)
@@ -25,7 +26,7 @@ struct tls_facts {
     int64_t client_hello_ns, server_hello_ns, finished_ns, alert_ns;
     int64_t client_hello_frame, server_hello_frame, alert_frame;
     const char *cipher_name, *versions_offered, *sni, *client_ciphers;
-    const int64_t *chain;          /* certificate ids that the server sent, leaf first */
+    const int64_t *chain; /* certificate ids that the server sent, leaf first */
     uint32_t chain_count;
     uint32_t client_hello_bytes, client_hello_segments;
     uint32_t certificate_count;
@@ -44,14 +45,14 @@ struct flow_facts {
     const char *name, *app, *service;
     uint64_t packets[2], bytes[2], payload[2];
     int64_t connect_rtt_server_ns, connect_rtt_client_ns;
-    int64_t rtt_ns[2];             /* smallest, tap to that side */
+    int64_t rtt_ns[2]; /* smallest, tap to that side */
     uint64_t capture_lost_bytes;
-    uint64_t bits;                 /* FLOW_FACT_ */
+    uint64_t bits; /* FLOW_FACT_ */
     uint32_t syn_retransmissions, synack_retransmissions;
     uint32_t resets[2];
     uint32_t request_count;
     uint16_t port[2];
-    uint16_t given_verdict;        /* as the record came */
+    uint16_t given_verdict; /* as the record came */
     uint8_t given_outcome, given_stage;
     uint8_t protocol, end, closed_by, ttl[2];
     char state[8];
@@ -61,8 +62,8 @@ struct flow_facts {
     size_t event_count;
 };
 
-/* Fills *out from the bundle; *tls is where TLS facts go when there are any. Everything stays borrowed
- * from the bundle; the chain is left empty. */
+/* Fills *out from the bundle; *tls is where TLS facts go when there are any. Everything stays
+ * borrowed from the bundle; the chain is left empty. */
 void facts_fill(const struct flow_bundle *bundle, struct tls_facts *tls, struct flow_facts *out);
 
 bool facts_has(const struct flow_facts *f, uint64_t bit);

@@ -117,8 +117,7 @@ static void find_duplicates(struct judge *judge)
     if (copies <= 0)
         return;
     struct claim claim = start(judge, FINDING_CAPTURE_DUPLICATES);
-    claim_add_text(&claim, "kind",
-                   c->duplicate_packets >= c->routed_packets ? "mirror" : "routed");
+    claim_add_text(&claim, "kind", c->duplicate_packets >= c->routed_packets ? "mirror" : "routed");
     claim_add_number(&claim, "share", share_of(copies, c->packets) * 100);
     found(judge, &claim);
 }
@@ -149,7 +148,8 @@ static void find_time(struct judge *judge)
     judge->quality.found[FINDING_CAPTURE_TIME] = matters;
 }
 
-/* A SYN without an answer is no sign of a one-sided capture: nobody acknowledged what was not seen. */
+/* A SYN without an answer is no sign of a one-sided capture: nobody acknowledged what was not seen.
+ */
 static void find_one_sided(struct judge *judge)
 {
     const struct site *site = judge->site;

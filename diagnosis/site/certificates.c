@@ -75,12 +75,12 @@ static struct claim start(enum finding_code code, const struct site_flow *flow,
     if (c != NULL && code != FINDING_CERT_NAME_MISMATCH)
         claim_add_text(&claim, "subject",
                        c->subject_cn != NULL && c->subject_cn[0] != '\0' ? c->subject_cn
-                       : c->subject != NULL                             ? c->subject
+                       : c->subject != NULL                              ? c->subject
                                                                          : "unknown");
     return claim;
 }
 
-/* ---- dates ------------------------------------------------------------------------------------------------- */
+/* ---- dates ----------------------------------------------------------------------------------- */
 
 /* The severity that so little time left has, SEVERITY_COUNT when there is enough. */
 static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
@@ -128,7 +128,7 @@ static void judge_dates(struct judge *judge, const struct site_flow *flow,
     }
 }
 
-/* ---- names and trust ---------------------------------------------------------------------------------------- */
+/* ---- names and trust ------------------------------------------------------------------------- */
 
 static bool is_trusted(const struct judge *judge, const struct certificate_record *c)
 {
@@ -155,7 +155,7 @@ static void claim_mismatch(struct judge *judge, const struct site_flow *flow,
     claim_add_text(&claim, "names",
                    c->san != NULL && c->san[0] != '\0' ? c->san
                    : c->subject_cn != NULL             ? c->subject_cn
-                                                        : "none");
+                                                       : "none");
     judge_claim(judge, &claim);
 }
 
@@ -170,10 +170,10 @@ static void judge_name(struct judge *judge, struct matches *memo, const struct s
         return;
     }
     const struct profile_service *service =
-        judge->profile == NULL ? NULL
-                               : profile_service_of(judge->profile, flow->f.protocol,
-                                                    &flow->server->address,
-                                                    flow->f.port[SIDE_SERVER]);
+        judge->profile == NULL
+            ? NULL
+            : profile_service_of(judge->profile, flow->f.protocol, &flow->server->address,
+                                 flow->f.port[SIDE_SERVER]);
     if (service == NULL || service->name_count == 0)
         return;
     for (size_t i = 0; i < service->name_count; i++) {

@@ -33,8 +33,8 @@ static void find_half_open(struct judge *judge, const struct site_flow *flow)
         return;
     if (!facts_is_two_sided(f) || judge_is_withdrawn(judge, FINDING_CONN_HALF_OPEN, flow))
         return;
-    bool proven = t->synack_count > FACTS_TRIES ||
-                  judge_absence_holds(judge, flow, t->synack_first_ns);
+    bool proven =
+        t->synack_count > FACTS_TRIES || judge_absence_holds(judge, flow, t->synack_first_ns);
     if (!proven)
         return;
     struct claim claim = claim_start(FINDING_CONN_HALF_OPEN, flow);

@@ -112,7 +112,7 @@ static struct finding_record make_finding(const struct judge *judge, const struc
     return finding;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static int by_number(const void *left, const void *right)
 {
@@ -152,7 +152,7 @@ static void put_value(const struct group *group, const struct claim_value *value
     sink_put(out, RECORD_FINDING_VALUE, &record);
 }
 
-/* ---- evidence -------------------------------------------------------------------------------------- */
+/* ---- evidence -------------------------------------------------------------------------------- */
 
 struct evidence_list {
     struct claim_reference items[FINDING_REFERENCES];
@@ -182,8 +182,8 @@ static bool is_wanted(const struct claim *claim, const struct flow_event *event)
     return event->kind < EVENT_KIND_COUNT && (claim->evidence >> event->kind & 1) != 0;
 }
 
-/* What proves one claim: its own references, then events of the wanted kinds, the first two and from
- * the end backwards; a flow without any gives its first packet. */
+/* What proves one claim: its own references, then events of the wanted kinds, the first two and
+ * from the end backwards; a flow without any gives its first packet. */
 static void collect(const struct claim *claim, struct evidence_list *list)
 {
     size_t before = list->count;
@@ -248,7 +248,7 @@ static void put_evidence(const struct group *group, const struct claim *lead, in
     }
 }
 
-/* ---- all together ------------------------------------------------------------------------------------ */
+/* ---- all together ---------------------------------------------------------------------------- */
 
 /* A flow that several claims of a finding cover is listed once. */
 static void put_flow(const struct judge *judge, const struct site_flow *member, bool is_primary,

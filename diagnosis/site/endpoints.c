@@ -1,4 +1,5 @@
-/* What is usual for an endpoint: median wait of the answered requests per service, method and path. */
+/* What is usual for an endpoint: median wait of the answered requests per service, method and path.
+ */
 #include "diagnosis/site/judge.h"
 
 #include <stdint.h>
@@ -9,7 +10,7 @@ struct sample {
     const struct site_service *service;
     const char *method, *path;
     int64_t wait_ns;
-    bool first_of_flow;            /* the first of this endpoint on its connection */
+    bool first_of_flow; /* the first of this endpoint on its connection */
 };
 
 #define NEIGHBORS 16u
@@ -37,7 +38,8 @@ static const char *text_of(const char *text)
     return text != NULL ? text : "";
 }
 
-/* Looked for among the few requests before it: endpoints of one connection hardly alternate more. */
+/* Looked for among the few requests before it: endpoints of one connection hardly alternate more.
+ */
 static bool is_first(const struct site_flow *flow, uint32_t at)
 {
     const struct http_record *r = flow->requests[at];
@@ -58,9 +60,8 @@ static size_t take_samples(const struct site *site, struct sample *samples)
         for (uint32_t j = 0; j < flow->request_count; j++) {
             const struct http_record *r = flow->requests[j];
             if (r->response_ns >= 0 && r->wait_ns >= 0)
-                samples[count++] =
-                    (struct sample){flow->service, text_of(r->method), text_of(r->path), r->wait_ns,
-                                    is_first(flow, j)};
+                samples[count++] = (struct sample){flow->service, text_of(r->method),
+                                                   text_of(r->path), r->wait_ns, is_first(flow, j)};
         }
     }
     if (count > 1)
@@ -87,8 +88,9 @@ static void make_endpoints(struct judge *judge)
                            samples[end].service, samples[end].method, samples[end].path) == 0)
             connections += samples[end++].first_of_flow;
         judge->endpoints[judge->endpoint_count++] =
-            (struct endpoint){samples[i].service, samples[i].method, samples[i].path, end - i, connections,
-                              samples[i + (end - i) / 2].wait_ns};
+            (struct endpoint){samples[i].service, samples[i].method,
+                              samples[i].path,    end - i,
+                              connections,        samples[i + (end - i) / 2].wait_ns};
         i = end;
     }
     free(samples);

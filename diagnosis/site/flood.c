@@ -47,8 +47,8 @@ static bool window_move(struct window *w, struct flow_range range, size_t at)
 }
 
 struct flood {
-    size_t first, last;            /* of the range */
-    size_t rate;                   /* most half-open connections of a second */
+    size_t first, last; /* of the range */
+    size_t rate;        /* most half-open connections of a second */
     bool found;
 };
 

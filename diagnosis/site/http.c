@@ -7,8 +7,8 @@
 #define SLOW_NS (3 * FACTS_SECOND)
 #define SLOWISH_NS FACTS_SECOND
 #define SLOWISH_FACTOR 5
-/* An endpoint whose answers usually take that long waits for news (long poll): one connection asks it
- * again and again, or its path says so. */
+/* An endpoint whose answers usually take that long waits for news (long poll): one connection asks
+ * it again and again, or its path says so. */
 #define LONG_POLL_SAMPLES 3
 /* An authentication challenge is overcome by the client's next request. */
 #define CHALLENGE_NS (10 * FACTS_SECOND)
@@ -33,15 +33,15 @@ static struct claim start(enum finding_code code, const struct site_flow *flow,
     return claim;
 }
 
-/* ---- slow answers ------------------------------------------------------------------------------------------- */
+/* ---- slow answers ---------------------------------------------------------------------------- */
 
 static int64_t slow_limit(const struct judge *judge, const struct site_flow *flow)
 {
     const struct profile_service *service =
-        judge->profile == NULL ? NULL
-                               : profile_service_of(judge->profile, flow->f.protocol,
-                                                    &flow->server->address,
-                                                    flow->f.port[SIDE_SERVER]);
+        judge->profile == NULL
+            ? NULL
+            : profile_service_of(judge->profile, flow->f.protocol, &flow->server->address,
+                                 flow->f.port[SIDE_SERVER]);
     if (service != NULL && service->slow_response_ns > 0)
         return service->slow_response_ns;
     return judge->profile != NULL && judge->profile->slow_response_ns > 0
@@ -58,8 +58,8 @@ static int64_t slowish_limit(const struct judge *judge)
 
 static bool names_waiting(const char *path)
 {
-    static const char *const words[] = {"poll", "notif", "event", "stream", "watch", "subscri",
-                                        "wait", "comet"};
+    static const char *const words[] = {"poll",  "notif",   "event", "stream",
+                                        "watch", "subscri", "wait",  "comet"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strstr(path, words[i]) != NULL)
             return true;
@@ -84,8 +84,8 @@ static void judge_wait(struct judge *judge, const struct site_flow *flow,
     if (is_long_poll(usual, limit))
         return;
     bool slow = r->wait_ns > limit;
-    bool odd = usual != NULL && usual->requests > 1 &&
-               r->wait_ns > SLOWISH_FACTOR * usual->median_ns;
+    bool odd =
+        usual != NULL && usual->requests > 1 && r->wait_ns > SLOWISH_FACTOR * usual->median_ns;
     if (!slow && !odd)
         return;
     struct claim claim = start(FINDING_SERVER_SLOW_RESPONSE, flow, r);
@@ -97,7 +97,7 @@ static void judge_wait(struct judge *judge, const struct site_flow *flow,
     judge_claim(judge, &claim);
 }
 
-/* ---- errors -------------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static bool is_server_error(int32_t status)
 {

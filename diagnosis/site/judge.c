@@ -91,13 +91,12 @@ void judge_claim(struct judge *judge, const struct claim *claim)
     }
     struct claim *kept = &judge->claims[judge->claim_count++];
     *kept = *claim;
-    kept->severity =
-        (uint8_t)catalogue_clamp_severity(claim->code, (enum severity)claim->severity);
+    kept->severity = (uint8_t)catalogue_clamp_severity(claim->code, (enum severity)claim->severity);
     if (kept->rivals == NULL)
         kept->rivals = catalogue_rivals(judge, claim->code);
 }
 
-/* ---- what the capture allows ---------------------------------------------------------------------- */
+/* ---- what the capture allows ----------------------------------------------------------------- */
 
 static const struct coverage *coverage_of(const struct judge *judge, int64_t ns)
 {
@@ -173,7 +172,7 @@ bool judge_is_withdrawn(const struct judge *judge, enum finding_code code,
     return false;
 }
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 #define DETECTOR(name) extern const struct detector detector_##name;
 #include "diagnosis/site/detectors.def"

@@ -1,9 +1,9 @@
 /* Judging a site: detectors look at the model and make claims; equal claims become one finding.
  *
  * A detector is one file that ends in `const struct detector detector_x`, and one line in
- * detectors.def; they run in that order. A claim starts from the catalogue (claim_start), is changed
- * by the detector's rules, and is handed over (judge_claim). Claims that a capture finding silences
- * are not made: ask judge_is_withdrawn first, and leave the flow unknown. */
+ * detectors.def; they run in that order. A claim starts from the catalogue (claim_start), is
+ * changed by the detector's rules, and is handed over (judge_claim). Claims that a capture finding
+ * silences are not made: ask judge_is_withdrawn first, and leave the flow unknown. */
 #ifndef INVCAP_DIAGNOSIS_SITE_JUDGE_H
 #define INVCAP_DIAGNOSIS_SITE_JUDGE_H
 
@@ -20,14 +20,14 @@
 #define EVIDENCE(kind) (1u << (kind))
 
 struct claim_value {
-    const char *name;              /* as the catalogue declares it */
-    double number;                 /* when text is NULL */
+    const char *name; /* as the catalogue declares it */
+    double number;    /* when text is NULL */
     const char *text;
 };
 
 struct claim_reference {
     int64_t source_id, frame, time_ns;
-    const char *note;              /* event kind name */
+    const char *note; /* event kind name */
 };
 
 struct claim {
@@ -35,37 +35,37 @@ struct claim {
     uint8_t severity, category, culprit, scope;
     uint8_t confidence;
     bool primary;
-    const struct site_flow *flow;  /* NULL: of no connection */
+    const struct site_flow *flow;   /* NULL: of no connection */
     struct site_flow *const *flows; /* further ones, by time; they count */
     size_t flow_count;
     int64_t first_ns, last_ns, count;
     struct address client_ip, server_ip;
     uint16_t client_port, server_port;
     const char *name, *service;
-    const char *rivals;            /* codes, comma separated; NULL: the catalogue's */
-    const char *reason;            /* culprit unknown: word of the REASON_ texts */
-    double weight;                 /* the worst of a finding's claims has the greatest */
+    const char *rivals; /* codes, comma separated; NULL: the catalogue's */
+    const char *reason; /* culprit unknown: word of the REASON_ texts */
+    double weight;      /* the worst of a finding's claims has the greatest */
     struct claim_value values[CLAIM_VALUES];
     uint8_t value_count;
-    uint32_t evidence;             /* EVIDENCE() of the flow's events that prove it */
+    uint32_t evidence; /* EVIDENCE() of the flow's events that prove it */
     struct claim_reference references[CLAIM_REFERENCES];
     uint8_t reference_count;
 };
 
 /* What the capture findings take away, filled by detector_capture. */
 struct capture_quality {
-    bool found[FINDING_COUNT];     /* capture findings of this capture */
-    bool heavy_loss;               /* so much is missing that no absence proves anything */
+    bool found[FINDING_COUNT]; /* capture findings of this capture */
+    bool heavy_loss;           /* so much is missing that no absence proves anything */
     bool filter_hides_icmp, filter_hides_arp;
 };
 
 /* One method and path template of a service. */
 struct endpoint {
     const struct site_service *service;
-    const char *method, *path;     /* never NULL */
-    size_t requests;               /* answered ones */
-    size_t connections;            /* that carried them */
-    int64_t median_ns;             /* of their waits; -1 unknown */
+    const char *method, *path; /* never NULL */
+    size_t requests;           /* answered ones */
+    size_t connections;        /* that carried them */
+    int64_t median_ns;         /* of their waits; -1 unknown */
 };
 
 struct judge {
@@ -74,11 +74,11 @@ struct judge {
     struct capture_quality quality;
     const struct arp_record **unresolved; /* requests that nobody answers, by address */
     size_t unresolved_count;
-    struct endpoint *endpoints;    /* by service, method, path; made on first need */
+    struct endpoint *endpoints; /* by service, method, path; made on first need */
     size_t endpoint_count;
     struct claim *claims;
     size_t claim_count, claim_capacity;
-    bool failed;                   /* memory ran out */
+    bool failed; /* memory ran out */
 };
 
 struct detector {
@@ -100,12 +100,13 @@ const char *judge_rivals(struct judge *judge, const enum rival *rivals);
 /* Takes the claim over (a copy). */
 void judge_claim(struct judge *judge, const struct claim *claim);
 
-/* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other traffic
- * both ways at that tap (or of this flow itself). */
+/* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other
+ * traffic both ways at that tap (or of this flow itself). */
 bool judge_absence_holds(const struct judge *judge, const struct site_flow *flow, int64_t since_ns);
 /* The end of the continuous capture that since_ns belongs to. */
 int64_t judge_capture_end(const struct judge *judge, int64_t since_ns);
-/* Whether a capture finding that concerns this flow silences the code. The only place that decides. */
+/* Whether a capture finding that concerns this flow silences the code. The only place that decides.
+ */
 bool judge_is_withdrawn(const struct judge *judge, enum finding_code code,
                         const struct site_flow *flow);
 

@@ -44,7 +44,7 @@ void site_free(struct site *site)
     free(site);
 }
 
-/* ---- hosts ------------------------------------------------------------------------------------ */
+/* ---- hosts ----------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t word)
 {
@@ -104,7 +104,8 @@ static struct site_host *take_host(struct site *site, const struct address *addr
 
 struct site_host *site_find_host(const struct site *site, const struct address *address)
 {
-    return site->host_slots == 0 ? NULL : *host_slot(site->secret, site->hosts, site->host_slots, address);
+    return site->host_slots == 0 ? NULL
+                                 : *host_slot(site->secret, site->hosts, site->host_slots, address);
 }
 
 /* Lower ones are set on purpose (BGP, traceroute): they do not tell the distance. */
@@ -149,7 +150,7 @@ bool host_ttl_fits(const struct site_host *host, uint8_t ttl, bool *known)
     return usual != 0 && abs((int)usual - (int)ttl) <= TTL_TOLERANCE;
 }
 
-/* ---- adding ------------------------------------------------------------------------------------ */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static bool keep_tls(struct site *site, const struct flow_bundle *bundle, struct tls_facts *tls,
                      struct flow_facts *f)
@@ -174,8 +175,8 @@ static bool keep_tls(struct site *site, const struct flow_bundle *bundle, struct
 }
 
 /* The deep copies; the events of flows that nothing is wrong with prove nothing. */
-static bool keep_details(struct site *site, const struct flow_bundle *bundle,
-                         struct tls_facts *tls, struct flow_facts *f)
+static bool keep_details(struct site *site, const struct flow_bundle *bundle, struct tls_facts *tls,
+                         struct flow_facts *f)
 {
     bool plain = facts_is_plain(f);
     if (bundle->tcp != NULL) {
@@ -208,8 +209,7 @@ static bool add_flow(struct site *site, const struct flow_bundle *bundle)
     facts_fill(bundle, &tls, &flow->f);
     flow->client = take_host(site, &bundle->flow->client_ip);
     flow->server = take_host(site, &bundle->flow->server_ip);
-    if (flow->client == NULL || flow->server == NULL ||
-        !keep_details(site, bundle, &tls, &flow->f))
+    if (flow->client == NULL || flow->server == NULL || !keep_details(site, bundle, &tls, &flow->f))
         return false;
     note_sender(flow->client, &flow->f, SIDE_CLIENT);
     note_sender(flow->server, &flow->f, SIDE_SERVER);

@@ -1,24 +1,25 @@
-/* The site: everything that the records of a capture say, joined. Flows with their TCP and TLS facts,
- * requests and ICMP errors attached, in (first_ns, flow id) order; hosts with the TTLs that they
- * usually have; flows grouped by service, client and pair.
+/* The site: everything that the records of a capture say, joined. Flows with their TCP and TLS
+ * facts, requests and ICMP errors attached, in (first_ns, flow id) order; hosts with the TTLs that
+ * they usually have; flows grouped by service, client and pair.
  *
- * site_add() fills it in any order; site_build() joins. Nothing depends on the order of adding or on
- * hashes: groups are only looked up by key, lists are sorted. Everything lives as long as the site. */
+ * site_add() fills it in any order; site_build() joins. Nothing depends on the order of adding or
+ * on hashes: groups are only looked up by key, lists are sorted. Everything lives as long as the
+ * site. */
 #ifndef INVCAP_DIAGNOSIS_SITE_MODEL_H
 #define INVCAP_DIAGNOSIS_SITE_MODEL_H
 
+#include "core/arena.h"
 #include "diagnosis/diagnosis.h"
 #include "diagnosis/flow/facts.h"
-#include "core/arena.h"
 
 /* PEERS.md: p0f and the catalogue take a TTL within 2 as the same path. */
 #define TTL_TOLERANCE 2
 
 struct site_host {
     struct address address;
-    uint64_t ttls[4];              /* bit set of the TTLs of its packets, resets left out */
-    uint32_t number;               /* order of first sight; never shown */
-    bool sent;                     /* any packet of it was captured */
+    uint64_t ttls[4]; /* bit set of the TTLs of its packets, resets left out */
+    uint32_t number;  /* order of first sight; never shown */
+    bool sent;        /* any packet of it was captured */
 };
 
 /* A run of flows in one of the sorted lists. */
@@ -29,7 +30,7 @@ struct flow_range {
 
 /* How long the flows of a list, up to and including one, went on: the latest two ends. */
 struct activity {
-    int64_t best_ns, second_ns;    /* INT64_MIN: none */
+    int64_t best_ns, second_ns; /* INT64_MIN: none */
     const struct site_flow *best;
 };
 
@@ -37,28 +38,28 @@ struct activity {
 
 /* One server address, protocol and port. */
 struct site_service {
-    struct flow_range flows;       /* by time */
-    const struct activity *open;   /* beside flows: the established ones */
-    const struct activity *stuck;  /* the same, only those that the server never answered */
+    struct flow_range flows;      /* by time */
+    const struct activity *open;  /* beside flows: the established ones */
+    const struct activity *stuck; /* the same, only those that the server never answered */
     uint32_t established;
     uint32_t two_sided;
-    uint64_t asked_packets;        /* of all clients */
-    uint64_t silent_syns;          /* that got no packet back */
+    uint64_t asked_packets; /* of all clients */
+    uint64_t silent_syns;   /* that got no packet back */
     int64_t last_ns;
-    int64_t leg_min_ns;            /* smallest round trip between tap and server, -1 unknown */
-    int64_t client_leg_min_ns;     /* between tap and clients */
+    int64_t leg_min_ns;               /* smallest round trip between tap and server, -1 unknown */
+    int64_t client_leg_min_ns;        /* between tap and clients */
     const char *names[SERVICE_NAMES]; /* SNIs whose handshake succeeded */
     uint32_t name_count;
     uint16_t version_min, version_max; /* negotiated by successful handshakes; 0 none */
-    const char *versions;          /* the same as words, NULL none */
-    uint16_t refused_offer;        /* highest version of a ClientHello refused by alert 70; 0 none */
+    const char *versions;              /* the same as words, NULL none */
+    uint16_t refused_offer; /* highest version of a ClientHello refused by alert 70; 0 none */
 };
 
 /* One client address and one server address. */
 struct site_pair {
-    struct flow_range flows;       /* by time */
-    uint32_t largest_passed[2];    /* IP length of the largest segment of a side known to arrive */
-    bool has_ftp;                  /* a control connection of FTP: many ports are its data */
+    struct flow_range flows;    /* by time */
+    uint32_t largest_passed[2]; /* IP length of the largest segment of a side known to arrive */
+    bool has_ftp;               /* a control connection of FTP: many ports are its data */
 };
 
 struct site_flow {
@@ -69,9 +70,9 @@ struct site_flow {
     const struct http_record **requests; /* by number */
     const struct icmp_record **icmp;     /* by time */
     uint32_t request_count, icmp_count;
-    int64_t listed_in;             /* the finding that named it last, while findings are put */
-    uint16_t verdict;              /* enum finding_code + 1 */
-    uint8_t outcome, stage;        /* as judged; OUTCOME_NONE: not yet */
+    int64_t listed_in;      /* the finding that named it last, while findings are put */
+    uint16_t verdict;       /* enum finding_code + 1 */
+    uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */
 };
 
 /* One continuous period in which the capture ran. */
@@ -82,19 +83,19 @@ struct coverage {
 struct site {
     const struct profile *profile;
     struct arena arena;
-    bool failed;                   /* memory ran out */
-    struct site_flow **flows;      /* after site_build: by (first_ns, id) */
+    bool failed;              /* memory ran out */
+    struct site_flow **flows; /* after site_build: by (first_ns, id) */
     size_t flow_count, flow_capacity;
     struct site_flow **by_id, **by_service, **by_client, **by_pair, **by_server;
-    struct activity *open_activity, *stuck_activity;     /* beside by_service */
-    struct activity *server_activity;                    /* beside by_server */
+    struct activity *open_activity, *stuck_activity; /* beside by_service */
+    struct activity *server_activity;                /* beside by_server */
     struct site_service *services;
     size_t service_count;
     struct site_pair *pairs;
     size_t pair_count;
-    struct activity two_sided;     /* of all flows */
-    struct site_host **hosts;      /* hash table */
-    uint64_t secret;               /* of its hash */
+    struct activity two_sided; /* of all flows */
+    struct site_host **hosts;  /* hash table */
+    uint64_t secret;           /* of its hash */
     size_t host_count, host_slots;
     const struct http_record **requests;
     size_t request_count, request_capacity;
@@ -108,11 +109,12 @@ struct site {
     size_t source_count, source_capacity;
     struct capture_record capture;
     bool has_capture;
-    struct coverage *coverage;     /* by time */
+    struct coverage *coverage; /* by time */
     size_t coverage_count;
 };
 
-/* Sorts and joins what was added; false when memory is out. May be called again after more was added. */
+/* Sorts and joins what was added; false when memory is out. May be called again after more was
+ * added. */
 bool site_build(struct site *site);
 
 /* NULL when the flow is not known. */
@@ -135,8 +137,8 @@ bool service_knows_name(const struct site_service *service, const char *name);
 /* First index of `range` (sorted by first_ns) whose flow began at or after time_ns. */
 size_t range_find_time(struct flow_range range, int64_t time_ns);
 
-/* Whether the host is known to send packets with about that TTL; known is false when no usual packet
- * of it was seen. */
+/* Whether the host is known to send packets with about that TTL; known is false when no usual
+ * packet of it was seen. */
 bool host_ttl_fits(const struct site_host *host, uint8_t ttl, bool *known);
 /* The TTL nearest to `ttl` that the host usually has, 0 unknown. */
 uint8_t host_usual_ttl(const struct site_host *host, uint8_t ttl);

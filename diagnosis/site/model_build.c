@@ -217,8 +217,7 @@ bool site_build(struct site *site)
     sort(site->flows, site->flow_count, by_time);
     if (!make_list(site, &site->by_id, by_id) || !make_list(site, &site->by_service, by_service) ||
         !make_list(site, &site->by_client, by_client) ||
-        !make_list(site, &site->by_pair, by_pair) ||
-        !make_list(site, &site->by_server, by_server))
+        !make_list(site, &site->by_pair, by_pair) || !make_list(site, &site->by_server, by_server))
         return false;
     sort((void *)site->requests, site->request_count, requests_by_flow);
     sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
@@ -228,7 +227,7 @@ bool site_build(struct site *site)
     return build_coverage(site) && site_build_groups(site);
 }
 
-/* ---- looking up ---------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 struct site_flow *site_find_flow(const struct site *site, int64_t id)
 {
@@ -259,10 +258,9 @@ const struct certificate_record *site_find_certificate(const struct site *site, 
 }
 
 /* The run of flows that `compare` finds equal to `key`. */
-static struct flow_range find_range(const struct site *site, struct site_flow *const *list,
-                                    const struct site_flow *key,
-                                    int (*compare)(const struct site_flow *,
-                                                   const struct site_flow *))
+static struct flow_range
+find_range(const struct site *site, struct site_flow *const *list, const struct site_flow *key,
+           int (*compare)(const struct site_flow *, const struct site_flow *))
 {
     size_t low = 0, high = site->flow_count;
     while (low < high) {

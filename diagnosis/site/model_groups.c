@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_ACTIVITY {INT64_MIN, INT64_MIN, NULL}
+#define NO_ACTIVITY                                                                                \
+    {                                                                                              \
+        INT64_MIN, INT64_MIN, NULL                                                                 \
+    }
 /* Mean payload packets above this show that full-size segments arrive. */
 #define LARGE_MEAN_BYTES 1000u
 
@@ -128,10 +131,9 @@ static void finish_service(struct site *site, struct site_service *service)
     const char *high = version_word(service->version_max);
     if (low == NULL || high == NULL)
         return;
-    service->versions =
-        service->version_min == service->version_max
-            ? low
-            : arena_format(&site->arena, "%s,%s", high, low);
+    service->versions = service->version_min == service->version_max
+                            ? low
+                            : arena_format(&site->arena, "%s,%s", high, low);
 }
 
 static bool is_stuck(const struct flow_facts *f)

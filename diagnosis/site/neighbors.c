@@ -61,7 +61,7 @@ static struct rows choose(struct judge *judge, bool (*wanted)(const struct arp_r
     return rows;
 }
 
-/* ---- nobody answers ------------------------------------------------------------------------------------ */
+/* ---- nobody answers -------------------------------------------------------------------------- */
 
 static bool is_announcement(const struct arp_record *r)
 {
@@ -151,8 +151,7 @@ static struct claim claim_unresolved(struct judge *judge, const struct arp_recor
 {
     char text[ADDRESS_TEXT_SIZE];
     struct claim claim = claim_start(FINDING_NET_ARP_UNRESOLVED, flow);
-    const char *target =
-        arena_format(&judge->site->arena, "%s", address_to_text(&r->ip, text));
+    const char *target = arena_format(&judge->site->arena, "%s", address_to_text(&r->ip, text));
     if (flow == NULL) {
         claim.first_ns = r->first_ns;
         claim.last_ns = r->last_ns;
@@ -170,13 +169,11 @@ static struct claim claim_unresolved(struct judge *judge, const struct arp_recor
     return claim;
 }
 
-bool neighbors_find_unresolved(struct judge *judge, const struct site_flow *flow,
-                               struct claim *out)
+bool neighbors_find_unresolved(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     if (!facts_is_unanswered_syn(&flow->f))
         return false;
-    const struct arp_record *r =
-        find_unresolved(judge, &flow->server->address, flow->f.first_ns);
+    const struct arp_record *r = find_unresolved(judge, &flow->server->address, flow->f.first_ns);
     if (r == NULL)
         return false;
     *out = claim_unresolved(judge, r, flow);
@@ -194,7 +191,7 @@ static void find_silent(struct judge *judge)
     }
 }
 
-/* ---- two owners of one address ----------------------------------------------------------------------- */
+/* ---- two owners of one address --------------------------------------------------------------- */
 
 /* Shared addresses: VRRP and CARP (RFC 5798 7.3), HSRP, GLBP. */
 static bool is_failover_mac(const char *mac)
@@ -237,8 +234,8 @@ static bool are_together(const struct arp_record *a, const struct arp_record *b)
     return last_use(a) > b->first_ns || b->first_ns - a->last_ns < SAME_ANSWER_NS;
 }
 
-static void claim_conflict(struct judge *judge, const struct rows *macs,
-                           const struct arp_record *a, const struct arp_record *b)
+static void claim_conflict(struct judge *judge, const struct rows *macs, const struct arp_record *a,
+                           const struct arp_record *b)
 {
     char text[ADDRESS_TEXT_SIZE];
     struct arena *arena = &judge->site->arena;

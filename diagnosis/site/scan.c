@@ -22,8 +22,8 @@ static bool is_attempt(const struct site_flow *flow)
 
 struct scan {
     bool (*same)(const struct site_flow *, const struct site_flow *); /* one suspect */
-    uint32_t (*target)(const struct site_flow *);  /* what is counted: port or host */
-    int (*order)(const void *, const void *);      /* by suspect, then time */
+    uint32_t (*target)(const struct site_flow *); /* what is counted: port or host */
+    int (*order)(const void *, const void *);     /* by suspect, then time */
     bool of_ports;
 };
 

@@ -33,7 +33,8 @@ static const char *version_word(uint16_t version)
 /* RFC 8446 appendix B.4, RFC 9325 4.1: what nobody should negotiate. */
 static bool is_weak(const char *cipher)
 {
-    static const char *const words[] = {"_NULL_", "EXPORT", "RC4", "_DES_", "3DES", "DES40", "_anon_"};
+    static const char *const words[] = {"_NULL_", "EXPORT", "RC4",   "_DES_",
+                                        "3DES",   "DES40",  "_anon_"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (has(cipher, words[i]))
             return true;
@@ -101,10 +102,14 @@ static const char *group_word(struct judge *judge, uint16_t group)
     static const struct {
         uint16_t number;
         const char *name;
-    } groups[] = {{23, "secp256r1"},       {24, "secp384r1"},
-                  {25, "secp521r1"},       {29, "x25519"},
-                  {30, "x448"},            {41, "curveSM2"},
-                  {4587, "SecP256r1MLKEM768"}, {4588, "X25519MLKEM768"},
+    } groups[] = {{23, "secp256r1"},
+                  {24, "secp384r1"},
+                  {25, "secp521r1"},
+                  {29, "x25519"},
+                  {30, "x448"},
+                  {41, "curveSM2"},
+                  {4587, "SecP256r1MLKEM768"},
+                  {4588, "X25519MLKEM768"},
                   {4589, "SecP384r1MLKEM1024"}};
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
         if (groups[i].number == group)

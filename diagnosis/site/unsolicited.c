@@ -27,10 +27,10 @@ static bool is_winner(const struct site_flow *winner, const struct site_flow *lo
 static bool was_dropped_for(const struct site_flow *loser, const struct site_flow *winner)
 {
     const struct flow_facts *l = &loser->f;
-    int64_t won_ns = winner->f.tcp->established_ns >= 0 ? winner->f.tcp->established_ns
-                                                         : winner->f.first_ns;
-    int64_t last_ns = l->tcp->side[SIDE_CLIENT].last_ns >= 0 ? l->tcp->side[SIDE_CLIENT].last_ns
-                                                              : l->last_ns;
+    int64_t won_ns =
+        winner->f.tcp->established_ns >= 0 ? winner->f.tcp->established_ns : winner->f.first_ns;
+    int64_t last_ns =
+        l->tcp->side[SIDE_CLIENT].last_ns >= 0 ? l->tcp->side[SIDE_CLIENT].last_ns : l->last_ns;
     return last_ns <= won_ns + RACE_END_NS;
 }
 
@@ -58,8 +58,7 @@ static void detect(struct judge *judge)
 {
     for (size_t i = 0; i < judge->site->flow_count; i++) {
         struct site_flow *flow = judge->site->flows[i];
-        if (flow->outcome != OUTCOME_NONE || !facts_is_tcp(&flow->f) ||
-            facts_is_plain(&flow->f))
+        if (flow->outcome != OUTCOME_NONE || !facts_is_tcp(&flow->f) || facts_is_plain(&flow->f))
             continue;
         if (facts_is_probe(&flow->f) || lost_race(judge, flow))
             flow->outcome = OUTCOME_UNSOLICITED;

@@ -8,8 +8,8 @@ static enum ruling one_way(struct judge *judge, const struct site_flow *flow, st
     return facts_has(&flow->f, FLOW_FACT_UNSEEN_PEER) ? RULING_UNKNOWN : RULING_PASS;
 }
 
-/* First match wins. A gap in the capture turns a verdict that rests on absent packets into "unknown":
- * see spoiled(). */
+/* First match wins. A gap in the capture turns a verdict that rests on absent packets into
+ * "unknown": see spoiled(). */
 static const struct verdict_rule rules[] = {
     {"one way", PROOF_DIRECT, one_way},
     {"ARP or NDP", PROOF_DIRECT, verdict_unresolved},
@@ -58,14 +58,15 @@ static enum outcome settle(const struct site_flow *flow)
     if (!facts_is_tcp(f))
         return OUTCOME_OK;
     for (int s = 0; s < 2; s++) { /* bytes that never got through, for a reason no rule names */
-        if (f->tcp->side[s].unacked_bytes > 0 && f->tcp->side[s].tail_retransmissions >= FACTS_TRIES &&
+        if (f->tcp->side[s].unacked_bytes > 0 &&
+            f->tcp->side[s].tail_retransmissions >= FACTS_TRIES &&
             facts_end_ns(f, s == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT) < 0)
             return OUTCOME_UNKNOWN;
     }
     if (facts_is_established(f))
         return OUTCOME_OK;
-    if (facts_is_midstream(f) && (f->payload[0] > 0 || f->payload[1] > 0) &&
-        f->packets[0] > 0 && f->packets[1] > 0)
+    if (facts_is_midstream(f) && (f->payload[0] > 0 || f->payload[1] > 0) && f->packets[0] > 0 &&
+        f->packets[1] > 0)
         return OUTCOME_OK;
     return OUTCOME_UNKNOWN;
 }

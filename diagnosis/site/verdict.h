@@ -1,23 +1,23 @@
-/* The primary verdict of a failed connection: the rules of FINDINGS.md, one function each. verdict.c
- * holds their order. A rule says nothing about flows that an earlier rule has taken. */
+/* The primary verdict of a failed connection: the rules of FINDINGS.md, one function each.
+ * verdict.c holds their order. A rule says nothing about flows that an earlier rule has taken. */
 #ifndef INVCAP_DIAGNOSIS_SITE_VERDICT_H
 #define INVCAP_DIAGNOSIS_SITE_VERDICT_H
 
 #include "diagnosis/site/judge.h"
 
 enum ruling {
-    RULING_PASS,        /* not this one */
-    RULING_FAILED,      /* *out says why */
+    RULING_PASS,   /* not this one */
+    RULING_FAILED, /* *out says why */
     RULING_OK,
-    RULING_UNKNOWN,     /* it looks like it, but the capture does not prove it */
+    RULING_UNKNOWN, /* it looks like it, but the capture does not prove it */
     RULING_UNSOLICITED
 };
 
 /* What a verdict rests on, and therefore what spoils it. */
 enum proof {
-    PROOF_DIRECT,       /* a packet that says so */
-    PROOF_HEADERS,      /* packets that did not come: a gap in the capture spoils it */
-    PROOF_CONTENT       /* what was said last: packets cut short spoil it too */
+    PROOF_DIRECT,  /* a packet that says so */
+    PROOF_HEADERS, /* packets that did not come: a gap in the capture spoils it */
+    PROOF_CONTENT  /* what was said last: packets cut short spoil it too */
 };
 
 struct verdict_rule {
@@ -30,8 +30,7 @@ struct verdict_rule {
 const struct verdict_rule *verdict_rules(size_t *count);
 
 #define VERDICT_RULE(name)                                                                         \
-    enum ruling verdict_##name(struct judge *judge, const struct site_flow *flow,                  \
-                               struct claim *out)
+    enum ruling verdict_##name(struct judge *judge, const struct site_flow *flow, struct claim *out)
 
 /* verdict_connect.c: before TCP is open */
 VERDICT_RULE(unresolved);
@@ -63,7 +62,8 @@ VERDICT_RULE(no_response);
 /* verdict_udp.c: datagram flows, outside the order */
 VERDICT_RULE(datagrams);
 
-/* Whether the RST of a side fits the TTL that its other packets have; known is false without any. */
+/* Whether the RST of a side fits the TTL that its other packets have; known is false without any.
+ */
 bool verdict_reset_fits(const struct site_flow *flow, enum side side, bool *known);
 /* Signs that the RST of a side was not sent by it, of independent families. */
 struct reset_signs {
@@ -71,8 +71,8 @@ struct reset_signs {
     int count;
 };
 struct reset_signs verdict_reset_signs(const struct site_flow *flow, enum side side);
-/* The unacknowledged end of what a side sent is proven to be unanswered: tried often enough, given up,
- * or by the absence rule. */
+/* The unacknowledged end of what a side sent is proven to be unanswered: tried often enough, given
+ * up, or by the absence rule. */
 bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow,
                             enum side side);
 /* The service's server sent nothing back on any connection at that time. */

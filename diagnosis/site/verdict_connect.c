@@ -10,13 +10,12 @@
 #define BACKLOG_SYNS 3
 #define ICMP_LOOKED_AT 64
 
-enum ruling verdict_unresolved(struct judge *judge, const struct site_flow *flow,
-                               struct claim *out)
+enum ruling verdict_unresolved(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     return neighbors_find_unresolved(judge, flow, out) ? RULING_FAILED : RULING_PASS;
 }
 
-/* ---- ICMP --------------------------------------------------------------------------------------------- */
+/* ---- ICMP ------------------------------------------------------------------------------------ */
 
 static bool is_prohibited(const struct icmp_record *r)
 {
@@ -75,8 +74,9 @@ static void describe_icmp(struct judge *judge, const struct site_flow *flow,
                            : flow->f.first_ns;
     claim_add_text(out, "router", arena_format(arena, "%s", address_to_text(&r->router_ip, text)));
     if (out->code != FINDING_PATH_LOOP) {
-        claim_add_text(out, "icmp", arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP",
-                                                 r->type, r->code));
+        claim_add_text(
+            out, "icmp",
+            arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP", r->type, r->code));
         claim_add_ms(out, "reply_ms", r->time_ns - asked_ns);
     }
     claim_add_reference(out, r->source_id, r->frame, r->time_ns, EVENT_ICMP);
@@ -128,7 +128,7 @@ enum ruling verdict_icmp(struct judge *judge, const struct site_flow *flow, stru
     return rule_on_loop(judge, flow, out);
 }
 
-/* ---- RST to the SYN -------------------------------------------------------------------------------------- */
+/* ---- RST to the SYN -------------------------------------------------------------------------- */
 
 /* Same distance under another starting value: another stack of the same host may have answered. */
 static bool same_distance(uint8_t a, uint8_t b)
@@ -148,7 +148,7 @@ static bool same_distance(uint8_t a, uint8_t b)
 static int64_t since_syn(const struct flow_facts *f, int64_t ns)
 {
     return ns - (f->tcp->syn_last_ns >= 0 && f->tcp->syn_last_ns <= ns ? f->tcp->syn_last_ns
-                                                                        : f->first_ns);
+                                                                       : f->first_ns);
 }
 
 enum ruling verdict_reset_to_syn(struct judge *judge, const struct site_flow *flow,
@@ -181,15 +181,15 @@ enum ruling verdict_reset_to_syn(struct judge *judge, const struct site_flow *fl
     return RULING_FAILED;
 }
 
-/* ---- no answer --------------------------------------------------------------------------------------------- */
+/* ---- no answer ------------------------------------------------------------------------------- */
 
 static bool is_initial_ttl(uint8_t ttl)
 {
     return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 32;
 }
 
-/* The tap sees the server's packets as they leave it, far from the clients or on its own network: no
- * firewall can hide between them. */
+/* The tap sees the server's packets as they leave it, far from the clients or on its own network:
+ * no firewall can hide between them. */
 static bool is_next_to_server(const struct site_flow *flow)
 {
     const struct site_service *service = flow->service;
@@ -241,8 +241,7 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
         out->confidence = (uint8_t)(out->confidence - 25);
 }
 
-enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow,
-                               struct claim *out)
+enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     if (!facts_is_unanswered_syn(f))
@@ -268,7 +267,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     return RULING_FAILED;
 }
 
-/* ---- half a handshake ----------------------------------------------------------------------------------------- */
+/* ---- half a handshake ------------------------------------------------------------------------ */
 
 enum ruling verdict_synack_loop(struct judge *judge, const struct site_flow *flow,
                                 struct claim *out)

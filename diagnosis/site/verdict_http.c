@@ -20,7 +20,7 @@ static const char *endpoint_text(struct judge *judge, const struct http_record *
     return arena_format(&judge->site->arena, "%s %s", r->method, r->path != NULL ? r->path : "");
 }
 
-/* ---- keep-alive ------------------------------------------------------------------------------------------- */
+/* ---- keep-alive ------------------------------------------------------------------------------ */
 
 /* The server's goodbye left before the request could reach it; the client's request left before it
  * knew, or it did not look. */
@@ -54,12 +54,12 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     int64_t idle = (end < asked ? end : asked) - server->last_payload_ns;
     out->confidence = knew ? 70 : 85;
     claim_add_ms(out, "idle_ms", idle > 0 ? idle : 0);
-    out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) |
-                    EVIDENCE(EVENT_DATA);
+    out->evidence =
+        EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);
     return RULING_FAILED;
 }
 
-/* ---- half an answer --------------------------------------------------------------------------------------- */
+/* ---- half an answer -------------------------------------------------------------------------- */
 
 /* Bytes came back, but not even their header was whole. */
 static bool has_begun(const struct site_flow *flow, const struct http_record *request)
@@ -76,8 +76,7 @@ static bool recording_ended(const struct flow_facts *f)
     return server->unacked_bytes > 0 && server->tail_retransmissions == 0;
 }
 
-enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
-                              struct claim *out)
+enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
@@ -110,13 +109,12 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
     return RULING_FAILED;
 }
 
-/* ---- no answer --------------------------------------------------------------------------------------------- */
+/* ---- no answer ------------------------------------------------------------------------------- */
 
 static bool is_long_poll(struct judge *judge, const struct site_flow *flow,
                          const struct http_record *request, int64_t waited)
 {
-    const struct endpoint *usual =
-        request != NULL ? judge_endpoint(judge, flow, request) : NULL;
+    const struct endpoint *usual = request != NULL ? judge_endpoint(judge, flow, request) : NULL;
     return usual != NULL && usual->requests >= LONG_POLL_SAMPLES && usual->median_ns > waited / 2;
 }
 

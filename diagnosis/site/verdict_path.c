@@ -29,8 +29,7 @@ static int64_t in_flight_until(const struct flow_facts *f, int64_t ns)
     return ns + 2 * rtt + IN_FLIGHT_NS;
 }
 
-bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow,
-                            enum side side)
+bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
     const struct tcp_side_facts *s = &flow->f.tcp->side[side];
     if (s->unacked_bytes == 0 || s->tail_first_ns < 0 || s->tail_retransmissions == 0)
@@ -40,7 +39,7 @@ bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *f
            judge_absence_holds(judge, flow, s->tail_first_ns);
 }
 
-/* ---- path MTU -------------------------------------------------------------------------------------------- */
+/* ---- path MTU -------------------------------------------------------------------------------- */
 
 static bool has_mtu_answer(const struct site_flow *flow)
 {
@@ -52,8 +51,9 @@ static bool has_mtu_answer(const struct site_flow *flow)
     return false;
 }
 
-/* The first large segments of a side leave again and again, and nothing as large ever arrived from it
- * on this path; what it sent before was small and got through. A peer that waits has nothing to say. */
+/* The first large segments of a side leave again and again, and nothing as large ever arrived from
+ * it on this path; what it sent before was small and got through. A peer that waits has nothing to
+ * say. */
 static bool first_large_lost(const struct flow_facts *f, enum side side)
 {
     const struct tcp_side_facts *s = &f->tcp->side[side];
@@ -61,8 +61,8 @@ static bool first_large_lost(const struct flow_facts *f, enum side side)
            (side == SIDE_SERVER || s->largest_delivered > 0);
 }
 
-/* The tap sees the large segments leave, again and again, and the peer alive beside them. Returns the
- * confidence, 0 when it is nothing of the kind. */
+/* The tap sees the large segments leave, again and again, and the peer alive beside them. Returns
+ * the confidence, 0 when it is nothing of the kind. */
 static uint8_t sender_view(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
     const struct flow_facts *f = &flow->f;
@@ -125,14 +125,14 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
                          sent > 0 ? s->tail_retransmissions
                                   : f->tcp->side[other(side)].duplicate_acks);
         claim_add_ms(out, "waited_ms", f->last_ns - since);
-        out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) |
-                        EVIDENCE(EVENT_GAP);
+        out->evidence =
+            EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) | EVIDENCE(EVENT_GAP);
         return RULING_FAILED;
     }
     return RULING_PASS;
 }
 
-/* ---- forgotten while idle ---------------------------------------------------------------------------------- */
+/* ---- forgotten while idle -------------------------------------------------------------------- */
 
 static bool was_idle(const struct flow_facts *f)
 {
@@ -160,8 +160,8 @@ static enum ruling idle_reset(struct judge *judge, const struct site_flow *flow,
     const struct flow_facts *f = &flow->f;
     int64_t at = f->tcp->side[side].rst_ns;
     bool known, fits = verdict_reset_fits(flow, side, &known);
-    bool answers = site_server_answers(judge->site, flow, at - FACTS_SECOND,
-                                       at + 10 * FACTS_SECOND);
+    bool answers =
+        site_server_answers(judge->site, flow, at - FACTS_SECOND, at + 10 * FACTS_SECOND);
     *out = claim_start(FINDING_TCP_IDLE_STATE_LOST, flow);
     out->culprit = side == SIDE_SERVER && known && fits ? CULPRIT_SERVER : CULPRIT_MIDDLEBOX;
     out->confidence = answers ? 80 : 65;
@@ -178,8 +178,7 @@ static bool is_silent_tail(const struct judge *judge, const struct site_flow *fl
            flow->f.tcp->side[other(side)].last_ns <= in_flight_until(&flow->f, s->tail_first_ns);
 }
 
-enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
-                              struct claim *out)
+enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     if (!was_idle(f))
@@ -206,7 +205,7 @@ enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
     return RULING_PASS;
 }
 
-/* ---- vanished -------------------------------------------------------------------------------------------------- */
+/* ---- vanished -------------------------------------------------------------------------------- */
 
 static void blame_silence(struct judge *judge, const struct site_flow *flow, enum side silent,
                           int64_t since_ns, struct claim *out)
@@ -223,18 +222,15 @@ static void blame_silence(struct judge *judge, const struct site_flow *flow, enu
     out->confidence = answers ? 75 : 65;
 }
 
-enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow,
-                             struct claim *out)
+enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER, silent = other(side);
         const struct tcp_side_facts *s = &f->tcp->side[side];
-        if (s->tail_retransmissions == 0 || s->unacked_bytes == 0 ||
-            facts_end_ns(f, silent) >= 0)
+        if (s->tail_retransmissions == 0 || s->unacked_bytes == 0 || facts_end_ns(f, silent) >= 0)
             continue;
-        if (s->tail_retransmissions < FACTS_TRIES &&
-            !facts_gave_up(f, side, s->tail_first_ns))
+        if (s->tail_retransmissions < FACTS_TRIES && !facts_gave_up(f, side, s->tail_first_ns))
             continue;
         if (!is_silent_tail(judge, flow, side))
             continue;

@@ -19,8 +19,7 @@ bool verdict_reset_fits(const struct site_flow *flow, enum side side, bool *know
     const struct tcp_side_facts *s = &flow->f.tcp->side[side];
     if (s->ttl_max > 0) {
         *known = true;
-        return s->rst_ttl + TTL_TOLERANCE >= s->ttl_min &&
-               s->rst_ttl <= s->ttl_max + TTL_TOLERANCE;
+        return s->rst_ttl + TTL_TOLERANCE >= s->ttl_min && s->rst_ttl <= s->ttl_max + TTL_TOLERANCE;
     }
     if (flow->f.ttl[side] > 0) {
         *known = true;
@@ -53,8 +52,7 @@ struct reset_signs verdict_reset_signs(const struct site_flow *flow, enum side s
     signs.later_data = s->data_after_rst;
     signs.ttl = !verdict_reset_fits(flow, side, &known) && known;
     signs.too_fast = is_too_fast(f, side);
-    signs.both_sides =
-        peer->rst_ns >= 0 && rtt >= RTT_MEASURABLE_NS && apart < rtt / 2;
+    signs.both_sides = peer->rst_ns >= 0 && rtt >= RTT_MEASURABLE_NS && apart < rtt / 2;
     signs.count = signs.sequence + signs.later_data + signs.ttl + signs.too_fast + signs.both_sides;
     return signs;
 }
@@ -105,13 +103,14 @@ enum ruling verdict_reset_injected(struct judge *judge, const struct site_flow *
         out->weight = signs.count;
         claim_add_text(out, "signs", sign_words(judge, &signs));
         claim_add_text(out, "sender", verdict_side_word(side));
-        out->evidence = EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_REQUEST);
+        out->evidence =
+            EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_REQUEST);
         return RULING_FAILED;
     }
     return RULING_PASS;
 }
 
-/* ---- the server's ---------------------------------------------------------------------------------------- */
+/* ---- the server's ---------------------------------------------------------------------------- */
 
 static bool is_clear_http(const struct site_flow *flow)
 {
@@ -132,7 +131,8 @@ static bool client_was_done(const struct site_flow *flow)
 }
 
 /* Protocols that nobody here reads may end with a word of the client's ("QUIT") that meets a closed
- * socket: then the server had said goodbye, or its reset comes from no socket at all (without ACK). */
+ * socket: then the server had said goodbye, or its reset comes from no socket at all (without ACK).
+ */
 static bool may_be_goodbye(const struct flow_facts *f)
 {
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
@@ -170,7 +170,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     return RULING_FAILED;
 }
 
-/* ---- the client's ---------------------------------------------------------------------------------------- */
+/* ---- the client's ---------------------------------------------------------------------------- */
 
 enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *flow,
                                  struct claim *out)
@@ -195,8 +195,8 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     *out = claim_start(FINDING_TCP_RESET_BY_CLIENT, flow);
     out->culprit = patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
     out->confidence = verdict_reset_signs(flow, SIDE_CLIENT).count > 0 ? 45
-                      : facts_is_dialogue(f)                            ? 75
-                                                                        : 55;
+                      : facts_is_dialogue(f)                           ? 75
+                                                                       : 55;
     out->weight = (double)waited;
     claim_add_ms(out, "waited_ms", waited);
     out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);

@@ -40,7 +40,7 @@ static const char *alert_text(struct judge *judge, const struct tls_facts *t)
     return arena_format(&judge->site->arena, "%d %s", t->alert, name);
 }
 
-/* ---- alerts -------------------------------------------------------------------------------------------- */
+/* ---- alerts ---------------------------------------------------------------------------------- */
 
 /* FINDINGS.md: the side that is older. */
 static void blame_version(const struct site_flow *flow, struct claim *out)
@@ -111,8 +111,7 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
         blame_version(flow, out);
         return;
     case FINDING_TLS_NO_SHARED_CIPHER:
-        out->culprit =
-            offers_work_elsewhere(judge, flow) ? CULPRIT_SERVER : CULPRIT_UNKNOWN;
+        out->culprit = offers_work_elsewhere(judge, flow) ? CULPRIT_SERVER : CULPRIT_UNKNOWN;
         break;
     case FINDING_TLS_UNKNOWN_CA:
         out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER : CULPRIT_CLIENT;
@@ -163,7 +162,7 @@ enum ruling verdict_alert(struct judge *judge, const struct site_flow *flow, str
     return RULING_FAILED;
 }
 
-/* ---- plaintext ------------------------------------------------------------------------------------------ */
+/* ---- plaintext ------------------------------------------------------------------------------- */
 
 static bool server_wanted_tls(const struct site_flow *flow)
 {
@@ -176,8 +175,7 @@ static bool server_wanted_tls(const struct site_flow *flow)
            f->closed_by == SIDE_SERVER;
 }
 
-enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
-                              struct claim *out)
+enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     const struct tls_facts *t = f->tls;
@@ -196,14 +194,14 @@ enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
     if (t->plaintext_server && t->server_hello_ns < 0) {
         *out = claim_start(FINDING_TLS_ON_PLAINTEXT_PORT, flow);
         claim_add_text(out, "protocol", http ? "HTTP" : "unknown");
-        out->evidence = EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_DATA) |
-                        EVIDENCE(EVENT_RESPONSE);
+        out->evidence =
+            EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_DATA) | EVIDENCE(EVENT_RESPONSE);
         return RULING_FAILED;
     }
     return RULING_PASS;
 }
 
-/* ---- the ClientHello gets no answer -------------------------------------------------------------------------- */
+/* ---- the ClientHello gets no answer ---------------------------------------------------------- */
 
 enum ruling verdict_hello_dropped(struct judge *judge, const struct site_flow *flow,
                                   struct claim *out)
@@ -269,7 +267,7 @@ enum ruling verdict_hello_silence(struct judge *judge, const struct site_flow *f
     return RULING_FAILED;
 }
 
-/* ---- closed after the ClientHello ------------------------------------------------------------------------- */
+/* ---- closed after the ClientHello ------------------------------------------------------------ */
 
 /* The FIN carries the TTL of the side's usual packets: a foreign one widens their range. */
 static bool fin_fits(const struct flow_facts *f, bool *known)
@@ -324,8 +322,8 @@ static void close_by_fin(const struct site_flow *flow, struct claim *out)
     out->confidence = known && fits ? 80 : fits ? 60 : 45;
 }
 
-/* Browsers open more connections than they need and drop the rest in mid-handshake: the same name was
- * reached by the same client at that time. */
+/* Browsers open more connections than they need and drop the rest in mid-handshake: the same name
+ * was reached by the same client at that time. */
 #define SPARE_NS (10 * FACTS_SECOND)
 #define SPARE_NEIGHBORS 256
 
@@ -388,7 +386,7 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
     return RULING_FAILED;
 }
 
-/* ---- later --------------------------------------------------------------------------------------------------- */
+/* ---- later ----------------------------------------------------------------------------------- */
 
 /* Who spoke last in the handshake waits for the other. */
 static bool client_waits(const struct flow_facts *f)
@@ -440,8 +438,7 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
     if (f->closed_by > SIDE_SERVER || gave_up)
         return stalled(judge, flow, out);
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
-    bool by_client =
-        t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
+    bool by_client = t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
     if (by_client && !t->alert_inferred && was_spare(judge, flow))
         return RULING_UNSOLICITED;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;

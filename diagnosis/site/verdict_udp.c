@@ -4,8 +4,8 @@
 #define REQUESTS_MIN 3
 #define SPAN_MIN_NS (3 * FACTS_SECOND)
 
-/* One flow asked often enough, or all clients together and none of them ever heard anything: resolvers
- * take a new port for every question. */
+/* One flow asked often enough, or all clients together and none of them ever heard anything:
+ * resolvers take a new port for every question. */
 static bool asked_enough(const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -42,16 +42,16 @@ static enum ruling refused(struct judge *judge, const struct site_flow *flow,
     *out = claim_start(FINDING_CONN_ICMP_UNREACHABLE, flow);
     out->culprit = own ? CULPRIT_SERVER : is_route_fault(r) ? CULPRIT_NETWORK : CULPRIT_MIDDLEBOX;
     claim_add_text(out, "router", arena_format(arena, "%s", address_to_text(&r->router_ip, text)));
-    claim_add_text(out, "icmp", arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP",
-                                             r->type, r->code));
+    claim_add_text(
+        out, "icmp",
+        arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP", r->type, r->code));
     claim_add_ms(out, "reply_ms", r->time_ns - flow->f.first_ns);
     claim_add_reference(out, r->source_id, r->frame, r->time_ns, EVENT_ICMP);
     out->evidence = EVIDENCE(EVENT_DATAGRAM) | EVIDENCE(EVENT_ICMP);
     return RULING_FAILED;
 }
 
-enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
-                              struct claim *out)
+enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     if (f->protocol != FACTS_PROTOCOL_UDP || address_is_multicast(&flow->server->address))

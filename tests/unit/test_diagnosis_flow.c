@@ -6,9 +6,8 @@
 
 static struct flow_record diagnose(struct scene_flow *f)
 {
-    struct flow_bundle bundle = {.flow = &f->flow,
-                                 .tcp = f->has_tcp ? &f->tcp : NULL,
-                                 .tls = f->has_tls ? &f->tls : NULL};
+    struct flow_bundle bundle = {
+        .flow = &f->flow, .tcp = f->has_tcp ? &f->tcp : NULL, .tls = f->has_tls ? &f->tls : NULL};
     flow_diagnose(profile_builtin(), &bundle);
     return f->flow;
 }

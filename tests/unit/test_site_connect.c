@@ -12,8 +12,7 @@ static void refused_where_the_ttl_fits(void **state)
     f->tcp.rst_to_syn = true;
     flow_rst(f, SIDE_SERVER, 0.01, 59);
     scene_judge(s);
-    const struct scene_finding *found =
-        expect_verdict(s, 2, FINDING_CONN_REFUSED, CULPRIT_SERVER);
+    const struct scene_finding *found = expect_verdict(s, 2, FINDING_CONN_REFUSED, CULPRIT_SERVER);
     assert_int_equal(s->verdicts[2].stage, STAGE_SYN);
     assert_true(found->record.confidence >= 90);
     assert_true(finding_value(found, "reply_ms")->number == 10.0);
@@ -65,8 +64,8 @@ static void icmp_of_a_router_and_of_the_host(void **state)
     scene_icmp(s, scene_silent_syn(s, CLIENT, 1004, SERVER, 447, 1, 1), "10.0.0.254", 11, 0);
     scene_judge(s);
     const enum finding_code codes[] = {FINDING_CONN_ICMP_PROHIBITED, FINDING_CONN_ICMP_PROHIBITED,
-                                       FINDING_CONN_ICMP_UNREACHABLE,
-                                       FINDING_CONN_ICMP_UNREACHABLE, FINDING_PATH_LOOP};
+                                       FINDING_CONN_ICMP_UNREACHABLE, FINDING_CONN_ICMP_UNREACHABLE,
+                                       FINDING_PATH_LOOP};
     const uint16_t ports[] = {443, 444, 445, 446, 447};
     const enum culprit culprits[] = {CULPRIT_MIDDLEBOX, CULPRIT_SERVER, CULPRIT_NETWORK,
                                      CULPRIT_MIDDLEBOX, CULPRIT_NETWORK};
@@ -340,10 +339,17 @@ static void udp_without_answer(void **state)
 static struct arp_record *arp_request(struct scene *s, const char *target, int64_t requests)
 {
     struct arp_record *r = &s->arp[s->arp_count++];
-    *r = (struct arp_record){.capture_id = 1, .source_id = 1, .first_frame = 1, .last_frame = 9,
-                             .first_ns = START_NS + SECOND, .last_ns = START_NS + 20 * SECOND,
-                             .is_request = true, .mac = "00:16:3e:00:00:01", .vlan = -1,
-                             .requests = requests, .requester_frames = 10};
+    *r = (struct arp_record){.capture_id = 1,
+                             .source_id = 1,
+                             .first_frame = 1,
+                             .last_frame = 9,
+                             .first_ns = START_NS + SECOND,
+                             .last_ns = START_NS + 20 * SECOND,
+                             .is_request = true,
+                             .mac = "00:16:3e:00:00:01",
+                             .vlan = -1,
+                             .requests = requests,
+                             .requester_frames = 10};
     assert_true(address_from_text(target, &r->ip));
     assert_true(address_from_text(CLIENT, &r->requester_ip));
     return r;
@@ -385,10 +391,15 @@ static void arp_look_alikes(void **state)
 static struct arp_record *arp_claim(struct scene *s, const char *mac, double first, double last)
 {
     struct arp_record *r = &s->arp[s->arp_count++];
-    *r = (struct arp_record){.capture_id = 1, .source_id = 1, .first_frame = 1, .last_frame = 9,
+    *r = (struct arp_record){.capture_id = 1,
+                             .source_id = 1,
+                             .first_frame = 1,
+                             .last_frame = 9,
                              .first_ns = START_NS + (int64_t)(first * (double)SECOND),
                              .last_ns = START_NS + (int64_t)(last * (double)SECOND),
-                             .vlan = -1, .claims = 3, .frames = 5};
+                             .vlan = -1,
+                             .claims = 3,
+                             .frames = 5};
     snprintf(r->mac, sizeof r->mac, "%s", mac);
     assert_true(address_from_text("10.0.0.50", &r->ip));
     r->last_frame_ns = r->last_ns;

@@ -8,13 +8,28 @@
 static void order_of_verdicts(void **state)
 {
     /* FINDINGS.md "The verdict of a failed connection" */
-    static const char *const order[] = {
-        "one way", "ARP or NDP", "ICMP quoting the SYN", "RST to the SYN", "silent SYN",
-        "SYN-ACK loop", "accept queue", "MTU black hole", "idle state lost", "injected reset",
-        "readable alert", "plaintext and TLS mixed up", "ClientHello unacknowledged",
-        "ClientHello acknowledged, then silence", "FIN or RST after the ClientHello",
-        "later handshake abort", "vanished", "keep-alive race", "server reset", "truncated answer",
-        "no response", "client reset"};
+    static const char *const order[] = {"one way",
+                                        "ARP or NDP",
+                                        "ICMP quoting the SYN",
+                                        "RST to the SYN",
+                                        "silent SYN",
+                                        "SYN-ACK loop",
+                                        "accept queue",
+                                        "MTU black hole",
+                                        "idle state lost",
+                                        "injected reset",
+                                        "readable alert",
+                                        "plaintext and TLS mixed up",
+                                        "ClientHello unacknowledged",
+                                        "ClientHello acknowledged, then silence",
+                                        "FIN or RST after the ClientHello",
+                                        "later handshake abort",
+                                        "vanished",
+                                        "keep-alive race",
+                                        "server reset",
+                                        "truncated answer",
+                                        "no response",
+                                        "client reset"};
     size_t count = 0;
     const struct verdict_rule *rules = verdict_rules(&count);
     (void)state;
@@ -62,8 +77,8 @@ static void a_client_to_blame_is_part_of_the_identity(void **state)
 {
     struct scene *s = *state;
     for (uint16_t i = 0; i < 2; i++) {
-        struct scene_flow *f =
-            scene_flow_add(s, i == 0 ? CLIENT : "10.0.0.5", (uint16_t)(1000 + i), SERVER, 443, 10 + i);
+        struct scene_flow *f = scene_flow_add(s, i == 0 ? CLIENT : "10.0.0.5", (uint16_t)(1000 + i),
+                                              SERVER, 443, 10 + i);
         flow_establish(f);
         flow_tls(f, 0.02);
         flow_server_hello(f, 0.04);
@@ -78,9 +93,11 @@ static void a_client_to_blame_is_part_of_the_identity(void **state)
 
 static void add_event(struct scene_flow *f, enum event_kind kind, enum side side, uint32_t frame)
 {
-    f->events[f->event_count++] =
-        (struct flow_event){.time_ns = f->flow.first_ns + frame * MS, .frame = frame,
-                            .source_id = 1, .kind = (uint8_t)kind, .side = (uint8_t)side};
+    f->events[f->event_count++] = (struct flow_event){.time_ns = f->flow.first_ns + frame * MS,
+                                                      .frame = frame,
+                                                      .source_id = 1,
+                                                      .kind = (uint8_t)kind,
+                                                      .side = (uint8_t)side};
 }
 
 static void evidence_is_chosen_by_kind(void **state)
@@ -147,7 +164,7 @@ static void every_failure_has_its_verdict(void **state)
     assert_int_equal(failed, listed); /* one primary finding each: shares add up */
 }
 
-/* ---- order of records ---------------------------------------------------------------------------------- */
+/* ---- order of records ------------------------------------------------------------------------ */
 
 static void mixed_scene(struct scene *s)
 {
@@ -192,7 +209,7 @@ static void the_order_of_adding_does_not_matter(void **state)
     }
 }
 
-/* ---- the capture ------------------------------------------------------------------------------------------ */
+/* ---- the capture ----------------------------------------------------------------------------- */
 
 static void capture_findings(void **state)
 {
@@ -212,9 +229,9 @@ static void capture_findings(void **state)
     s->capture.evicted_flows = 7;
     scene_judge(s);
     static const enum finding_code expected[] = {
-        FINDING_CAPTURE_LOSS,       FINDING_CAPTURE_DROPPED,  FINDING_CAPTURE_SNAPLEN,
-        FINDING_CAPTURE_OFFLOAD,    FINDING_CAPTURE_DUPLICATES, FINDING_CAPTURE_MIDSTREAM,
-        FINDING_CAPTURE_TIME,       FINDING_CAPTURE_FILTERED, FINDING_CAPTURE_FILE_CUT,
+        FINDING_CAPTURE_LOSS,    FINDING_CAPTURE_DROPPED,    FINDING_CAPTURE_SNAPLEN,
+        FINDING_CAPTURE_OFFLOAD, FINDING_CAPTURE_DUPLICATES, FINDING_CAPTURE_MIDSTREAM,
+        FINDING_CAPTURE_TIME,    FINDING_CAPTURE_FILTERED,   FINDING_CAPTURE_FILE_CUT,
         FINDING_CAPTURE_LIMITS};
     assert_int_equal(s->finding_count, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < s->finding_count; i++)
@@ -268,7 +285,7 @@ static void loss_withdraws_only_what_it_concerns(void **state)
     expect_outcome(s, 1, OUTCOME_UNKNOWN);
 }
 
-/* ---- scans and floods ---------------------------------------------------------------------------------------- */
+/* ---- scans and floods ------------------------------------------------------------------------ */
 
 static void port_scan_raises_nothing_else(void **state)
 {

@@ -76,13 +76,19 @@ static inline void scene_end(struct scene *s)
 
 static inline void side_reset(struct tcp_side_facts *side)
 {
-    *side = (struct tcp_side_facts){.tail_first_ns = -1, .tail_last_ns = -1, .last_ns = -1,
-                                    .last_payload_ns = -1, .fin_ns = -1, .rst_ns = -1,
-                                    .rst_delay_ns = -1, .window_scale = 7, .mss = 1460};
+    *side = (struct tcp_side_facts){.tail_first_ns = -1,
+                                    .tail_last_ns = -1,
+                                    .last_ns = -1,
+                                    .last_payload_ns = -1,
+                                    .fin_ns = -1,
+                                    .rst_ns = -1,
+                                    .rst_delay_ns = -1,
+                                    .window_scale = 7,
+                                    .mss = 1460};
 }
 
-/* A flow in the state right after its first packet. at: seconds after START_NS. Valid until the next
- * scene_flow_add. */
+/* A flow in the state right after its first packet. at: seconds after START_NS. Valid until the
+ * next scene_flow_add. */
 static inline struct scene_flow *scene_flow_add(struct scene *s, const char *client,
                                                 uint16_t client_port, const char *server,
                                                 uint16_t server_port, double at)
@@ -339,7 +345,7 @@ static inline struct icmp_record *scene_icmp(struct scene *s, const struct scene
     return r;
 }
 
-/* ---- judging ------------------------------------------------------------------------------------------ */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 static inline struct scene_finding *scene_last(struct scene *s)
 {
@@ -385,8 +391,8 @@ static inline void scene_add_flow(struct scene *s, struct site *site, struct sce
                                  .event_count = f->event_count};
     f->flow.has_tcp = f->has_tcp;
     flow_diagnose(&s->profile, &bundle);
-    s->verdicts[f->flow.id - 1] = (struct verdict_record){f->flow.id, f->flow.outcome,
-                                                          f->flow.stage, f->flow.verdict};
+    s->verdicts[f->flow.id - 1] =
+        (struct verdict_record){f->flow.id, f->flow.outcome, f->flow.stage, f->flow.verdict};
     assert_true(site_add(site, RECORD_FLOW, &bundle));
 }
 
@@ -407,8 +413,11 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
     free(s->verdicts);
     s->verdicts = calloc(s->flow_count + 1, sizeof *s->verdicts);
     assert_non_null(s->verdicts);
-    s->source = (struct source_record){.id = 1, .capture_id = 1, .path = "a.pcap",
-                                       .snaplen = s->source.snaplen, .cut = s->source.cut,
+    s->source = (struct source_record){.id = 1,
+                                       .capture_id = 1,
+                                       .path = "a.pcap",
+                                       .snaplen = s->source.snaplen,
+                                       .cut = s->source.cut,
                                        .packets = 10000,
                                        .dropped_kernel = s->source.dropped_kernel,
                                        .first_ns = s->capture.first_ns,
@@ -454,9 +463,8 @@ static inline const struct finding_value_record *finding_value(const struct scen
 }
 
 /* The flow failed with that verdict, its finding is primary and blames `culprit`. */
-static inline const struct scene_finding *expect_verdict(struct scene *s, size_t flow,
-                                                         enum finding_code code,
-                                                         enum culprit culprit)
+static inline const struct scene_finding *
+expect_verdict(struct scene *s, size_t flow, enum finding_code code, enum culprit culprit)
 {
     assert_int_equal(s->verdicts[flow].outcome, OUTCOME_FAILED);
     if (s->verdicts[flow].verdict != code + 1)

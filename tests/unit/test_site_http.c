@@ -152,8 +152,7 @@ static void slow_answers(void **state)
                 finding_value(found, "response_ms")->number < 4000.1);
     s->requests[5].wait_ns = 1500 * MS; /* far above the usual 100 ms */
     scene_judge(s);
-    assert_int_equal(scene_find(s, FINDING_SERVER_SLOW_RESPONSE)->record.severity,
-                     SEVERITY_MEDIUM);
+    assert_int_equal(scene_find(s, FINDING_SERVER_SLOW_RESPONSE)->record.severity, SEVERITY_MEDIUM);
     s->requests[5].wait_ns = 900 * MS;
     scene_judge(s);
     expect_quiet(s);

@@ -142,8 +142,7 @@ static void vanished(void **state)
     tail(f, SIDE_CLIENT, 1, 5, 2896, 1500);
     f->tcp.side[0].largest_delivered = 1500;
     scene_judge(s);
-    const struct scene_finding *found =
-        expect_verdict(s, 1, FINDING_TCP_VANISHED, CULPRIT_SERVER);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_TCP_VANISHED, CULPRIT_SERVER);
     assert_string_equal(finding_value(found, "silent")->text, "server");
     assert_true(finding_value(found, "retransmissions")->number == 5);
     /* a server that had said goodbye owes nothing */

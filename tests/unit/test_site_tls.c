@@ -332,7 +332,7 @@ static void good_suites_are_quiet(void **state)
     expect_quiet(s);
 }
 
-/* ---- certificates -------------------------------------------------------------------------------------- */
+/* ---- certificates ---------------------------------------------------------------------------- */
 
 static struct certificate_record *certificate(struct scene *s, int64_t days_left, int64_t lifetime)
 {
@@ -353,8 +353,8 @@ static struct certificate_record *certificate(struct scene *s, int64_t days_left
 
 static void with_certificate(struct scene_flow *f, int64_t id)
 {
-    f->certificates[f->certificate_count] = (struct tls_certificate_record){
-        f->flow.id, SIDE_SERVER, (int64_t)f->certificate_count, id};
+    f->certificates[f->certificate_count] =
+        (struct tls_certificate_record){f->flow.id, SIDE_SERVER, (int64_t)f->certificate_count, id};
     f->certificate_count++;
     f->tls.certificate_count = (uint32_t)f->certificate_count;
 }
