@@ -12,14 +12,16 @@
 enum copy_kind {
     COPY_NONE,
     COPY_MIRROR, /* same TTL and MACs */
-    COPY_ROUTED, /* lower TTL, or other MACs or VLAN */
-    COPY_LOOP    /* the fourth or later sighting with ever lower TTL */
+    COPY_ROUTED, /* other TTL, MACs or VLAN */
+    COPY_LOOP    /* the fourth or later TTL, ever lower */
 };
 
 struct duplicates;
 
 struct duplicates *duplicates_new(uint64_t seed);
 void duplicates_free(struct duplicates *ring);
+/* Asks the memory for what duplicates_check will look at: most of its time is the wait for it. */
+void duplicates_prefetch(struct duplicates *ring, const struct layers *layers);
 /* Tells whether the packet repeats an earlier one, and remembers it. *delay_ns is the time since the
  * first sighting of a routed copy. */
 enum copy_kind duplicates_check(struct duplicates *ring, const struct packet *packet,

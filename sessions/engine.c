@@ -223,6 +223,7 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
 {
     struct flow_key key;
     bool from_high;
+    duplicates_prefetch(e->duplicates, l);
     flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
     struct flow *flow = flow_table_find(e->table, &key);
     if (is_copy(e, p, l, flow))
@@ -283,7 +284,8 @@ void engine_packet(struct engine *e, const struct packet *packet)
         neighbors_message(e->neighbors, packet, &layers);
     if (has_flow(&layers))
         on_flow_packet(e, packet, &layers);
-    else if (layers.kind == LAYER_ICMP && layers.icmp.is_error)
+    else if (layers.kind == LAYER_ICMP && layers.icmp.is_error &&
+             !is_copy(e, packet, &layers, NULL))
         engine_icmp_error(e, packet, &layers);
 }
 
