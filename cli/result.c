@@ -2,8 +2,6 @@
 
 #include "cli/signals.h"
 
-#include <string.h>
-
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_MARKDOWN, FORMAT_CSV };
 
 const enum language *result_texts(const struct arguments *arguments)
@@ -52,14 +50,7 @@ static bool reaches_limit(const struct context *context, const struct pipeline_r
 
 int result_status(const struct context *context, const struct pipeline_result *result)
 {
-    const char *why = result->input_error.text;
     int stop = (int)*signals_stop();
-    if (result->input_error.code != ERROR_NONE) {
-        fputs("invcap: ", stderr);
-        struct view complaint = view_of(stderr, context->view.language);
-        view_say(&complaint, TEXT_NOTE_PARTLY, &(struct text_value){"error", why}, 1);
-        fputc('\n', stderr);
-    }
     if (result->interrupted && stop != 0) {
         return EXIT_SIGNAL + stop;
     }

@@ -177,6 +177,31 @@ static void mistakes_of_meaning_are_told_with_their_place(void **state)
             "3:17", "0 to 100");
 }
 
+/* The example of docs/architecture.md is a profile. */
+static void the_documented_profile_is_one(void **state)
+{
+    (void)state;
+    struct error error = {ERROR_NONE, ""};
+    char *page = calloc(1, 1 << 16);
+    FILE *in = fopen(SOURCE_DIR "/docs/architecture.md", "rb");
+    assert_non_null(page);
+    assert_non_null(in);
+    page[fread(page, 1, (1 << 16) - 1, in)] = '\0';
+    fclose(in);
+    char *begin = strstr(page, "```yaml\n");
+    assert_non_null(begin);
+    begin += strlen("```yaml\n");
+    char *end = strstr(begin, "```");
+    assert_non_null(end);
+    *end = '\0';
+    const struct profile *profile = load(begin, &error);
+    assert_string_equal(error.text, "");
+    assert_non_null(profile);
+    assert_int_equal(profile->services[0].pin_count, 1);
+    profile_yaml_free(profile);
+    free(page);
+}
+
 static void a_file_that_is_not_there(void **state)
 {
     (void)state;
@@ -206,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_good_profile_is_understood),
         cmocka_unit_test(mistakes_of_form_are_told_with_their_place),
         cmocka_unit_test(mistakes_of_meaning_are_told_with_their_place),
+        cmocka_unit_test(the_documented_profile_is_one),
         cmocka_unit_test(a_file_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
