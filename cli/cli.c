@@ -90,8 +90,8 @@ static int run_command(const struct arguments *arguments, enum language language
     struct context context = {arguments, view_of(stdout, language)};
     const char *zone = arguments->text[OPTION_TZ];
     if (!view_set_zone(zone)) {
-        return command_fail_usage(&context, TEXT_USAGE_BAD_ZONE,
-                                  &(struct text_value){"zone", zone}, 1);
+        return command_fail_usage(&context, TEXT_USAGE_BAD_ZONE, &(struct text_value){"zone", zone},
+                                  1);
     }
     if (arguments->given[OPTION_HELP]) {
         help_print_command(&context.view, arguments->command);

@@ -18,16 +18,16 @@ enum exit_status {
 
 struct context {
     const struct arguments *arguments;
-    struct view view;      /* standard output */
+    struct view view; /* standard output */
 };
 
 #define WORDS_ANY ((size_t)-1)
 
 struct command {
     const char *name;
-    const char *words;     /* of its usage line: "FILE|DIR|-..." or "" */
-    enum text_id help;     /* one line */
-    enum text_id detail;   /* some lines more; may be empty text */
+    const char *words;   /* of its usage line: "FILE|DIR|-..." or "" */
+    enum text_id help;   /* one line */
+    enum text_id detail; /* some lines more; may be empty text */
     size_t least_words, most_words;
     int (*run)(struct context *context); /* returns the exit status */
 };

@@ -12,10 +12,9 @@ static int fail_unknown_code(const struct context *context, const char *typed)
     }
     const char *guess = suggest_nearest(typed, codes, FINDING_COUNT);
     const struct text_value values[] = {{"code", typed}, {"guess", guess}};
-    return command_fail_usage(context,
-                              guess != NULL ? TEXT_USAGE_UNKNOWN_CODE_GUESS
-                                            : TEXT_USAGE_UNKNOWN_CODE,
-                              values, guess != NULL ? 2 : 1);
+    return command_fail_usage(
+        context, guess != NULL ? TEXT_USAGE_UNKNOWN_CODE_GUESS : TEXT_USAGE_UNKNOWN_CODE, values,
+        guess != NULL ? 2 : 1);
 }
 
 static bool take_capture(void *self, const void *record)

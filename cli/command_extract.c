@@ -53,7 +53,9 @@ static int extract(const struct context *context, struct store *store)
     }
     const struct case_finding *finding = by_flow ? NULL : case_find(loaded, id);
     const struct extract_request request = {
-        .flow_id = by_flow ? id : finding != NULL ? finding->record.flow_id : 0,
+        .flow_id = by_flow           ? id
+                   : finding != NULL ? finding->record.flow_id
+                                     : 0,
         .loaded = loaded,
         .finding = finding,
         .path = arguments->text[OPTION_WRITE],

@@ -20,10 +20,9 @@ static int run(struct context *context)
     }
     const char *guess = suggest_nearest(arguments->words[0], names, COMMAND_COUNT);
     const struct text_value values[] = {{"typed", arguments->words[0]}, {"guess", guess}};
-    return command_fail_usage(context,
-                              guess != NULL ? TEXT_USAGE_UNKNOWN_COMMAND_GUESS
-                                            : TEXT_USAGE_UNKNOWN_COMMAND,
-                              values, guess != NULL ? 2 : 1);
+    return command_fail_usage(
+        context, guess != NULL ? TEXT_USAGE_UNKNOWN_COMMAND_GUESS : TEXT_USAGE_UNKNOWN_COMMAND,
+        values, guess != NULL ? 2 : 1);
 }
 
 const struct command command_help = {

@@ -30,9 +30,8 @@ static int judge_all(struct judge *judge)
     if (capture_id < 0) {
         return status;
     }
-    bool good = capture_id > 0
-                    ? judge_one(judge, capture_id)
-                    : case_each_capture(judge->store, judge_one, judge, &judge->error);
+    bool good = capture_id > 0 ? judge_one(judge, capture_id)
+                               : case_each_capture(judge->store, judge_one, judge, &judge->error);
     return good ? result_status(judge->context, &judge->worst)
                 : command_fail(judge->context, &judge->error);
 }
@@ -40,8 +39,8 @@ static int judge_all(struct judge *judge)
 static int run(struct context *context)
 {
     const struct arguments *arguments = context->arguments;
-    struct judge judge = {.context = context, .profile = profile_builtin(),
-                          .worst = {.worst_severity = -1}};
+    struct judge judge = {
+        .context = context, .profile = profile_builtin(), .worst = {.worst_severity = -1}};
     int status = EXIT_DONE;
     const char *path = result_database(context, &status);
     if (path == NULL) {

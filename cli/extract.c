@@ -26,20 +26,20 @@ struct extraction {
     struct flow_record flow;
     struct capture_writer *writer;
     struct decoder *decoder;
-    int64_t source_id;         /* that is being copied */
+    int64_t source_id; /* that is being copied */
     struct {
         uint16_t link_type;
         char name[64];
         uint32_t number;
     } interfaces[INTERFACES_MOST];
     size_t interface_count;
-    uint8_t *copy;             /* of one packet, to be masked */
+    uint8_t *copy; /* of one packet, to be masked */
     uint64_t packets;
     bool failed;
     struct error *error;
 };
 
-/* ---- which frames -------------------------------------------------------------------------------- */
+/* ---- which frames ---- */
 static bool add_frame(struct frame_list *list, int64_t frame, int64_t offset)
 {
     if (list->count == list->capacity) {
@@ -160,7 +160,7 @@ static bool find_frames(struct extraction *e, const struct source_record *source
     return true;
 }
 
-/* ---- copying ------------------------------------------------------------------------------------- */
+/* ---- copying ---- */
 static bool choose_interface(struct extraction *e, const struct packet *packet, const char *name,
                              uint32_t *out)
 {
@@ -205,8 +205,9 @@ static const char *comment_of(const struct extraction *e, const struct packet *p
 static enum mask_keep keep_of(const struct flow_record *flow, const struct layers *layers)
 {
     const char *app = flow->app != NULL ? flow->app : "";
-    bool of_flow = (layers->src_port == flow->server_port && layers->dst_port == flow->client_port) ||
-                   (layers->src_port == flow->client_port && layers->dst_port == flow->server_port);
+    bool of_flow =
+        (layers->src_port == flow->server_port && layers->dst_port == flow->client_port) ||
+        (layers->src_port == flow->client_port && layers->dst_port == flow->server_port);
     if (!of_flow) { /* evidence from elsewhere: nothing is known of its content */
         app = "";
     }
@@ -234,8 +235,8 @@ static bool copy_packet(void *self, const struct packet *packet, const char *int
         decode_packet(e->decoder, &masked, &layers);
         mask_packet(e->copy, packet, &layers, keep_of(&e->flow, &layers));
     }
-    e->failed = !writer_packet(e->writer, number, &masked,
-                               comment_of(e, packet, comment, sizeof(comment)));
+    e->failed =
+        !writer_packet(e->writer, number, &masked, comment_of(e, packet, comment, sizeof(comment)));
     e->packets += !e->failed;
     return !e->failed;
 }
@@ -248,8 +249,8 @@ static bool copy_source(struct extraction *e, const struct source_record *source
     e->source_id = source->id;
     bool good = find_frames(e, source, &list);
     if (good && list.count > 0) {
-        good = capture_fetch(&from, list.frames, list.count, copy_packet, e, e->error) &&
-               !e->failed;
+        good =
+            capture_fetch(&from, list.frames, list.count, copy_packet, e, e->error) && !e->failed;
     }
     free(list.frames);
     return good;

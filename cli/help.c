@@ -26,8 +26,7 @@ static void write_label(const struct option_row *row, char out[LABEL_SIZE])
                 3);
 }
 
-static void write_help(const struct option_row *row, enum language language, char *out,
-                       size_t size)
+static void write_help(const struct option_row *row, enum language language, char *out, size_t size)
 {
     const struct text_value values[] = {{"help", text_get(row->help, language)},
                                         {"default", row->fallback}};
@@ -134,8 +133,8 @@ static void print_markdown_command(FILE *out, const struct command *command)
 {
     unsigned bit = 1u << command_id_of(command);
     fprintf(out, "\n## invcap %s%s%s\n\n%s\n\n%s\n", command->name,
-            command->words[0] != '\0' ? " " : "", command->words,
-            text_get(command->help, LANG_EN), text_get(command->help, LANG_ZH));
+            command->words[0] != '\0' ? " " : "", command->words, text_get(command->help, LANG_EN),
+            text_get(command->help, LANG_ZH));
     for (unsigned language = 0; language < LANG_COUNT; language++) {
         const char *detail = text_get(command->detail, (enum language)language);
         if (detail[0] != '\0') {
@@ -153,8 +152,9 @@ static void print_markdown_command(FILE *out, const struct command *command)
 
 void help_print_markdown(FILE *out)
 {
-    fprintf(out, "# Commands and options\n\nMade by `invcap list options --markdown`; a test keeps "
-                 "it equal.\n\n%s\n\n%s\n",
+    fprintf(out,
+            "# Commands and options\n\nMade by `invcap list options --markdown`; a test keeps "
+            "it equal.\n\n%s\n\n%s\n",
             text_get(TEXT_HELP_EXIT, LANG_EN), text_get(TEXT_HELP_EXIT, LANG_ZH));
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         print_markdown_command(out, command_get((enum command_id)i));
@@ -178,7 +178,8 @@ void help_print_completion(FILE *out)
     fputs("# bash completion: eval \"$(invcap list completion)\"\n"
           "_invcap() {\n"
           "    local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} options\n"
-          "    case $command in\n", out);
+          "    case $command in\n",
+          out);
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         fprintf(out, "    %s) options=\"", command_get((enum command_id)i)->name);
         print_completion_words(out, i);
@@ -192,9 +193,11 @@ void help_print_completion(FILE *out)
           "    else\n"
           "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
           "        if ((COMP_CWORD == 1)); then\n"
-          "            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \"", out);
+          "            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \"",
+          out);
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         fprintf(out, "%s%s", i > 0 ? " " : "", command_get((enum command_id)i)->name);
     }
-    fputs("\" -- \"$word\")\n        fi\n    fi\n}\ncomplete -o filenames -F _invcap invcap\n", out);
+    fputs("\" -- \"$word\")\n        fi\n    fi\n}\ncomplete -o filenames -F _invcap invcap\n",
+          out);
 }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#define LINK_BYTES_KEPT 64  /* of packets that are no TCP, UDP, ICMP or ARP: their headers */
-#define ICMP_QUOTE_KEPT 68  /* 8 of ICMP, 40 of the largest plain IP header, 20 of TCP */
+#define LINK_BYTES_KEPT 64   /* of packets that are no TCP, UDP, ICMP or ARP: their headers */
+#define ICMP_QUOTE_KEPT 68   /* 8 of ICMP, 40 of the largest plain IP header, 20 of TCP */
 #define TCP_CHECKSUM_BACK 16 /* offsets in the transport headers (RFC 9293 3.1, RFC 768) */
 #define UDP_CHECKSUM_BACK 6
 #define UDP_HEADER 8

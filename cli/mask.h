@@ -1,6 +1,6 @@
 /* Payload policy of evidence files (DESIGN.md "Secrets"): headers only. TLS and DNS stay whole; of
- * HTTP the start line (its query masked) and the header names; every other payload byte becomes 'x'.
- * Transport checksums are adjusted, so that a good one stays good and a bad one stays bad. */
+ * HTTP the start line (its query masked) and the header names; every other payload byte becomes
+ * 'x'. Transport checksums are adjusted, so that a good one stays good and a bad one stays bad. */
 #ifndef INVCAP_CLI_MASK_H
 #define INVCAP_CLI_MASK_H
 

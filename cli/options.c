@@ -16,8 +16,12 @@
 
 static const struct option_row option_rows[OPTION_COUNT_ALL] = {
 #define OPTION(id, long_name, short_name, kind_name, argument_name, where, fallback_text)          \
-    {.name = (long_name), .letter = (short_name), .kind = OPTION_KIND_##kind_name,                 \
-     .argument = (argument_name), .commands = (where), .fallback = (fallback_text),                \
+    {.name = (long_name),                                                                          \
+     .letter = (short_name),                                                                       \
+     .kind = OPTION_KIND_##kind_name,                                                              \
+     .argument = (argument_name),                                                                  \
+     .commands = (where),                                                                          \
+     .fallback = (fallback_text),                                                                  \
      .help = TEXT_OPTION_##id},
 #include "cli/options.def"
 #undef OPTION
@@ -50,18 +54,21 @@ static bool find_letter(char letter, enum option_id *out)
     return false;
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values ---- */
 struct unit {
     const char *suffix;
     int64_t factor;
 };
 
-static const struct unit size_units[] = {{"", 1}, {"K", 1LL << 10}, {"k", 1LL << 10},
+static const struct unit size_units[] = {{"", 1},          {"K", 1LL << 10}, {"k", 1LL << 10},
                                          {"M", 1LL << 20}, {"m", 1LL << 20}, {"G", 1LL << 30},
                                          {"g", 1LL << 30}, {"T", 1LL << 40}, {NULL, 0}};
-static const struct unit time_units[] = {{"", 1000000000LL}, {"ms", 1000000LL},
-                                         {"s", 1000000000LL}, {"m", 60000000000LL},
-                                         {"h", 3600000000000LL}, {"d", 86400000000000LL},
+static const struct unit time_units[] = {{"", 1000000000LL},
+                                         {"ms", 1000000LL},
+                                         {"s", 1000000000LL},
+                                         {"m", 60000000000LL},
+                                         {"h", 3600000000000LL},
+                                         {"d", 86400000000000LL},
                                          {NULL, 0}};
 static const struct unit plain_units[] = {{"", 1}, {NULL, 0}};
 
@@ -117,7 +124,7 @@ static bool read_value(const struct option_row *row, const char *text, int64_t *
     return true;
 }
 
-/* ---- usage errors ---------------------------------------------------------------------------- */
+/* ---- usage errors ---- */
 static bool usage(struct error *error, enum language language, enum text_id id,
                   const struct text_value *values, size_t count)
 {
@@ -163,7 +170,7 @@ static bool fail_unknown_command(struct error *error, enum language language, co
                         TEXT_USAGE_UNKNOWN_COMMAND_GUESS, near);
 }
 
-/* ---- parsing --------------------------------------------------------------------------------- */
+/* ---- parsing ---- */
 struct parser {
     int argc;
     char *const *argv;

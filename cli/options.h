@@ -34,8 +34,8 @@ enum option_kind {
 };
 
 struct option_row {
-    const char *name;     /* without the dashes */
-    char letter;          /* 0 none */
+    const char *name; /* without the dashes */
+    char letter;      /* 0 none */
     enum option_kind kind;
     const char *argument; /* "FILE", or the words of a choice "off|unknown|all"; NULL for a flag */
     unsigned commands;    /* bit per enum command_id */
@@ -47,11 +47,11 @@ struct command;
 
 /* What the user typed. Strings borrowed from argv. */
 struct arguments {
-    const struct command *command;       /* NULL: no word at all */
-    const char *text[OPTION_COUNT_ALL];  /* as typed, or the fallback, or NULL */
-    int64_t number[OPTION_COUNT_ALL];    /* NUMBER, SIZE, TIME, CHOICE; 0 without a value */
+    const struct command *command;      /* NULL: no word at all */
+    const char *text[OPTION_COUNT_ALL]; /* as typed, or the fallback, or NULL */
+    int64_t number[OPTION_COUNT_ALL];   /* NUMBER, SIZE, TIME, CHOICE; 0 without a value */
     bool given[OPTION_COUNT_ALL];
-    char **words;                        /* what is no option, after the command; owned */
+    char **words; /* what is no option, after the command; owned */
     size_t word_count;
 };
 
@@ -60,8 +60,8 @@ const struct option_row *option_get(enum option_id id);
 /* Finds an option by its long name; false when there is none. */
 bool option_find(const char *name, enum option_id *out);
 
-/* Reads argv[1..]. Options may stand anywhere, "--" ends them, "-" is a word. The first word names the
- * command, or is a file: then the command is `read`. false with a usage error in `language`. */
+/* Reads argv[1..]. Options may stand anywhere, "--" ends them, "-" is a word. The first word names
+ * the command, or is a file: then the command is `read`. false with a usage error in `language`. */
 bool arguments_parse(int argc, char *const *argv, enum language language, struct arguments *out,
                      struct error *error);
 void arguments_free(struct arguments *arguments);

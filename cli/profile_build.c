@@ -27,7 +27,8 @@ struct builder {
     size_t service; /* that is being built */
 };
 
-/* ---- complaints with their place ---------------------------------------------------------------- */
+/* ---- complaints with their place ----------------------------------------------------------------
+ */
 static bool complain(const struct builder *b, const char *key, const size_t *entry,
                      const char *value, const char *expected)
 {
@@ -59,7 +60,8 @@ static bool complain_top(const struct builder *b, const char *key, const char *i
                      place.line, place.column, value, expected);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------
+ */
 static void *new_list(struct builder *b, size_t count, size_t size)
 {
     struct built *built = b->built;
@@ -87,7 +89,8 @@ static const char *keep(struct builder *b, const char *text)
     return text != NULL ? intern_text(b->built->strings, text) : NULL;
 }
 
-/* ---- parts of a service ------------------------------------------------------------------------- */
+/* ---- parts of a service -------------------------------------------------------------------------
+ */
 static bool read_port(const char **text, uint16_t *out)
 {
     char *end = NULL;
@@ -241,7 +244,8 @@ static bool build_service(struct builder *b, const struct yaml_profile *raw, siz
     return build_ports(b, from, out) && build_servers(b, from, out) && build_names(b, from, out);
 }
 
-/* ---- the profile -------------------------------------------------------------------------------- */
+/* ---- the profile --------------------------------------------------------------------------------
+ */
 static bool set_threshold(struct builder *b, const char *key, uint64_t milliseconds, int64_t *out)
 {
     if (milliseconds > MS_MOST) {

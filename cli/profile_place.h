@@ -1,5 +1,5 @@
-/* Where in a YAML file something stands: libcyaml tells the line of the value it read last, a reader
- * wants that of the value at fault. */
+/* Where in a YAML file something stands: libcyaml tells the line of the value it read last, a
+ * reader wants that of the value at fault. */
 #ifndef INVCAP_CLI_PROFILE_PLACE_H
 #define INVCAP_CLI_PROFILE_PLACE_H
 
@@ -29,8 +29,8 @@ void profile_path_index(struct profile_path *path, size_t index);
 /* Where the value at `path` begins, or as far along the path as the file goes. */
 struct profile_place profile_place_value(const char *text, size_t len,
                                          const struct profile_path *path);
-/* Where the occurrence (0 = first) of `key` in the mapping at `path` stands; the mapping itself when
- * it has none. */
+/* Where the occurrence (0 = first) of `key` in the mapping at `path` stands; the mapping itself
+ * when it has none. */
 struct profile_place profile_place_key(const char *text, size_t len,
                                        const struct profile_path *path, const char *key,
                                        size_t occurrence);

@@ -7,9 +7,9 @@
 const char *profile_protocol_name(enum profile_protocol protocol)
 {
     static const char *const names[] = {
-        [PROFILE_ANY] = "any", [PROFILE_TLS] = "tls", [PROFILE_HTTP] = "http",
+        [PROFILE_ANY] = "any",   [PROFILE_TLS] = "tls", [PROFILE_HTTP] = "http",
         [PROFILE_GRPC] = "grpc", [PROFILE_FTP] = "ftp", [PROFILE_DNS] = "dns",
-        [PROFILE_NTP] = "ntp", [PROFILE_UDP] = "udp", [PROFILE_TCP] = "tcp"};
+        [PROFILE_NTP] = "ntp",   [PROFILE_UDP] = "udp", [PROFILE_TCP] = "tcp"};
     return names[protocol];
 }
 

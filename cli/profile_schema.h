@@ -1,5 +1,5 @@
-/* The YAML of a profile as libcyaml fills it. Private to cli/profile_*.c; the only header of ours that
- * speaks of the form of the file, and it includes nothing foreign. */
+/* The YAML of a profile as libcyaml fills it. Private to cli/profile_*.c; the only header of ours
+ * that speaks of the form of the file, and it includes nothing foreign. */
 #ifndef INVCAP_CLI_PROFILE_SCHEMA_H
 #define INVCAP_CLI_PROFILE_SCHEMA_H
 

@@ -15,20 +15,22 @@
 #define TEXT_MOST 256
 #define LIST_MOST 1024
 
-/* ---- the form of the file ----------------------------------------------------------------------- */
+/* ---- the form of the file -----------------------------------------------------------------------
+ */
 static const cyaml_strval_t transports[] = {
     {"tcp", YAML_TCP}, {"udp", YAML_UDP}, {"both", YAML_BOTH}};
 static const cyaml_strval_t protocols[] = {
-    {"any", PROFILE_ANY}, {"tls", PROFILE_TLS}, {"http", PROFILE_HTTP},
+    {"any", PROFILE_ANY},   {"tls", PROFILE_TLS}, {"http", PROFILE_HTTP},
     {"grpc", PROFILE_GRPC}, {"ftp", PROFILE_FTP}, {"dns", PROFILE_DNS},
-    {"ntp", PROFILE_NTP}, {"udp", PROFILE_UDP}, {"tcp", PROFILE_TCP}};
+    {"ntp", PROFILE_NTP},   {"udp", PROFILE_UDP}, {"tcp", PROFILE_TCP}};
 /* libcyaml's own truth takes every unknown word for true. */
 static const cyaml_strval_t truths[] = {{"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
 static const cyaml_schema_value_t text_value = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MOST)};
 
 #define OPTIONAL_TEXT(key, type, member)                                                           \
-    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, TEXT_MOST)
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1,         \
+                           TEXT_MOST)
 #define OPTIONAL_LIST(key, type, member)                                                           \
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, &text_value, \
                          1, LIST_MOST)
@@ -63,8 +65,7 @@ static const cyaml_schema_field_t threshold_fields[] = {
                      medium_response_ms),
     CYAML_FIELD_UINT("latency_high_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds,
                      latency_high_ms),
-    CYAML_FIELD_UINT("zero_window_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds,
-                     zero_window_ms),
+    CYAML_FIELD_UINT("zero_window_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds, zero_window_ms),
     CYAML_FIELD_UINT("absence_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds, absence_ms),
     CYAML_FIELD_FLOAT("loss_percent", CYAML_FLAG_OPTIONAL, struct yaml_thresholds, loss_percent),
     CYAML_FIELD_END};
@@ -119,7 +120,8 @@ static const char *expectation_of(const struct profile_path *path)
     return "a mapping with name and services";
 }
 
-/* ---- what libcyaml complains about ------------------------------------------------------------- */
+/* ---- what libcyaml complains about -------------------------------------------------------------
+ */
 /* Its log: the complaint, then a backtrace, innermost first. */
 struct complaint {
     char message[256];
@@ -241,8 +243,10 @@ static void explain(const char *file, const char *text, size_t len,
     } else if (sscanf(message, "Mapping field already seen: %63s", what) == 1) {
         drop_last(&path);
         place = profile_place_key(text, len, &path, what, 1);
-        (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: \"%s\" stands here a second time; expected "
-                        "once", file, place.line, place.column, what);
+        (void)error_set(error, ERROR_USAGE,
+                        "%s:%zu:%zu: \"%s\" stands here a second time; expected "
+                        "once",
+                        file, place.line, place.column, what);
     } else if (sscanf(message, "Missing required mapping field: %63s", what) == 1) {
         drop_last(&path);
         place = profile_place_value(text, len, &path);
@@ -257,7 +261,8 @@ static void explain(const char *file, const char *text, size_t len,
     }
 }
 
-/* ---- loading ------------------------------------------------------------------------------------ */
+/* ---- loading ------------------------------------------------------------------------------------
+ */
 static char *read_file(const char *path, size_t *len, struct error *error)
 {
     FILE *in = fopen(path, "rb");
@@ -271,8 +276,9 @@ static char *read_file(const char *path, size_t *len, struct error *error)
     bool bad = text == NULL || ferror(in) != 0;
     fclose(in);
     if (bad || got > FILE_MOST) {
-        (void)error_set(error, ERROR_USAGE, bad ? "%s: the profile cannot be read"
-                                                : "%s: larger than 1 MiB, no profile", path);
+        (void)error_set(
+            error, ERROR_USAGE,
+            bad ? "%s: the profile cannot be read" : "%s: larger than 1 MiB, no profile", path);
         free(text);
         return NULL;
     }
@@ -282,8 +288,11 @@ static char *read_file(const char *path, size_t *len, struct error *error)
 
 static const cyaml_config_t *make_config(struct complaint *complaint, cyaml_config_t *out)
 {
-    *out = (cyaml_config_t){.log_fn = keep_log, .log_ctx = complaint, .mem_fn = cyaml_mem,
-                            .log_level = CYAML_LOG_ERROR, .flags = CYAML_CFG_NO_ALIAS};
+    *out = (cyaml_config_t){.log_fn = keep_log,
+                            .log_ctx = complaint,
+                            .mem_fn = cyaml_mem,
+                            .log_level = CYAML_LOG_ERROR,
+                            .flags = CYAML_CFG_NO_ALIAS};
     return out;
 }
 
@@ -307,9 +316,8 @@ static struct yaml_profile *load_raw(const char *file, const char *text, size_t 
                         place.column, problem);
         return NULL;
     }
-    cyaml_err_t status = cyaml_load_data((const uint8_t *)text, len,
-                                         make_config(&complaint, &config), &profile_value, &raw,
-                                         NULL);
+    cyaml_err_t status = cyaml_load_data(
+        (const uint8_t *)text, len, make_config(&complaint, &config), &profile_value, &raw, NULL);
     if (status != CYAML_OK) {
         if (complaint.message[0] == '\0') {
             (void)snprintf(complaint.message, sizeof(complaint.message), "%s",
@@ -319,8 +327,10 @@ static struct yaml_profile *load_raw(const char *file, const char *text, size_t 
         return NULL;
     }
     if (raw == NULL) {
-        (void)error_set(error, ERROR_USAGE, "%s:1:1: empty; expected a mapping with name and "
-                        "services", file);
+        (void)error_set(error, ERROR_USAGE,
+                        "%s:1:1: empty; expected a mapping with name and "
+                        "services",
+                        file);
     }
     return raw;
 }

@@ -181,7 +181,8 @@ static bool load_all(struct report_case *loaded, struct error *error)
         return false;
     }
     if (loaded->capture.id != loaded->capture_id || loaded->capture_id == 0) {
-        return error_set(error, ERROR_USAGE, "%s holds no capture %lld; `invcap captures` lists them",
+        return error_set(error, ERROR_USAGE,
+                         "%s holds no capture %lld; `invcap captures` lists them",
                          store_path(loaded->store), (long long)loaded->capture_id);
     }
     if (!gather_all(loaded->store, RECORD_SOURCE, by_capture, "id", &loaded->sources,

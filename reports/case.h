@@ -1,5 +1,5 @@
-/* One capture as the reports see it: its row, its sources, its findings with all that belongs to them,
- * and the connections counted. Everything lives until case_free and the store's close. */
+/* One capture as the reports see it: its row, its sources, its findings with all that belongs to
+ * them, and the connections counted. Everything lives until case_free and the store's close. */
 #ifndef INVCAP_REPORTS_CASE_H
 #define INVCAP_REPORTS_CASE_H
 
@@ -19,7 +19,7 @@ struct case_finding {
 };
 
 struct case_service {
-    const char *name;        /* of the profile, else the application, else "" */
+    const char *name; /* of the profile, else the application, else "" */
     int64_t flows, failed;
 };
 
@@ -35,8 +35,8 @@ struct report_case {
     size_t source_count;
     struct case_finding *findings; /* the worst first; withdrawn ones last */
     size_t finding_count;
-    int64_t outcomes[CASE_OUTCOMES];       /* flows by enum outcome */
-    int64_t verdicts[FINDING_COUNT + 1];   /* failed flows by verdict; [0] without one */
+    int64_t outcomes[CASE_OUTCOMES];             /* flows by enum outcome */
+    int64_t verdicts[FINDING_COUNT + 1];         /* failed flows by verdict; [0] without one */
     struct case_service services[CASE_SERVICES]; /* most flows first; the last collects the rest */
     size_t service_count;
 };

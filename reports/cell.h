@@ -15,7 +15,8 @@ char *cell_text(const struct column *column, const void *record, char out[CELL_T
 /* The column of that name; it must exist. */
 const struct column *cell_column(const struct record_table *table, const char *name);
 
-/* RFC 4180 field. Text of the wire that a spreadsheet would take for a formula gets an apostrophe. */
+/* RFC 4180 field. Text of the wire that a spreadsheet would take for a formula gets an apostrophe.
+ */
 void csv_field(FILE *out, const char *text, bool from_wire);
 /* Header line: names; times lose "_ns" and tell the offset they are shown in. */
 void csv_header(FILE *out, const struct record_table *table, int64_t time_ns);

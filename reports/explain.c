@@ -14,8 +14,8 @@ static const char *say(const struct view *view, enum text_id id)
     return text_get(id, view->language);
 }
 
-static void paragraph(const struct view *view, const struct finding_words *words, enum text_id label,
-                      enum text_id id)
+static void paragraph(const struct view *view, const struct finding_words *words,
+                      enum text_id label, enum text_id id)
 {
     char text[FINDING_TEXT_SIZE];
     finding_sentence(words, id, view->language, text);
@@ -53,7 +53,7 @@ static void print_rival(void *self, const struct rival_info *rival)
     printer->first = false;
 }
 
-/* ---- the ladder of a connection ------------------------------------------------------------------ */
+/* ---- the ladder of a connection ---- */
 struct ladder {
     struct flow_event_record events[FLOW_EVENTS_MAX];
     size_t count;
@@ -71,8 +71,9 @@ static bool keep_step(void *self, const void *record)
 static void print_step(const struct view *view, const struct flow_event_record *event,
                        int64_t begin_ns)
 {
-    const char *arrow = event->side == SIDE_CLIENT ? "──▶" : event->side == SIDE_SERVER ? "◀──"
-                                                                                        : " · ";
+    const char *arrow = event->side == SIDE_CLIENT   ? "──▶"
+                        : event->side == SIDE_SERVER ? "◀──"
+                                                     : " · ";
     char kind[96];
     text_fit(kind, sizeof(kind), text_word(event_kind_name(event->kind), view->language), 18);
     fprintf(view->out, "  %12.6f  #%-8lld %s %s seq %-10lld len %lld\n",

@@ -186,8 +186,8 @@ char *finding_frames(const struct report_case *loaded, const struct case_finding
         bool last = i + 1 == count || finding->evidence[i + 1].source_id != evidence->source_id;
         append(out, FINDING_TEXT_SIZE, "%lld", (long long)evidence->frame);
         if (last) {
-            append(out, FINDING_TEXT_SIZE, " (%s)%s",
-                   case_source_path(loaded, evidence->source_id), i + 1 == count ? "" : "; ");
+            append(out, FINDING_TEXT_SIZE, " (%s)%s", case_source_path(loaded, evidence->source_id),
+                   i + 1 == count ? "" : "; ");
         } else {
             append(out, FINDING_TEXT_SIZE, ", ");
         }

@@ -9,7 +9,8 @@
 #define FINDING_TEXT_SIZE 2048
 #define FINDING_VALUES_MOST 24
 
-/* The named values of a finding's sentences, in one language. Do not copy: it points into itself. */
+/* The named values of a finding's sentences, in one language. Do not copy: it points into itself.
+ */
 struct finding_words {
     struct text_value values[FINDING_VALUES_MOST + 6];
     size_t count;

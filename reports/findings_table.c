@@ -40,20 +40,19 @@ static void add_row(struct findings_printer *printer, const struct case_finding 
     finding_words_make(finding, view->language, &words);
     snprintf(text, sizeof(text), "%lld", (long long)record->id);
     table_add(printer->table, text);
-    table_add(printer->table, text_get(severity_text((enum severity)record->severity),
-                                       view->language));
+    table_add(printer->table,
+              text_get(severity_text((enum severity)record->severity), view->language));
     table_add(printer->table, case_info(finding)->code);
     table_add(printer->table, view_number(record->count, text));
     snprintf(text, sizeof(text), "%lld %%", (long long)record->confidence);
     table_add(printer->table, text);
-    snprintf(text, sizeof(text), "%s%s%s",
-             record->confidence < CONFIDENCE_POSSIBLE ? text_get(TEXT_POSSIBLE, view->language) : "",
-             record->confidence < CONFIDENCE_POSSIBLE ? text_get(TEXT_REPORT_COLON, view->language)
-                                                      : "",
-             text_get(record->state == FINDING_WITHDRAWN
-                          ? TEXT_REPORT_WITHDRAWN
-                          : culprit_text((enum culprit)record->culprit),
-                      view->language));
+    snprintf(
+        text, sizeof(text), "%s%s%s",
+        record->confidence < CONFIDENCE_POSSIBLE ? text_get(TEXT_POSSIBLE, view->language) : "",
+        record->confidence < CONFIDENCE_POSSIBLE ? text_get(TEXT_REPORT_COLON, view->language) : "",
+        text_get(record->state == FINDING_WITHDRAWN ? TEXT_REPORT_WITHDRAWN
+                                                    : culprit_text((enum culprit)record->culprit),
+                 view->language));
     table_add(printer->table, text);
     table_add(printer->table, finding_path(finding, text));
     table_add(printer->table,
@@ -130,10 +129,15 @@ bool report_findings(const struct view *view, struct store *store,
         return false;
     }
     static const int64_t none[1];
-    struct findings_printer printer = {
-        .view = view, .store = store, .request = request, .error = error,
-        .table = table_new(heads, COLUMNS), .id_count = id_count,
-        .ids = request->where == NULL ? NULL : ids != NULL ? ids : none};
+    struct findings_printer printer = {.view = view,
+                                       .store = store,
+                                       .request = request,
+                                       .error = error,
+                                       .table = table_new(heads, COLUMNS),
+                                       .id_count = id_count,
+                                       .ids = request->where == NULL ? NULL
+                                              : ids != NULL          ? ids
+                                                                     : none};
     bool good = printer.table != NULL || error_set(error, ERROR_RUNTIME, "out of memory");
     json_init(&printer.json);
     good = good && print_captures(&printer, error);

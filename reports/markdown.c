@@ -41,12 +41,11 @@ static void print_verdicts(const struct view *view, const struct report_case *lo
             say(view, TEXT_REPORT_VERDICT_HEAD), say(view, TEXT_HEAD_COUNT),
             say(view, TEXT_HEAD_SHARE));
     for (size_t i = 0; i < verdicts.count; i++) {
-        static const enum text_id kinds[] = {
-            [VERDICT_OK] = TEXT_OUTCOME_OK,
-            [VERDICT_FAILED] = TEXT_OUTCOME_FAILED,
-            [VERDICT_OTHERS] = TEXT_REPORT_VERDICT_OTHERS,
-            [VERDICT_NO_CAUSE] = TEXT_REPORT_VERDICT_NO_CAUSE,
-            [VERDICT_UNKNOWN] = TEXT_REPORT_VERDICT_UNKNOWN};
+        static const enum text_id kinds[] = {[VERDICT_OK] = TEXT_OUTCOME_OK,
+                                             [VERDICT_FAILED] = TEXT_OUTCOME_FAILED,
+                                             [VERDICT_OTHERS] = TEXT_REPORT_VERDICT_OTHERS,
+                                             [VERDICT_NO_CAUSE] = TEXT_REPORT_VERDICT_NO_CAUSE,
+                                             [VERDICT_UNKNOWN] = TEXT_REPORT_VERDICT_UNKNOWN};
         const struct verdict_line *line = &verdicts.lines[i];
         char share[SHARES_SIZE];
         const char *name = line->kind == VERDICT_FAILED ? catalogue_get(line->code)->code

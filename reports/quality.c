@@ -34,7 +34,8 @@ static void add_count(struct quality *quality, enum text_id text, int64_t count,
     }
 }
 
-/* A share of a whole: `full` points at `worst` and above, in proportion below, nothing under 0.01 %. */
+/* A share of a whole: `full` points at `worst` and above, in proportion below, nothing under 0.01
+ * %. */
 static void add_share(struct quality *quality, enum text_id text, int64_t part, int64_t whole,
                       double worst, int full)
 {
@@ -44,7 +45,10 @@ static void add_share(struct quality *quality, enum text_id text, int64_t part, 
         return;
     }
     int points = share >= worst ? full : 1 + (int)(share / worst * (full - 1));
-    snprintf(value, sizeof(value), share < 0.01 ? "%.2f %%" : share < 0.1 ? "%.1f %%" : "%.0f %%",
+    snprintf(value, sizeof(value),
+             share < 0.01  ? "%.2f %%"
+             : share < 0.1 ? "%.1f %%"
+                           : "%.0f %%",
              100 * share);
     add_reason(quality, text, value, points);
 }
@@ -91,9 +95,8 @@ void quality_of(const struct capture_record *capture, const struct source_record
     add_share(out, TEXT_QUALITY_UNDECODED, capture->undecoded_packets, capture->packets, 0.5, 20);
     add_count(out, TEXT_QUALITY_EVICTED, capture->evicted_flows + capture->limit_streams,
               POINTS_EVICTED);
-    add_share(out, TEXT_QUALITY_DUPLICATES,
-              capture->duplicate_packets + capture->routed_packets, capture->packets, 1.0,
-              POINTS_DUPLICATES);
+    add_share(out, TEXT_QUALITY_DUPLICATES, capture->duplicate_packets + capture->routed_packets,
+              capture->packets, 1.0, POINTS_DUPLICATES);
     out->score = out->score < 0 ? 0 : out->score;
     qsort(out->reasons, out->reason_count, sizeof(out->reasons[0]), compare_reasons);
 }

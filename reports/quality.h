@@ -9,13 +9,13 @@
 #define QUALITY_VALUE_SIZE 64
 
 struct quality_reason {
-    enum text_id text;                /* with {value} */
+    enum text_id text; /* with {value} */
     char value[QUALITY_VALUE_SIZE];
-    int points;                       /* taken off */
+    int points; /* taken off */
 };
 
 struct quality {
-    int score;                        /* 0-100 */
+    int score;                                           /* 0-100 */
     struct quality_reason reasons[QUALITY_REASONS_MOST]; /* most points first */
     size_t reason_count;
 };

@@ -12,8 +12,8 @@ void report_text(const struct view *view, const struct report_case *loaded);
 /* The same as Markdown, all findings in full. */
 void report_markdown(const struct view *view, const struct report_case *loaded);
 
-/* One object a line: capture, sources, flows with what belongs to them, certificates, findings. `texts`
- * adds title, explanation and advice in that language; NULL leaves them out. */
+/* One object a line: capture, sources, flows with what belongs to them, certificates, findings.
+ * `texts` adds title, explanation and advice in that language; NULL leaves them out. */
 bool report_json(FILE *out, const struct report_case *loaded, const enum language *texts,
                  struct error *error);
 /* One finding as such a line. */

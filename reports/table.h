@@ -8,8 +8,8 @@
 
 struct table_head {
     const char *text;
-    bool right;  /* numbers */
-    bool tight;  /* never cut to make room */
+    bool right; /* numbers */
+    bool tight; /* never cut to make room */
 };
 
 struct table;

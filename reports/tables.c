@@ -10,11 +10,18 @@
 #define COLUMNS_MOST 10
 #define CHUNK 200 /* ids in one statement */
 
-enum cell_form { CELL_AS_IS, CELL_TIME, CELL_DAY, CELL_NUMBER, CELL_ENDPOINT, CELL_VERSION,
-                 CELL_WORD };
+enum cell_form {
+    CELL_AS_IS,
+    CELL_TIME,
+    CELL_DAY,
+    CELL_NUMBER,
+    CELL_ENDPOINT,
+    CELL_VERSION,
+    CELL_WORD
+};
 
 struct shown_column {
-    const char *name;   /* of the record's column */
+    const char *name; /* of the record's column */
     enum text_id head;
     enum cell_form form;
 };
@@ -22,14 +29,16 @@ struct shown_column {
 struct table_spec {
     enum record_kind kind;
     const char *key;
-    const char *scope;  /* with one %lld for the capture */
+    const char *scope; /* with one %lld for the capture */
     struct shown_column columns[COLUMNS_MOST];
 };
 
 #define OF_FLOWS "flow_id IN (SELECT id FROM flows WHERE capture_id = %lld)"
 
 static const struct table_spec specs[TABLE_KIND_COUNT] = {
-    [TABLE_FLOWS] = {RECORD_FLOW, "id", "capture_id = %lld",
+    [TABLE_FLOWS] = {RECORD_FLOW,
+                     "id",
+                     "capture_id = %lld",
                      {{"id", TEXT_HEAD_ID, CELL_NUMBER},
                       {"first_ns", TEXT_HEAD_TIME, CELL_TIME},
                       {"client_ip", TEXT_HEAD_CLIENT, CELL_ENDPOINT},
@@ -39,7 +48,9 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                       {"state", TEXT_HEAD_STATE, CELL_AS_IS},
                       {"outcome", TEXT_HEAD_OUTCOME, CELL_WORD},
                       {"verdict", TEXT_HEAD_VERDICT, CELL_AS_IS}}},
-    [TABLE_TLS] = {RECORD_TLS, "flow_id", OF_FLOWS,
+    [TABLE_TLS] = {RECORD_TLS,
+                   "flow_id",
+                   OF_FLOWS,
                    {{"flow_id", TEXT_HEAD_FLOW, CELL_NUMBER},
                     {"sni", TEXT_HEAD_NAME, CELL_AS_IS},
                     {"version", TEXT_HEAD_VERSION, CELL_VERSION},
@@ -49,7 +60,8 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                     {"alert", TEXT_HEAD_ALERT, CELL_NUMBER},
                     {"alert_by", TEXT_HEAD_ALERT_BY, CELL_WORD},
                     {"ja3", TEXT_HEAD_JA3, CELL_AS_IS}}},
-    [TABLE_CERTS] = {RECORD_CERTIFICATE, "id",
+    [TABLE_CERTS] = {RECORD_CERTIFICATE,
+                     "id",
                      "id IN (SELECT certificate_id FROM tls_certificates WHERE " OF_FLOWS ")",
                      {{"id", TEXT_HEAD_ID, CELL_NUMBER},
                       {"subject_cn", TEXT_HEAD_SUBJECT, CELL_AS_IS},
@@ -60,7 +72,9 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                       {"key_bits", TEXT_HEAD_BITS, CELL_NUMBER},
                       {"san", TEXT_HEAD_SAN, CELL_AS_IS},
                       {"sha256", TEXT_HEAD_SHA256, CELL_AS_IS}}},
-    [TABLE_CAPTURES] = {RECORD_CAPTURE, "id", "id = %lld",
+    [TABLE_CAPTURES] = {RECORD_CAPTURE,
+                        "id",
+                        "id = %lld",
                         {{"id", TEXT_HEAD_ID, CELL_NUMBER},
                          {"name", TEXT_HEAD_INPUT, CELL_AS_IS},
                          {"first_ns", TEXT_HEAD_TIME, CELL_TIME},
@@ -70,7 +84,7 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                          {"profile", TEXT_HEAD_PROFILE, CELL_AS_IS}}},
 };
 
-/* ---- which rows ---------------------------------------------------------------------------------- */
+/* ---- which rows ---- */
 struct id_list {
     int64_t *ids;
     size_t count, capacity;
@@ -137,7 +151,7 @@ bool table_find_ids(struct store *store, const char *table, const char *key, con
     return true;
 }
 
-/* ---- rows out ------------------------------------------------------------------------------------ */
+/* ---- rows out ---- */
 struct printer {
     const struct view *view;
     const struct table_spec *spec;
@@ -153,8 +167,8 @@ static void add_endpoint(struct table *table, const struct record_table *records
 {
     char text[ENDPOINT_TEXT_SIZE];
     const struct column *ip = cell_column(records, name);
-    const struct column *port = cell_column(records, name[0] == 'c' ? "client_port"
-                                                                    : "server_port");
+    const struct column *port =
+        cell_column(records, name[0] == 'c' ? "client_port" : "server_port");
     struct address address = column_get_address(ip, record);
     table_add(table, endpoint_to_text(&address, (uint16_t)column_get_integer(port, record), text));
 }
@@ -293,10 +307,11 @@ bool report_table(const struct view *view, struct store *store, enum table_kind 
     for (; columns < COLUMNS_MOST && spec->columns[columns].name != NULL; columns++) {
         const struct shown_column *shown = &spec->columns[columns];
         heads[columns] = (struct table_head){text_get(shown->head, view->language),
-                                             shown->form == CELL_NUMBER,
-                                             shown->form != CELL_AS_IS};
+                                             shown->form == CELL_NUMBER, shown->form != CELL_AS_IS};
     }
-    struct printer printer = {.view = view, .spec = spec, .form = request->form,
+    struct printer printer = {.view = view,
+                              .spec = spec,
+                              .form = request->form,
                               .records = record_table_get(spec->kind),
                               .table = table_new(heads, columns)};
     if (printer.table == NULL) {

@@ -18,7 +18,9 @@
 
 enum view_tone report_tone(unsigned severity)
 {
-    return severity >= SEVERITY_HIGH ? TONE_BAD : severity == SEVERITY_MEDIUM ? TONE_WARN : TONE_DIM;
+    return severity >= SEVERITY_HIGH     ? TONE_BAD
+           : severity == SEVERITY_MEDIUM ? TONE_WARN
+                                         : TONE_DIM;
 }
 
 static const char *say(const struct view *view, enum text_id id)
@@ -39,14 +41,16 @@ static void append(char *line, const char *text)
     snprintf(line + len, LINE_SIZE - len, "%s", text);
 }
 
-/* ---- quality, what was seen -------------------------------------------------------------------- */
+/* ---- quality, what was seen --------------------------------------------------------------------
+ */
 static void print_quality(const struct view *view, const struct report_case *loaded)
 {
     struct quality quality;
     char score[VIEW_TIME_SIZE], line[LINE_SIZE] = "";
     quality_of(&loaded->capture, loaded->sources, loaded->source_count, &quality);
-    enum view_tone tone = quality.score >= 90 ? TONE_GOOD : quality.score >= 60 ? TONE_WARN
-                                                                                : TONE_BAD;
+    enum view_tone tone = quality.score >= 90   ? TONE_GOOD
+                          : quality.score >= 60 ? TONE_WARN
+                                                : TONE_BAD;
     enum text_id word = quality.score >= 90   ? TEXT_QUALITY_GOOD
                         : quality.score >= 60 ? TEXT_QUALITY_FAIR
                                               : TEXT_QUALITY_POOR;
@@ -96,10 +100,10 @@ static void print_services(const struct view *view, const struct report_case *lo
         const struct text_value values[] = {{"name", name},
                                             {"count", view_number(service->flows, number)},
                                             {"failed", view_number(service->failed, failed)}};
-        text_format(piece, sizeof(piece),
-                    say(view, service->failed > 0 ? TEXT_REPORT_SERVICE_FAILED
-                                                  : TEXT_REPORT_SERVICE),
-                    values, 3);
+        text_format(
+            piece, sizeof(piece),
+            say(view, service->failed > 0 ? TEXT_REPORT_SERVICE_FAILED : TEXT_REPORT_SERVICE),
+            values, 3);
         append(line, i > 0 ? " · " : "");
         append(line, piece);
     }
@@ -128,7 +132,8 @@ static void print_seen(const struct view *view, const struct report_case *loaded
     print_services(view, loaded);
 }
 
-/* ---- verdicts ---------------------------------------------------------------------------------- */
+/* ---- verdicts ----------------------------------------------------------------------------------
+ */
 static const char *class_word(const struct view *view, const struct verdict_line *line)
 {
     switch (line->kind) {
@@ -190,8 +195,8 @@ static void print_verdicts(const struct view *view, const struct report_case *lo
         return;
     }
     fprintf(view->out, "\n%s", view_tone(view, TONE_STRONG));
-    view_say(view, verdicts.unsolicited > 0 ? TEXT_REPORT_VERDICTS_UNSOLICITED
-                                            : TEXT_REPORT_VERDICTS,
+    view_say(view,
+             verdicts.unsolicited > 0 ? TEXT_REPORT_VERDICTS_UNSOLICITED : TEXT_REPORT_VERDICTS,
              values, 2);
     fprintf(view->out, "%s\n", view_plain(view));
     for (size_t i = 0; i < verdicts.count; i++) {
@@ -203,12 +208,13 @@ static void print_verdicts(const struct view *view, const struct report_case *lo
         print_verdict_line(view, line, same);
     }
     if (verdicts.failed == 0) {
-        fprintf(view->out, "  %s%s%s\n", view_tone(view, TONE_GOOD),
-                say(view, TEXT_REPORT_HEALTHY), view_plain(view));
+        fprintf(view->out, "  %s%s%s\n", view_tone(view, TONE_GOOD), say(view, TEXT_REPORT_HEALTHY),
+                view_plain(view));
     }
 }
 
-/* ---- findings ---------------------------------------------------------------------------------- */
+/* ---- findings ----------------------------------------------------------------------------------
+ */
 static void print_title(const struct view *view, const struct case_finding *finding, size_t number)
 {
     struct finding_words words;
@@ -285,7 +291,8 @@ static bool is_among(const size_t *chosen, size_t count, size_t index)
     return false;
 }
 
-/* The worst findings of different codes first, then the worst of all: a hundred alike are one story. */
+/* The worst findings of different codes first, then the worst of all: a hundred alike are one
+ * story. */
 static size_t choose_worst(const struct report_case *loaded, size_t chosen[WORST_SHOWN])
 {
     size_t count = 0;
@@ -356,8 +363,8 @@ static void print_group(const struct view *view, const struct group *group)
             head, view_plain(view), tail, fitted);
 }
 
-static void print_list(const struct view *view, const struct report_case *loaded,
-                       bool observations, const size_t *chosen, size_t chosen_count)
+static void print_list(const struct view *view, const struct report_case *loaded, bool observations,
+                       const size_t *chosen, size_t chosen_count)
 {
     struct group groups[FINDING_COUNT];
     size_t most = observations ? OBSERVATIONS_SHOWN : OTHERS_SHOWN;
@@ -390,8 +397,8 @@ static void print_end(const struct view *view, const struct report_case *loaded)
     if (kept) {
         bool usual = strcmp(path, "invcap.db") == 0;
         text_format(line, sizeof(line),
-                    say(view, usual ? TEXT_REPORT_DATABASE : TEXT_REPORT_DATABASE_ELSEWHERE), &value,
-                    1);
+                    say(view, usual ? TEXT_REPORT_DATABASE : TEXT_REPORT_DATABASE_ELSEWHERE),
+                    &value, 1);
         view_wrap(view, line, 0, 0);
     } else {
         view_wrap(view, say(view, TEXT_REPORT_NOT_KEPT), 0, 0);

@@ -17,7 +17,8 @@ static int compare_counts(const void *a, const void *b)
 static int compare_classes(const void *a, const void *b)
 {
     const struct verdict_line *left = a, *right = b;
-    int class = (int)catalogue_get(left->code)->category - (int)catalogue_get(right->code)->category;
+    int class =
+        (int)catalogue_get(left->code)->category - (int)catalogue_get(right->code)->category;
     return class != 0 ? class : compare_counts(a, b);
 }
 

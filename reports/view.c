@@ -30,7 +30,9 @@ static size_t columns_of(FILE *out)
         return COLUMNS_DEFAULT;
     }
     size_t columns = size.ws_col;
-    return columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns > COLUMNS_MOST ? COLUMNS_MOST : columns;
+    return columns < COLUMNS_LEAST  ? COLUMNS_LEAST
+           : columns > COLUMNS_MOST ? COLUMNS_MOST
+                                    : columns;
 }
 
 struct view view_of(FILE *out, enum language language)
@@ -198,8 +200,8 @@ static bool zone_exists(const char *zone)
     char path[256];
     struct stat status;
     int len = snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", zone);
-    return len > 0 && (size_t)len < sizeof(path) && strstr(zone, "..") == NULL &&
-           zone[0] != '\0' && stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    return len > 0 && (size_t)len < sizeof(path) && strstr(zone, "..") == NULL && zone[0] != '\0' &&
+           stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 bool view_set_zone(const char *zone)

@@ -1,5 +1,5 @@
-/* Where a report goes and how: stream, language, colour, width; and the few things all reports print
- * alike: wrapped sentences, local times, numbers. */
+/* Where a report goes and how: stream, language, colour, width; and the few things all reports
+ * print alike: wrapped sentences, local times, numbers. */
 #ifndef INVCAP_REPORTS_VIEW_H
 #define INVCAP_REPORTS_VIEW_H
 
@@ -14,7 +14,7 @@ struct view {
     FILE *out;
     enum language language;
     bool colour;
-    size_t columns;     /* of the terminal; 100 when there is none */
+    size_t columns; /* of the terminal; 100 when there is none */
 };
 
 enum view_tone { TONE_PLAIN, TONE_STRONG, TONE_DIM, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_COUNT };

@@ -32,8 +32,7 @@ static size_t build(uint8_t *packet, const char *payload, uint16_t source, uint1
     packet[33] = 0x18;
     memcpy(packet + HEADERS, payload, len);
     uint32_t sum = checksum_sum(packet + 12, 8) + 6u + (uint32_t)(20 + len);
-    uint16_t checksum = (uint16_t)~checksum_fold(
-        sum + checksum_sum(packet + 20, 20 + len));
+    uint16_t checksum = (uint16_t)~checksum_fold(sum + checksum_sum(packet + 20, 20 + len));
     packet[36] = (uint8_t)(checksum >> 8);
     packet[37] = (uint8_t)checksum;
     return total;
@@ -41,8 +40,8 @@ static size_t build(uint8_t *packet, const char *payload, uint16_t source, uint1
 
 static enum checksum_state mask(uint8_t *bytes, size_t len, enum mask_keep keep)
 {
-    const struct packet packet = {.data = bytes, .caplen = (uint32_t)len, .len = (uint32_t)len,
-                                  .frame = 1, .link_type = 101};
+    const struct packet packet = {
+        .data = bytes, .caplen = (uint32_t)len, .len = (uint32_t)len, .frame = 1, .link_type = 101};
     struct decoder *decoder = decoder_new(true);
     struct layers layers;
     assert_non_null(decoder);
@@ -118,8 +117,11 @@ static void cut_packets_are_safe(void **state)
         uint8_t *bytes = malloc(cut);
         assert_non_null(bytes);
         memcpy(bytes, whole, cut);
-        const struct packet packet = {.data = bytes, .caplen = (uint32_t)cut,
-                                      .len = (uint32_t)len, .frame = 1, .link_type = 101};
+        const struct packet packet = {.data = bytes,
+                                      .caplen = (uint32_t)cut,
+                                      .len = (uint32_t)len,
+                                      .frame = 1,
+                                      .link_type = 101};
         struct layers layers;
         decode_packet(decoder, &packet, &layers);
         mask_packet(bytes, &packet, &layers, MASK_KEEP_HTTP_HEADERS);

@@ -52,13 +52,27 @@ static void builtin_services(void **state)
         uint16_t port;
         const char *name;
     } rows[] = {
-        {6, 443, "management"},  {6, 8443, "management"},      {6, 80, "order"},
-        {6, 8080, "order"},      {6, 8099, "order"},           {6, 8091, "configuration"},
-        {6, 8100, "payment"},    {6, 8199, "payment"},         {6, 8200, "reconciliation"},
-        {6, 8299, "reconciliation"}, {6, 8300, ""},            {6, 6443, "monitoring"},
-        {6, 54321, "file-transfer"}, {17, 54321, "file-transfer"}, {6, 19999, "audit"},
-        {17, 19999, ""},         {17, 53, "dns"},              {6, 53, "dns"},
-        {17, 123, "ntp"},        {6, 123, ""},                 {17, 443, ""},
+        {6, 443, "management"},
+        {6, 8443, "management"},
+        {6, 80, "order"},
+        {6, 8080, "order"},
+        {6, 8099, "order"},
+        {6, 8091, "configuration"},
+        {6, 8100, "payment"},
+        {6, 8199, "payment"},
+        {6, 8200, "reconciliation"},
+        {6, 8299, "reconciliation"},
+        {6, 8300, ""},
+        {6, 6443, "monitoring"},
+        {6, 54321, "file-transfer"},
+        {17, 54321, "file-transfer"},
+        {6, 19999, "audit"},
+        {17, 19999, ""},
+        {17, 53, "dns"},
+        {6, 53, "dns"},
+        {17, 123, "ntp"},
+        {6, 123, ""},
+        {17, 443, ""},
         {1, 443, ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -72,29 +86,28 @@ static void builtin_services(void **state)
     assert_string_equal(profile_builtin()->name, "e-invoice");
 }
 
-static const char good[] =
-    "name: head office\n"
-    "thresholds:\n"
-    "  slow_response_ms: 2500\n"
-    "  loss_percent: 2.5\n"
-    "trusted_certificates:\n"
-    "  - AB00000000000000000000000000000000000000000000000000000000000001\n"
-    "services:\n"
-    "  - name: portal\n"
-    "    class: management\n"
-    "    title: the portal\n"
-    "    title_zh: 门户\n"
-    "    ports: [443, 9000-9010]\n"
-    "    expected: tls\n"
-    "    servers: [10.0.0.2, \"2001:db8::2\"]\n"
-    "    names: [inv.example.cn]\n"
-    "    client_certificate: true\n"
-    "    slow_response_ms: 800\n"
-    "  - name: any-web\n"
-    "    ports: [\"443\"]\n"
-    "  - name: files\n"
-    "    ports: [54321]\n"
-    "    transport: both\n";
+static const char good[] = "name: head office\n"
+                           "thresholds:\n"
+                           "  slow_response_ms: 2500\n"
+                           "  loss_percent: 2.5\n"
+                           "trusted_certificates:\n"
+                           "  - AB00000000000000000000000000000000000000000000000000000000000001\n"
+                           "services:\n"
+                           "  - name: portal\n"
+                           "    class: management\n"
+                           "    title: the portal\n"
+                           "    title_zh: 门户\n"
+                           "    ports: [443, 9000-9010]\n"
+                           "    expected: tls\n"
+                           "    servers: [10.0.0.2, \"2001:db8::2\"]\n"
+                           "    names: [inv.example.cn]\n"
+                           "    client_certificate: true\n"
+                           "    slow_response_ms: 800\n"
+                           "  - name: any-web\n"
+                           "    ports: [\"443\"]\n"
+                           "  - name: files\n"
+                           "    ports: [54321]\n"
+                           "    transport: both\n";
 
 static void a_good_profile_is_understood(void **state)
 {

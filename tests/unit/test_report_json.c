@@ -29,15 +29,26 @@ struct made {
 static struct flow_record make_flow(const struct made *made, int64_t id, uint8_t outcome,
                                     unsigned verdict)
 {
-    struct flow_record flow = {.id = id, .capture_id = made->capture_id, .source_id = 1,
-                               .first_frame = 10 * id, .first_ns = T0 + id * NS,
-                               .last_ns = T0 + (id + 7) * NS, .protocol = 6, .vlan = -1,
-                               .client_port = (uint16_t)(51233 + id), .server_port = 8443,
-                               .service = "management", .outcome = outcome,
-                               .verdict = (uint16_t)verdict, .closed_by = SIDE_NONE,
-                               .connect_rtt_server_ns = -1, .connect_rtt_client_ns = -1,
-                               .rtt_min_client_ns = -1, .rtt_min_server_ns = -1,
-                               .response_max_ns = -1, .community_id = "1:abc"};
+    struct flow_record flow = {.id = id,
+                               .capture_id = made->capture_id,
+                               .source_id = 1,
+                               .first_frame = 10 * id,
+                               .first_ns = T0 + id * NS,
+                               .last_ns = T0 + (id + 7) * NS,
+                               .protocol = 6,
+                               .vlan = -1,
+                               .client_port = (uint16_t)(51233 + id),
+                               .server_port = 8443,
+                               .service = "management",
+                               .outcome = outcome,
+                               .verdict = (uint16_t)verdict,
+                               .closed_by = SIDE_NONE,
+                               .connect_rtt_server_ns = -1,
+                               .connect_rtt_client_ns = -1,
+                               .rtt_min_client_ns = -1,
+                               .rtt_min_server_ns = -1,
+                               .response_max_ns = -1,
+                               .community_id = "1:abc"};
     assert_true(address_from_text("10.0.0.1", &flow.client_ip));
     assert_true(address_from_text("10.0.0.2", &flow.server_ip));
     return flow;
@@ -53,13 +64,24 @@ static void put_flow(const struct made *made, const struct sink *sink, int64_t i
 
 static void put_finding(const struct made *made, const struct sink *sink)
 {
-    struct finding_record finding = {
-        .id = 1, .capture_id = made->capture_id, .code = FINDING_CONN_SYN_TIMEOUT + 1,
-        .severity = SEVERITY_HIGH, .category = CATEGORY_NETWORK, .culprit = CULPRIT_MIDDLEBOX,
-        .scope = SCOPE_CONNECTION, .confidence = 45, .is_primary = true, .first_ns = T0,
-        .last_ns = T0 + NS, .count = 3, .client_port = 51234, .server_port = 8443,
-        .name = "inv.example.cn", .service = "management", .flow_id = 1,
-        .rivals = "host-down,silent-firewall"};
+    struct finding_record finding = {.id = 1,
+                                     .capture_id = made->capture_id,
+                                     .code = FINDING_CONN_SYN_TIMEOUT + 1,
+                                     .severity = SEVERITY_HIGH,
+                                     .category = CATEGORY_NETWORK,
+                                     .culprit = CULPRIT_MIDDLEBOX,
+                                     .scope = SCOPE_CONNECTION,
+                                     .confidence = 45,
+                                     .is_primary = true,
+                                     .first_ns = T0,
+                                     .last_ns = T0 + NS,
+                                     .count = 3,
+                                     .client_port = 51234,
+                                     .server_port = 8443,
+                                     .name = "inv.example.cn",
+                                     .service = "management",
+                                     .flow_id = 1,
+                                     .rivals = "host-down,silent-firewall"};
     assert_true(address_from_text("10.0.0.1", &finding.client_ip));
     assert_true(address_from_text("10.0.0.2", &finding.server_ip));
     sink_put(sink, RECORD_FINDING, &finding);
@@ -68,11 +90,22 @@ static void put_finding(const struct made *made, const struct sink *sink)
         {.finding_id = 1, .name = "attempts", .number = 4, .minimum = 4, .maximum = 4}};
     sink_put(sink, RECORD_FINDING_VALUE, &values[0]);
     sink_put(sink, RECORD_FINDING_VALUE, &values[1]);
-    const struct finding_evidence_record evidence[] = {
-        {.finding_id = 1, .number = 0, .source_id = 1, .frame = 17, .offset = -1, .caplen = -1,
-         .time_ns = T0, .note = "syn"},
-        {.finding_id = 1, .number = 1, .source_id = 1, .frame = 25, .offset = -1, .caplen = -1,
-         .time_ns = T0 + NS, .note = "retransmission"}};
+    const struct finding_evidence_record evidence[] = {{.finding_id = 1,
+                                                        .number = 0,
+                                                        .source_id = 1,
+                                                        .frame = 17,
+                                                        .offset = -1,
+                                                        .caplen = -1,
+                                                        .time_ns = T0,
+                                                        .note = "syn"},
+                                                       {.finding_id = 1,
+                                                        .number = 1,
+                                                        .source_id = 1,
+                                                        .frame = 25,
+                                                        .offset = -1,
+                                                        .caplen = -1,
+                                                        .time_ns = T0 + NS,
+                                                        .note = "retransmission"}};
     sink_put(sink, RECORD_FINDING_EVIDENCE, &evidence[0]);
     sink_put(sink, RECORD_FINDING_EVIDENCE, &evidence[1]);
 }
@@ -87,15 +120,30 @@ static int make_store(void **state)
         return -1;
     }
     const struct sink sink = store_sink(made.store);
-    const struct source_record source = {.id = 1, .capture_id = made.capture_id, .path = "a.pcap",
-                                         .size = 4096, .packets = 70, .first_ns = T0,
-                                         .last_ns = T0 + 20 * NS, .dropped_kernel = -1,
-                                         .dropped_interface = -1, .cut_offset = -1};
-    const struct capture_record capture = {
-        .id = made.capture_id, .name = "a.pcap", .version = "0", .profile = "e-invoice",
-        .salt = "00", .first_ns = T0, .last_ns = T0 + 20 * NS, .packets = 70, .bytes = 7000,
-        .tcp_connections = 7, .two_sided_flows = 7, .gaps = 1, .acked_segments = 99,
-        .routed_delay_ns = -1};
+    const struct source_record source = {.id = 1,
+                                         .capture_id = made.capture_id,
+                                         .path = "a.pcap",
+                                         .size = 4096,
+                                         .packets = 70,
+                                         .first_ns = T0,
+                                         .last_ns = T0 + 20 * NS,
+                                         .dropped_kernel = -1,
+                                         .dropped_interface = -1,
+                                         .cut_offset = -1};
+    const struct capture_record capture = {.id = made.capture_id,
+                                           .name = "a.pcap",
+                                           .version = "0",
+                                           .profile = "e-invoice",
+                                           .salt = "00",
+                                           .first_ns = T0,
+                                           .last_ns = T0 + 20 * NS,
+                                           .packets = 70,
+                                           .bytes = 7000,
+                                           .tcp_connections = 7,
+                                           .two_sided_flows = 7,
+                                           .gaps = 1,
+                                           .acked_segments = 99,
+                                           .routed_delay_ns = -1};
     sink_put(&sink, RECORD_SOURCE, &source);
     put_flow(&made, &sink, 1, OUTCOME_FAILED, FINDING_CONN_SYN_TIMEOUT + 1);
     put_flow(&made, &sink, 2, OUTCOME_FAILED, FINDING_CONN_SYN_TIMEOUT + 1);
@@ -157,7 +205,8 @@ static json_t *of_type(json_t *all, const char *type, size_t number)
 {
     size_t i;
     json_t *object;
-    json_array_foreach(all, i, object) {
+    json_array_foreach(all, i, object)
+    {
         const char *found = json_string_value(json_object_get(object, "type"));
         assert_non_null(found);
         if (strcmp(found, type) == 0 && number-- == 0) {
@@ -335,8 +384,8 @@ static char *table_of(const struct made *made, const char *where, enum table_for
     FILE *out = open_memstream(&printed, &size);
     assert_non_null(out);
     const struct view view = {out, LANG_EN, false, 100};
-    const struct table_request request = {.form = form, .where = where,
-                                          .capture_id = made->capture_id};
+    const struct table_request request = {
+        .form = form, .where = where, .capture_id = made->capture_id};
     *out_good = report_table(&view, made->store, TABLE_FLOWS, &request, out_rows, &error);
     fclose(out);
     return printed;
