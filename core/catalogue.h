@@ -160,12 +160,6 @@ bool catalogue_next_value(const char **list, struct value_spec *out);
 /* Finds the unit of the value `name` of `code`; false when the finding does not declare it. */
 bool catalogue_find_value(enum finding_code code, const char *name, enum value_unit *out);
 
-/* Writes `value` of `unit` for readers, unit included ("7.0 s", "1,460 bytes", "12.5 %", "64"), and
- * returns the bytes written without the NUL; never overruns `size`. Units that are words (text,
- * ip) have no number: the report prints their string, through text_word(). */
-size_t catalogue_format_value(char *out, size_t size, enum value_unit unit, double value,
-                              enum language language);
-
 /* Returns the entry of `rival`, which must be below RIVAL_COUNT. */
 const struct rival_info *rival_get(enum rival rival);
 

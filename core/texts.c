@@ -43,14 +43,21 @@ bool text_language_find(const char *name, enum language *out)
     return false;
 }
 
-const char *text_word(const char *word, enum language language)
+static const char *find_word(const char *word, size_t len, enum language language)
 {
     for (size_t i = 0; i < sizeof word_ids / sizeof word_ids[0]; i++) {
-        if (strcmp(text_get(word_ids[i], LANG_EN), word) == 0) {
+        const char *english = text_get(word_ids[i], LANG_EN);
+        if (strlen(english) == len && memcmp(english, word, len) == 0) {
             return text_get(word_ids[i], language);
         }
     }
-    return word;
+    return NULL;
+}
+
+const char *text_word(const char *word, enum language language)
+{
+    const char *found = find_word(word, strlen(word), language);
+    return found != NULL ? found : word;
 }
 
 /* ---- UTF-8 (RFC 3629) ------------------------------------------------------------------------ */
@@ -198,15 +205,16 @@ static size_t finish(struct output *output)
     return output->len;
 }
 
-/* Returns the length of "{name}" at `pattern`, 0 when the brace encloses no name. */
-static size_t placeholder_length(const char *pattern)
+/* Returns the length of "{name}" or, with `mark`, "{?name}" at `pattern`; 0 when it is neither. */
+static size_t placeholder_length(const char *pattern, const char *mark)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
-    if (pattern[0] != '{') {
+    size_t before = 1 + strlen(mark);
+    if (pattern[0] != '{' || strncmp(pattern + 1, mark, strlen(mark)) != 0) {
         return 0;
     }
-    size_t name_len = strspn(pattern + 1, letters);
-    return name_len > 0 && pattern[1 + name_len] == '}' ? name_len + 2 : 0;
+    size_t name_len = strspn(pattern + before, letters);
+    return name_len > 0 && pattern[before + name_len] == '}' ? before + name_len + 1 : 0;
 }
 
 static const char *find_value(const char *name, size_t len, const struct text_value *values,
@@ -218,7 +226,20 @@ static const char *find_value(const char *name, size_t len, const struct text_va
             return values[i].value;
         }
     }
-    return "?";
+    return NULL;
+}
+
+#define CONDITION_END "{/}"
+
+/* Steps over the "{?name}" at `pattern`, and over its whole part when the value is not known. */
+static size_t skip_condition(const char *pattern, size_t len, const struct text_value *values,
+                             size_t count)
+{
+    if (find_value(pattern + 2, len - 3, values, count) != NULL) {
+        return len;
+    }
+    const char *end = strstr(pattern, CONDITION_END);
+    return end != NULL ? (size_t)(end - pattern) + strlen(CONDITION_END) : strlen(pattern);
 }
 
 size_t text_format(char *out, size_t size, const char *pattern, const struct text_value *values,
@@ -226,10 +247,16 @@ size_t text_format(char *out, size_t size, const char *pattern, const struct tex
 {
     struct output output = {out, size, 0, size == 0};
     while (*pattern != '\0' && !output.full) {
-        size_t len = placeholder_length(pattern);
+        size_t len = placeholder_length(pattern, "");
+        size_t condition = placeholder_length(pattern, "?");
         if (len > 0) {
             const char *value = find_value(pattern + 1, len - 2, values, count);
+            value = value != NULL ? value : "?";
             put(&output, value, strlen(value));
+        } else if (condition > 0) {
+            len = skip_condition(pattern, condition, values, count);
+        } else if (strncmp(pattern, CONDITION_END, strlen(CONDITION_END)) == 0) {
+            len = strlen(CONDITION_END);
         } else {
             len = 1 + strcspn(pattern + 1, "{");
             put(&output, pattern, len);
@@ -237,6 +264,28 @@ size_t text_format(char *out, size_t size, const char *pattern, const struct tex
         pattern += len;
     }
     return finish(&output);
+}
+
+size_t text_words(char *out, size_t size, const char *words, enum language language)
+{
+    struct output output = {out, size, 0, size == 0};
+    const char *comma = text_get(TEXT_LIST_COMMA, language);
+    const char *whole = find_word(words, strlen(words), language);
+    if (whole != NULL) {
+        put(&output, whole, strlen(whole));
+        return finish(&output);
+    }
+    for (;;) {
+        const char *end = strstr(words, ", ");
+        size_t len = end != NULL ? (size_t)(end - words) : strlen(words);
+        const char *word = find_word(words, len, language);
+        put(&output, word != NULL ? word : words, word != NULL ? strlen(word) : len);
+        if (end == NULL) {
+            return finish(&output);
+        }
+        put(&output, comma, strlen(comma));
+        words = end + 2;
+    }
 }
 
 /* ---- Columns --------------------------------------------------------------------------------- */

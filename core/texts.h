@@ -2,7 +2,8 @@
  *
  * core/texts.def lists TEXT(id, "English", "Chinese"). A pattern holds named values in braces:
  * "no answer from {server} after {attempts} attempts". A value string already carries its unit
- * ("7.0 s", "1,460 bytes", "12.5 %": catalogue_format_value() writes it), so that no pattern writes one.
+ * ("7.0 s", "1,460 bytes"), so that no pattern writes one. What stands between "{?name}" and "{/}"
+ * is left out when that value is not known; such parts do not nest.
  * All strings are UTF-8. Nothing here asks the locale. */
 #ifndef INVCAP_CORE_TEXTS_H
 #define INVCAP_CORE_TEXTS_H
@@ -36,9 +37,13 @@ bool text_language_find(const char *name, enum language *out);
  * "client", "ServerHello"), or `word` itself when it is not a word of the list. */
 const char *text_word(const char *word, enum language language);
 
-/* Writes `pattern` with every {name} replaced by the value of that name ("?" when there is none;
- * a brace that encloses no name stays as it is). Always ends `out` with NUL when size > 0, cuts at
- * the start of a character, and returns the bytes written without the NUL. */
+/* Writes the words of a list joined by ", ", each translated where text_word() knows it. Bounded
+ * and cut like text_format(); returns the bytes written without the NUL. */
+size_t text_words(char *out, size_t size, const char *words, enum language language);
+
+/* Writes `pattern` with every {name} replaced by the value of that name ("?" when there is none or
+ * it is NULL; a brace that encloses no name stays as it is). Always ends `out` with NUL when
+ * size > 0, cuts at the start of a character, and returns the bytes written without the NUL. */
 size_t text_format(char *out, size_t size, const char *pattern, const struct text_value *values,
                    size_t count);
 
