@@ -25,33 +25,44 @@ static bool find_worst(void *self, const void *record)
     return true;
 }
 
+static bool is_csv(const struct report_run *run)
+{
+    return run->context.arguments->number[OPTION_FORMAT] == FORMAT_CSV &&
+           !run->context.arguments->given[OPTION_JSON];
+}
+
 static bool report_one(void *self, int64_t capture_id)
 {
     struct report_run *run = self;
-    char where[64];
-    snprintf(where, sizeof(where), "capture_id = %lld", (long long)capture_id);
-    if (!store_select(run->store, RECORD_FINDING, where, NULL, -1, false, find_worst, &run->worst,
-                      &run->error)) {
-        return false;
-    }
-    if (run->context.arguments->number[OPTION_FORMAT] == FORMAT_CSV &&
-        !run->context.arguments->given[OPTION_JSON]) {
-        const struct table_request request = {.form = TABLE_AS_CSV, .capture_id = capture_id};
-        size_t rows = 0;
+    return result_print(&run->context, run->store, capture_id, &run->error);
+}
+
+/* capture_id 0: every capture, as pages one after the other, or as one table. */
+static bool report_captures(struct report_run *run, int64_t capture_id)
+{
+    const struct table_request request = {.form = TABLE_AS_CSV, .capture_id = capture_id};
+    size_t rows = 0;
+    if (is_csv(run)) {
         return report_findings(&run->context.view, run->store, &request, &rows, &run->error);
     }
-    return result_print(&run->context, run->store, capture_id, &run->error);
+    return capture_id > 0 ? report_one(run, capture_id)
+                          : case_each_capture(run->store, report_one, run, &run->error);
 }
 
 static int report_all(struct report_run *run)
 {
+    char where[64] = "1";
     int status = EXIT_DONE;
     int64_t capture_id = result_capture(&run->context, run->store, &status);
     if (capture_id < 0) {
         return status;
     }
-    bool good = capture_id > 0 ? report_one(run, capture_id)
-                               : case_each_capture(run->store, report_one, run, &run->error);
+    if (capture_id > 0) {
+        snprintf(where, sizeof(where), "capture_id = %lld", (long long)capture_id);
+    }
+    bool good = store_select(run->store, RECORD_FINDING, where, NULL, -1, false, find_worst,
+                             &run->worst, &run->error) &&
+                report_captures(run, capture_id);
     return good && run->error.code == ERROR_NONE ? result_status(&run->context, &run->worst)
                                                  : command_fail(&run->context, &run->error);
 }
