@@ -12,6 +12,7 @@
 #define LONG_POLL_SAMPLES 3
 /* An authentication challenge is overcome by the client's next request. */
 #define CHALLENGE_NS (10 * FACTS_SECOND)
+#define CHALLENGE_LOOKED_AT 256
 
 static const char *endpoint_text(struct judge *judge, const struct http_record *r)
 {
@@ -157,17 +158,19 @@ static bool is_same_endpoint(const struct http_record *a, const struct http_reco
     return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
 }
 
-/* A later request of the same client to the same endpoint that was let in. */
-static bool was_overcome(const struct judge *judge, const struct site_flow *flow,
-                         const struct http_record *refused)
+/* A later request of the same client to the same endpoint that was let in. The answer to a
+ * challenge follows soon: few requests lie between. */
+static bool was_overcome(const struct judge *judge, const struct site_flow *flow, uint32_t number)
 {
+    const struct http_record *refused = flow->requests[number];
     struct flow_range range = site_client_flows(judge->site, flow->client);
     size_t at = range_find_time(range, flow->f.first_ns);
-    for (size_t looked = 0; at < range.count && looked < 64; at++, looked++) {
+    for (size_t looked = 0; at < range.count && looked < CHALLENGE_LOOKED_AT; at++, looked++) {
         const struct site_flow *other = range.flows[at];
+        uint32_t i = other == flow ? number + 1 : 0;
         if (other->service != flow->service)
             continue;
-        for (uint32_t i = 0; i < other->request_count; i++) {
+        for (; i < other->request_count && looked < CHALLENGE_LOOKED_AT; i++, looked++) {
             const struct http_record *r = other->requests[i];
             if (r->request_ns > refused->request_ns &&
                 r->request_ns - refused->request_ns < CHALLENGE_NS && r->status > 0 &&
@@ -178,10 +181,10 @@ static bool was_overcome(const struct judge *judge, const struct site_flow *flow
     return false;
 }
 
-static void judge_refusal(struct judge *judge, const struct site_flow *flow,
-                          const struct http_record *r)
+static void judge_refusal(struct judge *judge, const struct site_flow *flow, uint32_t number)
 {
-    if (!is_refusal(r->status) || was_overcome(judge, flow, r))
+    const struct http_record *r = flow->requests[number];
+    if (!is_refusal(r->status) || was_overcome(judge, flow, number))
         return;
     struct claim claim = start(FINDING_HTTP_AUTH_FAILED, flow, r);
     claim.confidence = r->has_credentials ? 90 : 70;
@@ -200,7 +203,7 @@ static void detect(struct judge *judge)
             for (uint32_t k = 0; k < flow->request_count; k++) {
                 judge_wait(judge, flow, flow->requests[k]);
                 judge_error(judge, &shares, flow, flow->requests[k]);
-                judge_refusal(judge, flow, flow->requests[k]);
+                judge_refusal(judge, flow, k);
             }
         }
     }

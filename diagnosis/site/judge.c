@@ -148,8 +148,10 @@ static bool concerns(const struct judge *judge, enum finding_code capture,
     case FINDING_CAPTURE_DROPPED:
         return flow->f.capture_lost_bytes > 0 || judge->quality.heavy_loss;
     case FINDING_CAPTURE_DUPLICATES:
-        /* the packets of a loop are no copies that the capture made */
-        return facts_has(&flow->f, FLOW_FACT_DUPLICATES) && !facts_has(&flow->f, FLOW_FACT_LOOPED);
+        /* Where every packet came twice, one copy of each was left out and nothing is unsure; the
+         * packets of a loop are no copies that the capture made. */
+        return !judge->quality.clean_copies && facts_has(&flow->f, FLOW_FACT_DUPLICATES) &&
+               !facts_has(&flow->f, FLOW_FACT_LOOPED);
     case FINDING_CAPTURE_FILTERED:
         /* An answer by ICMP ends the retries of a client: three of them show that none came. */
         return judge->quality.filter_hides_icmp && flow->f.tcp->syn_count < FACTS_TRIES;

@@ -30,7 +30,10 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
     for (size_t i = 0; i < pair->flows.count; i++) {
         const struct site_flow *flow = pair->flows.flows[i];
         uint32_t lost = flow->f.tcp->side[side].recovered_losses;
-        if (!facts_is_tcp(&flow->f) || judge_is_withdrawn(judge, FINDING_TCP_LOSS, flow))
+        /* what was sent into a closed window was not lost on the way */
+        bool closed =
+            flow->f.tcp->side[side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT].zero_windows > 0;
+        if (!facts_is_tcp(&flow->f) || closed || judge_is_withdrawn(judge, FINDING_TCP_LOSS, flow))
             continue;
         loss.segments += segments_of(&flow->f, side);
         loss.lost += lost;

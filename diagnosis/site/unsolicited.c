@@ -20,7 +20,8 @@ static bool is_winner(const struct site_flow *winner, const struct site_flow *lo
     if (w->name != NULL && l->name != NULL && strcmp(w->name, l->name) != 0)
         return false;
     bool other_family = winner->server->address.family != loser->server->address.family;
-    return other_family || !l->tcp->rst_to_syn; /* a refusing backend is a fault of its own */
+    bool was_told = l->tcp->rst_to_syn || loser->icmp_count > 0;
+    return other_family || !was_told; /* a backend that refuses is a fault of its own */
 }
 
 /* The client let go of it as soon as the other was there. */
