@@ -107,7 +107,7 @@ bool tls_client_hello_parse(struct cursor body, struct tls_client_hello *out)
         return false;
     if (cur_left(&body) > 0) {
         uint16_t len = cur_u16(&body);
-        hello.malformed = len > cur_left(&body);
+        hello.malformed = !cur_ok(&body) || len > cur_left(&body);
         hello.extensions = cur_cut(&body, hello.malformed ? cur_left(&body) : len);
     }
     struct cursor rest = hello.extensions;
@@ -163,7 +163,7 @@ bool tls_server_hello_parse(struct cursor body, struct tls_server_hello *out)
     hello.is_retry = memcmp(random, retry_random, sizeof retry_random) == 0;
     if (cur_left(&body) > 0) {
         uint16_t len = cur_u16(&body);
-        hello.malformed = len > cur_left(&body);
+        hello.malformed = !cur_ok(&body) || len > cur_left(&body);
         hello.extensions = cur_cut(&body, hello.malformed ? cur_left(&body) : len);
     }
     struct cursor rest = hello.extensions;
