@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes data_tls.h and data_x509.h: handshakes of OpenSSL with itself (both ends in this process) and
+"""Makes data_tls.h, data_x509.h and the seeds of fuzz_tls: handshakes of OpenSSL with itself (both ends in this process) and
 certificates made by openssl, as C arrays. What the tests expect of the hellos (JA3, JA3S) is what
 tshark prints of the same bytes.
 
@@ -319,9 +319,22 @@ def array(name, data):
     return "\n".join(lines + ["};", ""])
 
 
+def write_seed(name, chunks):
+    """The form of fuzz_tls.c: side and length in two bytes, then the bytes."""
+    folder = os.path.join(HERE, "..", "fuzz", "corpus", "tls")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as out:
+        for side, data in chunks:
+            for start in range(0, len(data), 16000):
+                part = data[start:start + 16000]
+                control = (len(part) >> 8) << 2 | (1 if side == "S" else 0)
+                out.write(bytes([control, len(part) & 255]) + part)
+
+
 def write_handshakes(keys):
     body, table = [], []
     for name, chunks in cases(keys).items():
+        write_seed(name, chunks)
         rows = []
         for i, (side, data) in enumerate(chunks):
             body.append(array("%s_%d" % (name, i), data))
