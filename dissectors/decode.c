@@ -73,8 +73,11 @@ static enum walk_next network_walk(struct walk *w)
         return link_vlan(w);
     case ETHERTYPE_PPPOE_SESSION:
         return link_pppoe(w);
+    case ETHERTYPE_E_TAG:
+    case ETHERTYPE_VN_TAG:
+        return link_bridge_tag(w);
     default:
-        return WALK_DONE;
+        return tunnel_by_ethertype(w);
     }
 }
 

@@ -25,6 +25,12 @@
 #define ETHERTYPE_PPP 0x880b
 #define ETHERTYPE_QINQ 0x88a8
 #define ETHERTYPE_QINQ_OLD 0x9100
+#define ETHERTYPE_MPLS 0x8847
+#define ETHERTYPE_MPLS_UPSTREAM 0x8848 /* RFC 5332; multicast before */
+#define ETHERTYPE_CISCO_METADATA 0x8909
+#define ETHERTYPE_VN_TAG 0x8926
+#define ETHERTYPE_E_TAG 0x893f
+#define ETHERTYPE_NSH 0x894f
 
 #define IP_PROTOCOL_HOP_BY_HOP 0
 #define IP_PROTOCOL_ICMP 1
@@ -39,8 +45,10 @@
 #define IP_PROTOCOL_ICMPV6 58
 #define IP_PROTOCOL_NONE 59 /* no next header */
 #define IP_PROTOCOL_DESTINATION 60
+#define IP_PROTOCOL_ETHERIP 97
 #define IP_PROTOCOL_SCTP 132
 #define IP_PROTOCOL_MOBILITY 135
+#define IP_PROTOCOL_MPLS 137
 #define IP_PROTOCOL_HIP 139
 #define IP_PROTOCOL_SHIM6 140
 
@@ -62,7 +70,7 @@ struct decoder {
 struct walk {
     struct cursor bytes; /* present bytes of the current layer, what is inside it included */
     uint32_t missing;    /* bytes of the current layer behind them, lost to the snap length */
-    uint8_t tags;        /* VLAN tags since the last tunnel */
+    uint8_t tags;        /* VLAN and bridge tags since the last tunnel */
     uint8_t extensions;  /* extension headers since the last tunnel */
     bool reassembled;    /* the current IP packet was put together from pieces */
     bool rerouted;       /* a routing header: dst is not what the checksum covers */
@@ -121,6 +129,13 @@ static inline void walk_limit(struct walk *w, size_t len)
     }
 }
 
+/* What comes next is the network protocol `ethertype`. */
+static inline enum walk_next walk_network(struct walk *w, uint16_t ethertype)
+{
+    w->out->ethertype = ethertype;
+    return WALK_NETWORK;
+}
+
 static inline void walk_read_v4(struct cursor *c, struct address *out)
 {
     const uint8_t *at = cur_take(c, 4);
@@ -149,8 +164,21 @@ static inline void walk_read_v6(struct cursor *c, struct address *out)
 enum walk_next link_open(struct walk *w); /* by the packet's link type */
 enum walk_next link_ethernet(struct walk *w);
 enum walk_next link_vlan(struct walk *w);
+enum walk_next link_llc(struct walk *w);
+/* Tags of bridges that stand where a VLAN tag would, by out->ethertype. */
+enum walk_next link_bridge_tag(struct walk *w);
+
+/* link_serial.c: the link_open_* are whole link types */
 enum walk_next link_pppoe(struct walk *w);
 enum walk_next link_ppp(struct walk *w);
+enum walk_next link_open_ppp(struct walk *w);
+enum walk_next link_open_ppp_direction(struct walk *w);
+enum walk_next link_open_chdlc(struct walk *w);
+enum walk_next link_open_frame_relay(struct walk *w);
+
+/* link_wifi.c */
+enum walk_next link_open_wifi(struct walk *w);
+enum walk_next link_open_radiotap(struct walk *w);
 
 /* ipv4.c, ipv6.c */
 enum walk_next ipv4_walk(struct walk *w);
@@ -184,5 +212,6 @@ void neighbor_discovery(struct cursor message, struct layers *out);
 /* tunnel.c: WALK_DONE when the packet is no tunnel that we know; *out is then as it was. */
 enum walk_next tunnel_by_protocol(struct walk *w);
 enum walk_next tunnel_by_port(struct walk *w);
+enum walk_next tunnel_by_ethertype(struct walk *w);
 
 #endif

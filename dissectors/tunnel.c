@@ -1,151 +1,144 @@
-/* Tunnels: one function and one row each. */
-#include "dissectors/decode_walk.h"
+/* Tunnels: which kinds there are, and what all of them share. One function and one row each. */
+#include "dissectors/tunnel.h"
 
-/* A kind of tunnel. `open` moves past the tunnel's own header to the packet inside and returns what
- * that is; WALK_DONE, the walk as it was, when the bytes are no such tunnel or carry what we do not
- * read. It may fill *id. */
 struct tunnel_kind {
-    uint16_t number; /* IP protocol or UDP destination port */
+    uint16_t number; /* IP protocol, EtherType or UDP port */
+    bool both_ways;  /* UDP: also by the source port */
     const char *name;
-    enum walk_next (*open)(struct walk *w, uint32_t *id);
+    enum walk_next (*open)(struct walk *w, struct tunnel_found *out);
 };
 
-static enum walk_next open_ipv4(struct walk *w, uint32_t *id)
+uint8_t tunnel_ip_version(struct cursor rest, size_t left)
 {
-    (void)id;
-    w->out->ethertype = ETHERTYPE_IPV4;
-    return WALK_NETWORK;
+    uint8_t first = cur_u8(&rest);
+    cur_skip(&rest, 1);
+    size_t total = cur_u16(&rest);
+    size_t header_len = (size_t)(first & 0x0f) * 4;
+    if (first >> 4 == 4) { /* total 0: segmentation offload */
+        bool fits = total == 0 || (total >= header_len && total <= left);
+        return cur_ok(&rest) && header_len >= 20 && fits ? 4 : 0;
+    }
+    size_t payload = cur_u16(&rest);
+    return cur_ok(&rest) && first >> 4 == 6 && payload + 40 <= left ? 6 : 0;
 }
 
-static enum walk_next open_ipv6(struct walk *w, uint32_t *id)
-{
-    (void)id;
-    w->out->ethertype = ETHERTYPE_IPV6;
-    return WALK_NETWORK;
-}
-
-#define GRE_CHECKSUM 0x8000
-#define GRE_ROUTING 0x4000
-#define GRE_KEY 0x2000
-#define GRE_SEQUENCE 0x1000
-#define GRE_ACKNOWLEDGMENT 0x0080 /* version 1 only */
-#define GRE_VERSION 0x0007
-
-/* What a GRE packet carries by its protocol; WALK_DONE when we do not read that. */
-static enum walk_next gre_inside(struct walk *w, uint16_t version, uint16_t protocol)
-{
-    if (version == 1) { /* RFC 2637 4.1: PPP and nothing else */
-        return protocol == ETHERTYPE_PPP ? WALK_PPP : WALK_DONE;
-    }
-    switch (protocol) {
-    case ETHERTYPE_IPV4:
-    case ETHERTYPE_IPV6:
-        w->out->ethertype = protocol;
-        return WALK_NETWORK;
-    case ETHERTYPE_TRANSPARENT_ETHERNET:
-        return WALK_ETHERNET;
-    case ETHERTYPE_PPP:
-        return WALK_PPP;
-    default:
-        return WALK_DONE;
-    }
-}
-
-/* GRE (RFC 2784, RFC 2890; version 1 is PPTP's): flags and version, protocol, then what the flags
- * announce: checksum and reserved, key, sequence, acknowledgment. */
-static enum walk_next open_gre(struct walk *w, uint32_t *id)
-{
-    struct cursor rest = w->bytes;
-    uint16_t flags = cur_u16(&rest);
-    uint16_t protocol = cur_u16(&rest);
-    uint16_t version = flags & GRE_VERSION;
-    if (version > 1 || (flags & GRE_ROUTING) != 0) { /* RFC 2784 2.3: discard routing */
-        return WALK_DONE;
-    }
-    if ((flags & GRE_CHECKSUM) != 0) {
-        cur_skip(&rest, 4);
-    }
-    uint32_t key = (flags & GRE_KEY) != 0 ? cur_u32(&rest) : 0;
-    if ((flags & GRE_SEQUENCE) != 0) {
-        cur_skip(&rest, 4);
-    }
-    if (version == 1 && (flags & GRE_ACKNOWLEDGMENT) != 0) {
-        cur_skip(&rest, 4);
-    }
-    if (!cur_ok(&rest) || cur_left(&rest) == 0) { /* an acknowledgment or keep-alive alone */
-        return WALK_DONE;
-    }
-    enum walk_next next = gre_inside(w, version, protocol);
-    if (next != WALK_DONE) {
-        w->bytes = rest;
-        *id = version == 1 ? key & 0xffff : key; /* PPTP: payload length, call id */
-    }
-    return next;
-}
-
-/* Whether the frame that `rest` begins with holds a network protocol that we read. */
-static bool is_frame_we_read(struct cursor rest)
+bool tunnel_is_frame(struct cursor rest)
 {
     cur_skip(&rest, 12);
     switch (cur_u16(&rest)) {
     case ETHERTYPE_IPV4:
+        return cur_left(&rest) == 0 || cur_u8(&rest) >> 4 == 4;
     case ETHERTYPE_IPV6:
+        return cur_left(&rest) == 0 || cur_u8(&rest) >> 4 == 6;
     case ETHERTYPE_ARP:
     case ETHERTYPE_VLAN:
     case ETHERTYPE_QINQ:
+    case ETHERTYPE_MPLS:
+    case ETHERTYPE_PPPOE_SESSION:
         return true;
     default:
         return false;
     }
 }
 
-/* VXLAN (RFC 7348 5): flags, reserved (3), VNI (3), reserved (1). The port may as well be the one
- * that somebody's UDP socket drew. Reserved fields are zero, yet to be ignored when they are not:
- * then the frame inside must convince. */
-static enum walk_next open_vxlan(struct walk *w, uint32_t *id)
+enum walk_next tunnel_enter(struct walk *w, struct cursor rest, uint16_t ethertype)
 {
-    struct cursor rest = w->bytes;
-    uint8_t flags = cur_u8(&rest);
-    uint32_t reserved = cur_u24(&rest);
-    uint32_t vni = cur_u24(&rest);
-    reserved |= cur_u8(&rest);
-    if (!cur_ok(&rest) || (flags & 0x08) == 0 || walk_left(w) < 8 + 14) {
-        return WALK_DONE;
-    }
-    if ((flags != 0x08 || reserved != 0) && !is_frame_we_read(rest)) {
+    uint8_t version = tunnel_ip_version(rest, tunnel_left(w, rest));
+    switch (ethertype) {
+    case ETHERTYPE_IPV4:
+    case ETHERTYPE_IPV6:
+        if (version != (ethertype == ETHERTYPE_IPV4 ? 4 : 6)) {
+            return WALK_DONE;
+        }
+        break;
+    case ETHERTYPE_TRANSPARENT_ETHERNET:
+        w->bytes = rest;
+        return WALK_ETHERNET;
+    case ETHERTYPE_MPLS:
+    case ETHERTYPE_NSH:
+        break;
+    default:
         return WALK_DONE;
     }
     w->bytes = rest;
-    *id = vni;
-    return WALK_ETHERNET;
+    return walk_network(w, ethertype);
+}
+
+uint16_t tunnel_next_protocol(uint8_t number)
+{
+    static const uint16_t ethertypes[] = {0,
+                                          ETHERTYPE_IPV4,
+                                          ETHERTYPE_IPV6,
+                                          ETHERTYPE_TRANSPARENT_ETHERNET,
+                                          ETHERTYPE_NSH,
+                                          ETHERTYPE_MPLS};
+    return number < sizeof(ethertypes) / sizeof(ethertypes[0]) ? ethertypes[number] : 0;
+}
+
+static enum walk_next open_ipv4(struct walk *w, struct tunnel_found *out)
+{
+    (void)out;
+    return walk_network(w, ETHERTYPE_IPV4);
+}
+
+static enum walk_next open_ipv6(struct walk *w, struct tunnel_found *out)
+{
+    (void)out;
+    return walk_network(w, ETHERTYPE_IPV6);
+}
+
+/* EtherIP (RFC 3378 3): version 3 and twelve zero bits. */
+static enum walk_next open_etherip(struct walk *w, struct tunnel_found *out)
+{
+    (void)out;
+    struct cursor rest = w->bytes;
+    return cur_u16(&rest) == 0x3000
+               ? tunnel_enter(w, rest, ETHERTYPE_TRANSPARENT_ETHERNET)
+               : WALK_DONE;
 }
 
 static const struct tunnel_kind tunnel_protocols[] = {
-    {IP_PROTOCOL_IPIP, "ipip", open_ipv4}, /* RFC 2003, RFC 2473 */
-    {IP_PROTOCOL_IPV6, "ipip", open_ipv6}, /* RFC 4213, RFC 2473 */
-    {IP_PROTOCOL_GRE, "gre", open_gre},
+    {IP_PROTOCOL_IPIP, false, "ipip", open_ipv4}, /* RFC 2003, RFC 2473 */
+    {IP_PROTOCOL_IPV6, false, "ipip", open_ipv6}, /* RFC 4213, RFC 2473 */
+    {IP_PROTOCOL_GRE, false, "gre", tunnel_open_gre},
+    {IP_PROTOCOL_ETHERIP, false, "etherip", open_etherip},
+    {IP_PROTOCOL_MPLS, false, "mpls", tunnel_open_mpls}, /* RFC 4023 */
 };
 
+static const struct tunnel_kind tunnel_ethertypes[] = {
+    {ETHERTYPE_MPLS, false, "mpls", tunnel_open_mpls},
+    {ETHERTYPE_MPLS_UPSTREAM, false, "mpls", tunnel_open_mpls},
+    {ETHERTYPE_NSH, false, "nsh", tunnel_open_nsh},
+    {ETHERTYPE_CISCO_METADATA, false, "cmd", tunnel_open_cisco_metadata},
+};
+
+/* A port may as well be the one that somebody's UDP socket drew: these functions ask the bytes. */
 static const struct tunnel_kind tunnel_ports[] = {
-    {4789, "vxlan", open_vxlan},
+    {4789, false, "vxlan", tunnel_open_vxlan},
+    {4790, false, "vxlan-gpe", tunnel_open_vxlan_gpe},
+    {8472, false, "vxlan", tunnel_open_vxlan_linux},
+    {6081, false, "geneve", tunnel_open_geneve},
+    {2152, true, "gtp", tunnel_open_gtp},
+    {1701, true, "l2tp", tunnel_open_l2tp},
+    {6635, false, "mpls", tunnel_open_mpls}, /* RFC 7510 */
 };
 
 /* What is inside names the packet from here on. */
 static enum walk_next enter(struct walk *w, const struct tunnel_kind *kind)
 {
     struct layers *out = w->out;
-    uint32_t id = 0;
+    struct tunnel_found found = {.name = kind->name};
     if (out->tunnel_depth == LIMIT_TUNNEL_DEPTH) {
         w->decoder->counters.tunnel_limit++;
         return WALK_DONE;
     }
-    enum walk_next next = kind->open(w, &id);
+    enum walk_next next = kind->open(w, &found);
     if (next == WALK_DONE) {
         return WALK_DONE;
     }
     if (out->tunnel_depth == 0) {
-        out->tunnel = kind->name;
-        out->tunnel_id = id;
+        out->tunnel = found.name;
+        out->tunnel_id = found.id;
     }
     out->tunnel_depth++;
     out->kind = LAYER_UNKNOWN;
@@ -172,11 +165,23 @@ enum walk_next tunnel_by_protocol(struct walk *w)
     return WALK_DONE;
 }
 
+enum walk_next tunnel_by_ethertype(struct walk *w)
+{
+    for (size_t i = 0; i < sizeof(tunnel_ethertypes) / sizeof(tunnel_ethertypes[0]); i++) {
+        if (tunnel_ethertypes[i].number == w->out->ethertype) {
+            return enter(w, &tunnel_ethertypes[i]);
+        }
+    }
+    return WALK_DONE;
+}
+
 enum walk_next tunnel_by_port(struct walk *w)
 {
     for (size_t i = 0; i < sizeof(tunnel_ports) / sizeof(tunnel_ports[0]); i++) {
-        if (tunnel_ports[i].number == w->out->dst_port) {
-            return enter(w, &tunnel_ports[i]);
+        const struct tunnel_kind *kind = &tunnel_ports[i];
+        if (kind->number == w->out->dst_port ||
+            (kind->both_ways && kind->number == w->out->src_port)) {
+            return enter(w, kind);
         }
     }
     return WALK_DONE;
