@@ -174,7 +174,7 @@ static void print_verdict_line(const struct view *view, const struct verdict_lin
     enum view_tone tone = line->kind == VERDICT_OK        ? TONE_GOOD
                           : line->kind == VERDICT_UNKNOWN ? TONE_DIM
                                                           : TONE_BAD;
-    text_fit(class, sizeof(class), same_class ? "" : class_word(view, line), 14);
+    text_fit(class, sizeof(class), same_class ? "" : class_word(view, line), 15);
     text_fit(cause, sizeof(cause), cause_word(view, line), CODE_COLUMNS);
     text_fit_right(count, sizeof(count), view_number(line->count, number), 12);
     text_fit_right(share, sizeof(share), shares_text(line->tenths, text), 9);
