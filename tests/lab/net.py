@@ -116,20 +116,32 @@ class Lab:
             self.ip("s", "addr", "add", f"{address}/24", "dev", "s0")
         self.ip("c", "route", "add", "default", "via", ROUTER)
         self.ip("s", "route", "add", "default", "via", "198.51.100.1")
+        self.sysctl("s", "net.ipv4.conf.all.promote_secondaries", 1)
         self.sysctl("s", "net.ipv4.ip_default_ttl", server_ttl)
         if ipv6:
             self.start_ipv6(server_ttl)
-        # Two bridges with a wire between them, half the delay each: the tap m sits in the middle of the way.
-        # The wire carries the VLAN tag, if any (VLAN devices may be missing in the kernel).
-        self.link("m", "t0", "52:54:00:0a:02:01", "m", "t1", "52:54:00:0a:02:02", offload=offload)
-        self.bridges.append(bridge.Bridge(self, "m", "m0", "t0", rule, delay_ms / 2, tag_b=vlan))
-        self.bridges.append(bridge.Bridge(self, "m", "t1", "m1", rule_far, delay_ms / 2, tag_a=vlan))
+        if offload:
+            # Giants do not fit through our own bridge.
+            self.ip("m", "link", "add", "br0", "type", "bridge")
+            for dev in ("br0", "m0", "m1"):
+                self.ip("m", "link", "set", dev, "up")
+                if dev != "br0":
+                    self.ip("m", "link", "set", dev, "master", "br0")
+        else:
+            self.start_bridges(rule, rule_far, delay_ms, vlan)
         if ipv6:
             self.touch("c", CLIENT6, SERVER6)
         # Warm neighbour tables: a capture should show ARP only where ARP is the matter.
         for address in CLIENTS4:
             self.touch("c", address, SERVER)
         return self
+
+    def start_bridges(self, rule, rule_far, delay_ms, vlan):
+        # Two bridges with a wire between them, half the delay each: the tap m sits in the middle of the way.
+        # The wire carries the VLAN tag, if any (VLAN devices may be missing in the kernel).
+        self.link("m", "t0", "52:54:00:0a:02:01", "m", "t1", "52:54:00:0a:02:02")
+        self.bridges.append(bridge.Bridge(self, "m", "m0", "t0", rule, delay_ms / 2, tag_b=vlan))
+        self.bridges.append(bridge.Bridge(self, "m", "t1", "m1", rule_far, delay_ms / 2, tag_a=vlan))
 
     def touch(self, ns, source, address, port=9):
         """One refused connection, before the capture begins."""
