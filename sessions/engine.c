@@ -181,13 +181,15 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
     engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
                  l->payload_len);
-    if (v.gap_decided) {
-        engine_event(e, flow, EVENT_GAP, v.gap_side, p->time_ns, (int64_t)p->frame, p->source_id,
-                     (uint32_t)v.gap_to, 0);
-        engine_app_gap(e, flow, v.gap_side, v.gap_to);
+    for (int s = 0; s < 2; s++) {
+        if (v.gap_to[s] <= 0)
+            continue;
+        engine_event(e, flow, EVENT_GAP, (enum side)s, p->time_ns, (int64_t)p->frame, p->source_id,
+                     (uint32_t)v.gap_to[s], 0);
+        engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
     }
     if (v.has_payload) {
-        engine_app_payload(e, flow, side, p, l, v.payload_offset);
+        side = engine_app_payload(e, flow, side, p, l, v.payload_offset);
         engine_ndpi(e, flow, p, l);
     }
     if (v.fin)
@@ -196,7 +198,8 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
         flow_table_set_class(e->table, flow, CLASS_CLOSED, e->now_ns);
     else if (v.closing && flow->class != CLASS_CLOSED)
         flow_table_set_class(e->table, flow, CLASS_CLOSING, e->now_ns);
-    else if (flow->class == CLASS_SYN && flow->tcp->dir[0].endpoint != ENDPOINT_SYN_SENT)
+    else if ((flow->class == CLASS_SYN && !tcp_is_opening(flow->tcp)) ||
+             (flow->class == CLASS_CLOSED && tcp_is_open(flow->tcp)))
         flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
 }
 
@@ -265,6 +268,21 @@ static void sweep(struct engine *e)
         engine_flow_finish(e, flow, is_closed(flow) ? END_CLOSED : END_TIMEOUT);
 }
 
+/* Some devices count the padding of a 60-byte Ethernet frame into the IP length: an ACK then seems to
+ * carry up to six zero bytes. */
+static void drop_padding(const struct packet *p, struct layers *l)
+{
+    static const uint8_t zeros[6];
+    if (l->kind != LAYER_TCP || l->payload_len == 0 || l->payload_len > sizeof zeros ||
+        l->tcp.flags != TCP_ACK || p->len != 60 || l->tunnel_depth > 0 || l->ip_version != 4)
+        return;
+    if ((size_t)(l->network - p->data) + l->ip_len != p->len || l->payload_caplen < l->payload_len ||
+        memcmp(l->payload, zeros, l->payload_len) != 0)
+        return;
+    l->ip_len -= l->payload_len;
+    l->payload_len = l->payload_caplen = 0;
+}
+
 static bool has_flow(const struct layers *l)
 {
     return l->kind == LAYER_TCP || l->kind == LAYER_UDP || l->kind == LAYER_OTHER_IP ||
@@ -278,6 +296,7 @@ void engine_packet(struct engine *e, const struct packet *packet)
     e->counters.bytes += packet->len;
     count_time(e, packet);
     decode_packet(e->decoder, packet, &layers);
+    drop_padding(packet, &layers);
     count_layers(e, packet, &layers);
     sweep(e);
     if (layers.neighbor.present)

@@ -133,6 +133,7 @@ static void flip(struct engine *e, struct flow *flow)
     }
     if (flow->stream != NULL)
         tcp_stream_flip(flow->stream);
+    flow->facts ^= FLOW_FACT_SERVER_SPOKE_FIRST; /* somebody has spoken: the payload at hand */
     (void)e;
 }
 
@@ -185,19 +186,19 @@ static void settle(struct engine *e, struct flow *flow)
     flow->tls = NULL;
 }
 
-void engine_app_payload(struct engine *e, struct flow *flow, enum side side,
-                        const struct packet *packet, const struct layers *l, int64_t offset)
+enum side engine_app_payload(struct engine *e, struct flow *flow, enum side side,
+                             const struct packet *packet, const struct layers *l, int64_t offset)
 {
     if (flow->first_bytes[side] == FIRST_UNSEEN && l->payload_caplen > 0)
         side = note_first(e, flow, side, packet, l);
     if (flow->app_decided)
-        return;
+        return side;
     if (flow->stream == NULL) {
         flow->stream = tcp_stream_new(&e->tcp_stream_limits);
         flow->tls = take_tls_record(e);
         if (flow->stream == NULL || flow->tls == NULL) {
             flow->app_decided = true;
-            return;
+            return side;
         }
     }
     struct tcp_stream_bytes in = {side, offset, l->payload, l->payload_caplen, l->payload_len,
@@ -207,6 +208,7 @@ void engine_app_payload(struct engine *e, struct flow *flow, enum side side,
     (void)tcp_stream_push(flow->stream, &in, &e->context);
     leave(e, flow);
     settle(e, flow);
+    return side;
 }
 
 void engine_app_gap(struct engine *e, struct flow *flow, enum side side, int64_t offset)

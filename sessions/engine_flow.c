@@ -228,8 +228,8 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
         for (int s = 0; s < 2; s++) {
             struct tcp_verdict v = {0};
             tcp_decide_holes_at_end(flow->tcp, (enum side)s, e->now_ns, &e->tcp_env, &v);
-            if (v.gap_decided)
-                engine_app_gap(e, flow, (enum side)s, v.gap_to);
+            if (v.gap_to[s] > 0)
+                engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
         }
         record.client_resets = flow->tcp->dir[SIDE_CLIENT].facts.rst_count;
         record.server_resets = flow->tcp->dir[SIDE_SERVER].facts.rst_count;

@@ -53,8 +53,10 @@ void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind
                   uint32_t length);
 
 /* engine_app.c */
-void engine_app_payload(struct engine *engine, struct flow *flow, enum side side,
-                        const struct packet *packet, const struct layers *layers, int64_t offset);
+/* Returns the side that the sender has now: first words may tell that client and server are exchanged. */
+enum side engine_app_payload(struct engine *engine, struct flow *flow, enum side side,
+                             const struct packet *packet, const struct layers *layers,
+                             int64_t offset);
 void engine_app_gap(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
 void engine_app_fin(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
 void engine_app_close(struct engine *engine, struct flow *flow, enum end_why why,

@@ -27,10 +27,21 @@ void tcp_init(struct tcp_flow *tcp)
     }
 }
 
+/* A SYN-ACK that answers another SYN than the one of this flow: that SYN was not captured. */
+static bool answers_unseen_syn(const struct tcp_flow *tcp, enum side side, const struct layers *l)
+{
+    const struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
+    return tcp->synack_seen && (d->letters & HISTORY_BIT('h')) != 0 &&
+           l->tcp.sequence != d->syn_sequence && peer->base_known &&
+           l->tcp.acknowledgment != peer->base + 1;
+}
+
 bool tcp_is_new_connection(const struct tcp_flow *tcp, enum side side, const struct layers *layers)
 {
     const struct tcp_direction *d = &tcp->dir[side];
-    if ((layers->tcp.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+    if ((layers->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK))
+        return answers_unseen_syn(tcp, side, layers);
+    if ((layers->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return false;
     if (d->base_known && layers->tcp.sequence == d->base)
         return false; /* captured late: it belongs to what is already known */
@@ -83,6 +94,12 @@ void tcp_note_scaled(struct tcp_flow *tcp, enum side side, char letter)
         note_letter(tcp, side, letter, false);
 }
 
+/* Of the FIN itself, which follows the payload: a repeated segment may carry another part of it. */
+static uint32_t fin_sequence(const struct layers *l)
+{
+    return l->tcp.sequence + l->payload_len;
+}
+
 static void note_history(struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     uint16_t flags = l->tcp.flags;
@@ -101,8 +118,11 @@ static void note_history(struct tcp_flow *tcp, enum side side, const struct laye
         note_letter(tcp, side, 'd', true);
     else if ((flags & (TCP_ACK | TCP_SYN | TCP_FIN | TCP_RST)) == TCP_ACK)
         note_letter(tcp, side, 'a', true);
-    if ((flags & TCP_FIN) != 0 && !(flags & TCP_RST))
-        note_letter(tcp, side, 'f', true);
+    if ((flags & TCP_FIN) != 0 && !(flags & TCP_RST) &&
+        ((d->letters & HISTORY_BIT('f')) == 0 || d->fin_sequence != fin_sequence(l)))
+        note_letter(tcp, side, 'f', false);
+    if ((flags & TCP_FIN) != 0)
+        d->fin_sequence = fin_sequence(l);
     if ((flags & TCP_RST) != 0 && ((d->letters & HISTORY_BIT('r')) == 0 ||
                                    d->rst_sequence != l->tcp.sequence))
         note_letter(tcp, side, 'r', false);
@@ -182,12 +202,29 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
 {
     struct tcp_direction *d = &tcp->dir[side];
     set_base(d, l->tcp.sequence);
-    tcp->facts.syn_count++;
-    tcp->facts.syn_last_ns = p->time_ns;
-    if (tcp->syn_first_ns == RECORD_NONE_NS) {
-        tcp->syn_first_ns = p->time_ns;
+    if (!d->syn_seen) {
+        d->syn_seen = true;
         d->syn_sequence = l->tcp.sequence;
         note_syn_options(d, l);
+    }
+    if (tcp->dir[!side].syn_seen && side == SIDE_SERVER)
+        return; /* RFC 9293 3.5: both open at once; the first one is the client */
+    tcp->facts.syn_count++;
+    tcp->facts.syn_last_ns = p->time_ns;
+    if (tcp->syn_first_ns == RECORD_NONE_NS)
+        tcp->syn_first_ns = p->time_ns;
+}
+
+/* A reset came first, for an older connection or from a firewall, and the same SYN was tried again. */
+static void revive(struct tcp_flow *tcp, enum side answering)
+{
+    for (int s = 0; s < 2; s++) {
+        struct tcp_direction *d = &tcp->dir[s];
+        if (s != (int)answering && tcp->facts.syn_last_ns <= d->facts.rst_ns)
+            continue; /* it took its SYN back: the answer comes too late */
+        if (d->endpoint == ENDPOINT_RESET)
+            d->endpoint = d->syn_seen ? ENDPOINT_SYN_SENT : ENDPOINT_INACTIVE;
+        d->reset_is_past = d->facts.rst_count > 0;
     }
 }
 
@@ -202,6 +239,16 @@ static void note_synack_conflict(struct tcp_flow *tcp, struct tcp_direction *d,
     d->next = 0;
 }
 
+/* RFC 7413 4.2.2: the server takes the SYN but not its data, which comes again: no loss. */
+static void refuse_early_data(struct tcp_direction *client)
+{
+    client->early_data = false;
+    client->next = 1;
+    client->facts.segments = 0;
+    client->timing = false;
+    client->outstanding_ns = RECORD_NONE_NS;
+}
+
 static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet *p,
                       const struct layers *l)
 {
@@ -210,6 +257,8 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
     set_base(peer, l->tcp.acknowledgment - 1);
     if (peer->next < 1)
         peer->next = 1;
+    if (tcp->synack_seen && side != tcp->synack_side)
+        return; /* simultaneous open: each side answers the other's SYN */
     tcp->facts.synack_count++;
     tcp->facts.synack_last_ns = p->time_ns;
     if (tcp->synack_seen) {
@@ -218,8 +267,16 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
         return;
     }
     tcp->synack_seen = true;
+    tcp->synack_side = (uint8_t)side;
     tcp->synack_sequence = d->syn_sequence = l->tcp.sequence;
     tcp->facts.synack_first_ns = p->time_ns;
+    if (d->base != l->tcp.sequence && d->facts.segments == 0) {
+        d->base = l->tcp.sequence; /* what was seen before belonged to an older connection */
+        d->next = d->acked = 0;
+    }
+    if (l->tcp.acknowledgment == peer->base + 1 && peer->early_data)
+        refuse_early_data(peer);
+    revive(tcp, side);
     note_syn_options(d, l);
     if (tcp->facts.syn_count > 0)
         settle_scales(tcp);
@@ -328,7 +385,8 @@ static bool is_about_old_connection(struct tcp_flow *tcp, enum side side, const 
         return false;
     if (side == SIDE_CLIENT)
         return tcp->facts.challenge_ack && (flags & TCP_RST) != 0;
-    bool stale = (flags & (TCP_ACK | TCP_RST | TCP_FIN)) == TCP_ACK && l->payload_len == 0 &&
+    bool stale = client->endpoint == ENDPOINT_SYN_SENT &&
+                 (flags & (TCP_ACK | TCP_RST | TCP_FIN)) == TCP_ACK && l->payload_len == 0 &&
                  l->tcp.acknowledgment != client->base + (uint32_t)client->next;
     if (stale)
         tcp->facts.challenge_ack = true;
@@ -352,7 +410,6 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
         tcp_note_reset(tcp, flow, side, packet, layers);
         note_history(tcp, side, layers);
         tcp->dir[side].rst_sequence = layers->tcp.sequence;
-        tcp->dir[side].rst_acknowledgment = layers->tcp.acknowledgment;
         update_endpoint(tcp, side, flags);
         note_sender(tcp, flow, side, packet, layers);
         out->closed = true;
@@ -392,6 +449,11 @@ void tcp_flip(struct tcp_flow *tcp)
     tcp->idle_side = !tcp->idle_side;
     for (uint8_t i = 0; i < tcp->history_len; i++)
         tcp->history[i] = (char)(tcp->history[i] ^ 0x20);
+    if (tcp->history_len + 1u < sizeof tcp->history) {
+        memmove(tcp->history + 1, tcp->history, tcp->history_len);
+        tcp->history[0] = '^';
+        tcp->history_len++;
+    }
 }
 
 void tcp_release(struct tcp_flow *tcp, struct tcp_env *env)

@@ -39,7 +39,10 @@ struct tcp_direction {
     bool base_known;
     bool seen;                     /* any packet of this side */
     bool window_known;             /* scale valid or not used */
+    bool syn_seen;                 /* without ACK */
+    bool early_data;               /* the SYN carried payload (RFC 7413) */
     bool fin_seen;
+    bool reset_is_past;            /* its RST came before the connection that was opened at last */
     bool timing;                   /* timed_end is awaiting its ACK */
     bool zero_window_waited;       /* the peer probed or filled the window */
     uint8_t endpoint;              /* enum endpoint */
@@ -59,11 +62,15 @@ struct tcp_direction {
     int64_t outstanding_ns;        /* when the oldest unacknowledged byte was first sent; -1 none */
     int64_t largest_end[2];        /* big segments awaiting their ACK */
     uint32_t largest_len[2];
-    uint32_t syn_sequence, rst_sequence, rst_acknowledgment;
+    uint32_t syn_sequence, fin_sequence;
+    uint32_t rst_sequence;         /* of the last one */
+    uint32_t rst_kind_sequence[2], rst_kind_acknowledgment[2]; /* last one without, with ACK */
+    uint8_t rst_kinds;             /* bits: without, with ACK */
     uint32_t retransmissions;      /* data segments sent again, spurious ones included */
     uint32_t pending_losses;       /* of those, not yet acknowledged */
     int64_t probe_end;             /* of a zero-window probe, whose byte may be refused */
     uint32_t acknowledgment;       /* last one this side sent, raw */
+    uint32_t acknowledgment_before; /* the one before that differs */
     bool acknowledged_any;
     uint32_t letters;              /* history letters given once, bit per letter */
     uint32_t scaled[4];            /* c g t w counts for the logarithmic letters */
@@ -85,6 +92,7 @@ struct tcp_flow {
     int64_t synack_rtt_ns, ack_rtt_ns;
     uint32_t synack_sequence;
     bool synack_seen;
+    uint8_t synack_side;
     bool server_spoke_first;
     uint8_t last_payload_side;
     uint8_t idle_side;             /* who sent the packet that ended the pause */
@@ -104,9 +112,7 @@ struct tcp_verdict {
     uint32_t sequence;             /* relative, of the segment, for the event */
     bool closing;                  /* FIN both ways: the last acknowledgment may be missing */
     bool closed;                   /* both FINs acknowledged, or a RST: it lingers shortly */
-    bool gap_decided;              /* a hole of gap_side is lost to the capture: skip to gap_to */
-    enum side gap_side;
-    int64_t gap_to;
+    int64_t gap_to[2];             /* a hole of that side is lost for good up to there; 0 none */
     bool fin;                      /* side ended at fin_offset */
     int64_t fin_offset;
 };
@@ -123,6 +129,10 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
                  struct tcp_verdict *out);
 /* A pure SYN that opens another connection on the same 4-tuple. */
 bool tcp_is_new_connection(const struct tcp_flow *tcp, enum side side, const struct layers *layers);
+/* The handshake is not through: a SYN, perhaps its SYN-ACK, no answer to that. */
+bool tcp_is_opening(const struct tcp_flow *tcp);
+/* Both sides established, neither closed nor reset. */
+bool tcp_is_open(const struct tcp_flow *tcp);
 /* Swaps client and server when content says so (only before the records depend on it). */
 void tcp_flip(struct tcp_flow *tcp);
 /* Zeek's conn_state. */

@@ -66,7 +66,8 @@ static bool is_duplicate_ack(const struct tcp_direction *own, const struct tcp_d
                              int64_t ack, const struct layers *l)
 {
     return l->payload_len == 0 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && ack == peer->acked &&
-           peer->next > peer->acked && own->acknowledged_any &&
+           (peer->next > peer->acked || l->tcp.sack_count > 0) && own->acknowledged_any &&
+           l->tcp.sequence == own->base + (uint32_t)own->next &&
            (l->tcp.sack_count > 0 || (l->tcp.window == own->window && l->tcp.window != 0));
 }
 
@@ -83,12 +84,17 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
         (*env->acked_segments)++;
     if (ack > peer->next)
         note_unseen(peer, ack, p, l, env);
+    if (!own->acknowledged_any && ack < peer->acked)
+        peer->acked = ack; /* mid-stream: now it is known how far the peer's bytes had come */
     if (ack > peer->acked) {
         note_progress(tcp, peer, side, ack, p);
     } else if (is_duplicate_ack(own, peer, ack, l)) {
         own->facts.duplicate_acks++;
         out->event = EVENT_DUPLICATE_ACK;
     }
+    if (!own->acknowledged_any || own->acknowledgment != l->tcp.acknowledgment)
+        own->acknowledgment_before =
+            own->acknowledged_any ? own->acknowledgment : l->tcp.acknowledgment;
     own->acknowledgment = l->tcp.acknowledgment;
     own->acknowledged_any = true;
     if (peer->holes != NULL)

@@ -11,7 +11,17 @@ static bool is_inactive(const struct tcp_direction *d)
     return d->endpoint == ENDPOINT_INACTIVE || d->endpoint == ENDPOINT_PARTIAL;
 }
 
-/* PEERS.md: Zeek's order, exactly. */
+/* Zeek's pattern ^?S[^HAFGIQ]*R: the originator sent its SYN, nothing else of note, and a RST. */
+static bool reset_own_syn(const char *history)
+{
+    if (*history == '^')
+        history++;
+    if (*history != 'S')
+        return false;
+    return history[strcspn(history, "HAFGIQR")] == 'R';
+}
+
+/* In Zeek's order, exactly. */
 const char *tcp_conn_state(const struct tcp_flow *tcp, const struct flow *flow)
 {
     const struct tcp_direction *orig = &tcp->dir[SIDE_CLIENT], *resp = &tcp->dir[SIDE_SERVER];
@@ -25,7 +35,7 @@ const char *tcp_conn_state(const struct tcp_flow *tcp, const struct flow *flow)
     }
     if (orig->endpoint == ENDPOINT_RESET) {
         if (is_inactive(resp))
-            return (orig->letters & HISTORY_BIT('s')) != 0 && !resp->seen ? "RSTOS0" : "OTH";
+            return reset_own_syn(tcp->history) ? "RSTOS0" : "OTH";
         return "RSTO";
     }
     if (orig->endpoint == ENDPOINT_CLOSED && resp->endpoint == ENDPOINT_CLOSED)
@@ -39,6 +49,20 @@ const char *tcp_conn_state(const struct tcp_flow *tcp, const struct flow *flow)
     if (orig->endpoint == ENDPOINT_ESTABLISHED && resp->endpoint == ENDPOINT_ESTABLISHED)
         return "S1";
     return "OTH";
+}
+
+bool tcp_is_opening(const struct tcp_flow *tcp)
+{
+    if (tcp->dir[SIDE_CLIENT].endpoint == ENDPOINT_SYN_SENT)
+        return true;
+    return tcp->facts.syn_count > 0 && tcp->synack_seen && tcp->facts.established_ns < 0 &&
+           tcp->last_payload_side == SIDE_NONE;
+}
+
+bool tcp_is_open(const struct tcp_flow *tcp)
+{
+    return tcp->dir[SIDE_CLIENT].endpoint == ENDPOINT_ESTABLISHED &&
+           tcp->dir[SIDE_SERVER].endpoint == ENDPOINT_ESTABLISHED;
 }
 
 static enum side closed_by(const struct tcp_flow *tcp)

@@ -12,6 +12,8 @@
 /* The sender answers a reopened window within this when data was waiting for it. */
 #define WINDOW_REACTION_NS (500 * MS)
 #define SANE_AHEAD (1LL << 30)
+/* IDs further apart are random ones, or those of a host with many other connections. */
+#define SERIES_STEP 256
 
 static void remove_hole(struct tcp_direction *d, uint32_t index)
 {
@@ -36,13 +38,22 @@ bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const str
         return false;
     if (d->holes == NULL && (d->holes = pool_take(env->holes)) == NULL)
         return false;
-    if (d->holes->count == TCP_HOLES) { /* the oldest is given up as lost on the wire */
-        d->facts.wire_gap_bytes += (uint64_t)(d->holes->at[0].end - d->holes->at[0].start);
+    if (d->holes->count == TCP_HOLES) { /* the oldest is given up */
+        const struct tcp_hole *oldest = &d->holes->at[0];
+        uint64_t bytes = (uint64_t)(oldest->end - oldest->start);
+        *(oldest->acked_ns >= 0 ? &d->facts.capture_gap_bytes : &d->facts.wire_gap_bytes) += bytes;
         remove_hole(d, 0);
     }
-    d->holes->at[d->holes->count++] = (struct tcp_hole){
-        start, end, p->time_ns, RECORD_NONE_NS, l->ip_id,
-        l->tcp.has_timestamp ? l->tcp.timestamp_value : 0};
+    /* The ID of the segment above counts only where the sender's IDs go up one by one. */
+    uint16_t step = (uint16_t)(l->ip_id - d->ip_id);
+    bool counts = d->seen && l->ip_id != 0 && step > 0 && step < SERIES_STEP;
+    d->holes->at[d->holes->count++] =
+        (struct tcp_hole){start,
+                          end,
+                          p->time_ns,
+                          RECORD_NONE_NS,
+                          counts ? l->ip_id : 0,
+                          l->tcp.has_timestamp ? l->tcp.timestamp_value : 0};
     return true;
 }
 
@@ -64,11 +75,7 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
         } else {
             d->facts.wire_gap_bytes += bytes;
         }
-        if (out != NULL) {
-            out->gap_decided = true;
-            out->gap_side = side;
-            out->gap_to = hole->end;
-        }
+        out->gap_to[side] = hole->end;
         remove_hole(d, 0);
         release_if_empty(d, env);
     }
@@ -101,17 +108,15 @@ static void fill_hole(struct tcp_direction *d, uint32_t index, int64_t start, in
     release_if_empty(d, env);
 }
 
-static struct tcp_hole *find_hole(struct tcp_direction *d, int64_t start, int64_t end,
-                                  uint32_t *index)
+/* The first hole that [start, end) reaches into; -1 none. */
+static int find_hole(const struct tcp_direction *d, int64_t start, int64_t end)
 {
     for (uint32_t i = 0; d->holes != NULL && i < d->holes->count; i++) {
-        struct tcp_hole *hole = &d->holes->at[i];
-        if (start < hole->end && end > hole->start) {
-            *index = i;
-            return hole;
-        }
+        const struct tcp_hole *hole = &d->holes->at[i];
+        if (start < hole->end && end > hole->start)
+            return (int)i;
     }
-    return NULL;
+    return -1;
 }
 
 /* Whether a segment that fills a hole left its sender before the one that made the hole. */
@@ -121,17 +126,17 @@ static bool was_reordered(const struct tcp_flow *tcp, const struct tcp_hole *hol
     int64_t age = p->time_ns - hole->since_ns;
     if (hole->acked_ns >= 0)
         return true; /* acknowledged before it was captured: the capture's own disorder */
-    if (l->ip_id != 0 && hole->above_id != 0) {
-        int16_t step = (int16_t)(uint16_t)(l->ip_id - hole->above_id);
-        if (step > 0)
-            return false;
-        if (step < 0 && step > -2000)
-            return age < REORDER_PROVEN_NS;
-    }
     if (l->tcp.has_timestamp && hole->above_timestamp != 0 &&
         l->tcp.timestamp_value != hole->above_timestamp)
         return (int32_t)(l->tcp.timestamp_value - hole->above_timestamp) < 0 &&
                age < REORDER_PROVEN_NS;
+    if (l->ip_id != 0 && hole->above_id != 0) {
+        int16_t step = (int16_t)(uint16_t)(l->ip_id - hole->above_id);
+        if (step > 0 && step < SERIES_STEP)
+            return false;
+        if (step < 0 && step > -SERIES_STEP)
+            return age < REORDER_PROVEN_NS;
+    }
     int64_t limit = REORDER_DEFAULT_NS;
     int64_t rtt = tcp->rtt_min_ns[0] >= 0 && tcp->rtt_min_ns[1] >= 0
                       ? tcp->rtt_min_ns[0] + tcp->rtt_min_ns[1]
@@ -158,24 +163,24 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
                        struct tcp_verdict *out)
 {
     struct tcp_direction *d = &tcp->dir[side];
-    uint32_t index = 0;
-    struct tcp_hole *hole = find_hole(d, start, end, &index);
-    if (hole != NULL) {
-        bool reordered = was_reordered(tcp, hole, p, l);
-        fill_hole(d, index, start, end, env);
+    int index = find_hole(d, start, end);
+    bool fills = index >= 0;
+    if (fills) {
+        bool reordered = was_reordered(tcp, &d->holes->at[index], p, l);
+        for (; index >= 0; index = find_hole(d, start, end))
+            fill_hole(d, (uint32_t)index, start, end, env);
         if (reordered) {
             d->facts.reordered_segments++;
             d->facts.segments++;
             out->event = EVENT_REORDERED;
             return;
         }
-    } else if (end <= d->acked) {
-        d->facts.spurious_retransmissions++;
     }
-    if (hole != NULL || end > d->acked)
-        d->pending_losses++;
+    bool spurious = !fills && end <= d->acked && tcp->dir[!side].acknowledged_any;
+    d->facts.spurious_retransmissions += spurious;
+    d->pending_losses += !spurious;
     d->retransmissions++;
-    d->facts.retransmitted_bytes += l->payload_len;
+    d->facts.retransmitted_bytes += (uint32_t)(end - start);
     d->timing = false;
     tcp_note_scaled(tcp, side, 't');
     note_tail(d, start, end, p, l);
@@ -217,8 +222,8 @@ static void note_new(struct tcp_flow *tcp, enum side side, int64_t end, const st
 
 static bool is_keepalive(const struct tcp_direction *d, int64_t start, const struct layers *l)
 {
-    return l->payload_len <= 1 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && d->seen &&
-           start == d->next - 1 && d->next > 1 && d->acked >= d->next - 1;
+    return l->payload_len <= 1 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && !d->fin_seen &&
+           start == d->next - 1 && d->next >= 1 && d->acked >= d->next - 1;
 }
 
 static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *p,
@@ -237,6 +242,19 @@ static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *
         d->next = end + 1;
 }
 
+/* First segment of a side whose place was guessed from the peer's acknowledgment: what came before is
+ * not missing, it is not ours; and a guess that is far off was wrong. */
+static int64_t join_midstream(struct tcp_direction *d, int64_t start)
+{
+    if (start <= d->next && start >= d->next - SANE_AHEAD)
+        return start;
+    int64_t shift = start - 1;
+    d->base += (uint32_t)shift;
+    d->acked = start > d->next ? d->acked - shift : 1;
+    d->next = 1;
+    return 1;
+}
+
 /* Payload that is no probe: new, in a hole, again, or both again and new. */
 static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
                          const struct packet *p, const struct layers *l, struct tcp_env *env,
@@ -244,8 +262,6 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
 {
     struct tcp_direction *d = &tcp->dir[side];
     int64_t end = start + l->payload_len;
-    if (!d->seen && tcp->facts.syn_count == 0 && !tcp->synack_seen && start > d->next)
-        d->next = start; /* mid-stream: what came before is not missing, it is not ours */
     if (start > d->next + SANE_AHEAD || end < d->next - SANE_AHEAD)
         return; /* no sequence number of this connection */
     out->has_payload = true;
@@ -288,10 +304,13 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
         out->payload_offset = start;
         return;
     }
+    if (!d->seen && tcp->facts.syn_count == 0 && !tcp->synack_seen)
+        start = join_midstream(d, start);
     if (l->payload_len == 0 && !syn && d->seen && start > d->next &&
         start - d->next < SANE_AHEAD && tcp_add_hole(d, d->next, start, p, l, env))
         d->next = start; /* its own sequence number tells of bytes that never came by */
     if (l->payload_len > 0) {
+        d->early_data = d->early_data || syn;
         if (tcp->last_payload_side == SIDE_NONE && side == SIDE_SERVER)
             flow->facts |= FLOW_FACT_SERVER_SPOKE_FIRST;
         note_payload(tcp, side, start, p, l, env, out);

@@ -3,6 +3,14 @@
 /* Reordering near the end of a connection is over within this. */
 #define REORDER_NS 3000000LL
 
+/* RFC 9293 3.10.7.1: a bare RST takes its sequence from the acknowledgment of the segment it answers,
+ * which may have left before the peer's last one. */
+static bool answers_segment(const struct tcp_direction *peer, const struct layers *l)
+{
+    return peer->acknowledged_any && (l->tcp.sequence == peer->acknowledgment ||
+                                      l->tcp.sequence == peer->acknowledgment_before);
+}
+
 static void note_first_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                              const struct layers *l)
 {
@@ -14,10 +22,8 @@ static void note_first_reset(struct tcp_flow *tcp, enum side side, const struct 
     f->rst_with_ack = (l->tcp.flags & TCP_ACK) != 0;
     f->rst_with_payload = l->payload_len > 0;
     f->rst_delay_ns = peer->facts.last_ns >= 0 ? p->time_ns - peer->facts.last_ns : RECORD_NONE_NS;
-    /* RFC 9293 3.10.7.1: a bare RST takes its sequence from the acknowledgment it answers. */
-    bool answers_ack = peer->acknowledged_any && l->tcp.sequence == peer->acknowledgment;
     f->rst_sequence_offset =
-        d->base_known && !answers_ack && l->tcp.sequence != 0 && d->seen
+        d->base_known && !answers_segment(peer, l) && l->tcp.sequence != 0 && d->seen
             ? tcp_offset(d, l->tcp.sequence) - d->next
             : 0;
     if (side == SIDE_SERVER && !tcp->synack_seen && tcp->facts.syn_count > 0 && !d->seen)
@@ -30,11 +36,11 @@ static bool resets_disagree(const struct tcp_flow *tcp, enum side side, const st
 {
     const struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
     bool with_ack = (l->tcp.flags & TCP_ACK) != 0;
-    if (with_ack != d->facts.rst_with_ack)
+    if ((d->rst_kinds & 1u << with_ack) == 0)
         return false;
-    if (l->tcp.sequence != d->rst_sequence)
-        return with_ack || !peer->acknowledged_any || l->tcp.sequence != peer->acknowledgment;
-    return with_ack && l->tcp.acknowledgment != d->rst_acknowledgment &&
+    if (l->tcp.sequence != d->rst_kind_sequence[with_ack])
+        return with_ack || !answers_segment(peer, l);
+    return with_ack && l->tcp.acknowledgment != d->rst_kind_acknowledgment[with_ack] &&
            peer->facts.last_ns <= d->facts.rst_ns;
 }
 
@@ -47,6 +53,10 @@ void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side,
         note_first_reset(tcp, side, p, l);
     else if (resets_disagree(tcp, side, l))
         d->facts.rst_ack_changed = true;
+    bool with_ack = (l->tcp.flags & TCP_ACK) != 0;
+    d->rst_kinds |= (uint8_t)(1u << with_ack);
+    d->rst_kind_sequence[with_ack] = l->tcp.sequence;
+    d->rst_kind_acknowledgment[with_ack] = l->tcp.acknowledgment;
     d->facts.rst_count++;
 }
 
@@ -54,7 +64,7 @@ void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct pac
                           const struct layers *l)
 {
     struct tcp_direction *d = &tcp->dir[side];
-    if ((l->tcp.flags & TCP_SYN) != 0 || !d->base_known)
+    if ((l->tcp.flags & TCP_SYN) != 0 || !d->base_known || d->reset_is_past)
         return;
     if (p->time_ns - d->facts.rst_ns < REORDER_NS)
         return;
