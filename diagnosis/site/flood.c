@@ -8,12 +8,16 @@
 #define FLOOD_BURST 300
 #define FLOOD_BURST_NS (5 * FACTS_SECOND)
 #define FLOOD_FACTOR 10
+#define FLOOD_ANSWER_NS FACTS_SECOND
 /* A spoofed source sends each SYN once; clients of a dead server send theirs again. */
 #define FLOOD_SINGLE_SHARE 0.7
 
-static bool is_half_open(const struct site_flow *flow)
+/* In the last moment of a capture every connection is half open. */
+static bool is_half_open(const struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
+    if (judge_capture_end(judge, f->first_ns) - f->first_ns < FLOOD_ANSWER_NS)
+        return false;
     return f->tcp->syn_count > 0 && !facts_is_established(f) && !f->tcp->rst_to_syn &&
            f->payload[0] == 0 && !facts_has(f, FLOW_FACT_UNSEEN_PEER);
 }
@@ -24,9 +28,10 @@ struct window {
     size_t start, half_open, completed, single;
 };
 
-static void window_change(struct window *w, const struct site_flow *flow, int by)
+static void window_change(const struct judge *judge, struct window *w, const struct site_flow *flow,
+                          int by)
 {
-    bool half_open = is_half_open(flow);
+    bool half_open = is_half_open(judge, flow);
     size_t step = by > 0 ? 1 : SIZE_MAX; /* adds one or takes one away */
     if (half_open)
         w->half_open += step;
@@ -37,11 +42,12 @@ static void window_change(struct window *w, const struct site_flow *flow, int by
 }
 
 /* Moves the window on to flow `at` of the range; true when it holds a flood. */
-static bool window_move(struct window *w, struct flow_range range, size_t at)
+static bool window_move(const struct judge *judge, struct window *w, struct flow_range range,
+                        size_t at)
 {
-    window_change(w, range.flows[at], 1);
+    window_change(judge, w, range.flows[at], 1);
     while (range.flows[at]->f.first_ns - range.flows[w->start]->f.first_ns >= w->length_ns)
-        window_change(w, range.flows[w->start++], -1);
+        window_change(judge, w, range.flows[w->start++], -1);
     return w->half_open >= w->least && w->half_open >= FLOOD_FACTOR * w->completed &&
            (double)w->single >= FLOOD_SINGLE_SHARE * (double)w->half_open;
 }
@@ -52,13 +58,14 @@ struct flood {
     bool found;
 };
 
-static struct flood find_flood(struct flow_range range)
+static struct flood find_flood(const struct judge *judge, struct flow_range range)
 {
     struct window second = {FACTS_SECOND, FLOOD_PER_SECOND, 0, 0, 0, 0};
     struct window burst = {FLOOD_BURST_NS, FLOOD_BURST, 0, 0, 0, 0};
     struct flood flood = {0};
     for (size_t i = 0; i < range.count; i++) {
-        bool by_rate = window_move(&second, range, i), by_burst = window_move(&burst, range, i);
+        bool by_rate = window_move(judge, &second, range, i),
+             by_burst = window_move(judge, &burst, range, i);
         if (second.half_open > flood.rate)
             flood.rate = second.half_open;
         if (!by_rate && !by_burst)
@@ -83,7 +90,7 @@ static void claim_flood(struct judge *judge, struct flow_range range, const stru
     }
     for (size_t i = flood->first; i <= flood->last; i++) {
         struct site_flow *flow = range.flows[i];
-        if (!is_half_open(flow) || flow->f.tcp->syn_count > 2)
+        if (!is_half_open(judge, flow) || flow->f.tcp->syn_count > 2)
             continue;
         flow->outcome = OUTCOME_UNSOLICITED;
         members[count++] = flow;
@@ -119,7 +126,7 @@ static void detect(struct judge *judge)
         struct flow_range range = site->services[i].flows;
         if (range.count < FLOOD_PER_SECOND || !facts_is_tcp(&range.flows[0]->f))
             continue;
-        struct flood flood = find_flood(range);
+        struct flood flood = find_flood(judge, range);
         if (flood.found && !judge_is_withdrawn(judge, FINDING_SEC_SYN_FLOOD, range.flows[0]))
             claim_flood(judge, range, &flood);
     }

@@ -9,6 +9,7 @@
 #define SCAN_WINDOW_NS (60 * FACTS_SECOND)
 /* "Mostly unanswered or refused". */
 #define SCAN_VAIN_SHARE 0.7
+#define SCAN_ANSWER_NS FACTS_SECOND
 /* Clients of the web behind a silent firewall meet many hosts, too; but they insist. */
 #define SCAN_SYNS_MAX 2
 
@@ -32,14 +33,22 @@ static bool is_web_port(uint16_t port)
     return port == 80 || port == 443 || port == 8080 || port == 8443;
 }
 
-/* Unanswered, refused, or torn down before it was open. */
-static bool is_vain(const struct scan *scan, const struct site_flow *flow)
+/* Unanswered, refused, or torn down before it was open. In the last moment of a capture nothing is
+ * answered yet: a busy balancer would look like a scanner. */
+static bool is_vain(const struct judge *judge, const struct scan *scan,
+                    const struct site_flow *flow)
 {
-    const struct flow_tcp_record *t = flow->f.tcp;
-    if (facts_is_established(&flow->f))
+    const struct flow_facts *f = &flow->f;
+    const struct flow_tcp_record *t = f->tcp;
+    if (facts_is_established(f))
         return false;
-    bool insists = t->syn_count > SCAN_SYNS_MAX && !t->rst_to_syn;
-    return scan->of_ports || !insists || !is_web_port(flow->f.port[SIDE_SERVER]);
+    if (t->rst_to_syn)
+        return true;
+    if (t->synack_count > 0)
+        return t->side[SIDE_CLIENT].rst_ns >= 0;
+    if (judge_capture_end(judge, f->first_ns) - f->first_ns < SCAN_ANSWER_NS)
+        return false;
+    return scan->of_ports || t->syn_count <= SCAN_SYNS_MAX || !is_web_port(f->port[SIDE_SERVER]);
 }
 
 static bool same_pair(const struct site_flow *a, const struct site_flow *b)
@@ -89,14 +98,15 @@ static int by_client_port(const void *left, const void *right)
 
 /* Distinct targets in a sliding window over the attempts of one suspect. seen counts per target and
  * is all zero before and after. */
-static size_t count_targets(const struct scan *scan, struct flow_range range, uint32_t *seen)
+static size_t count_targets(const struct judge *judge, const struct scan *scan,
+                            struct flow_range range, uint32_t *seen)
 {
     size_t start = 0, distinct = 0, vain = 0, best = 0;
     for (size_t i = 0; i < range.count; i++) {
-        vain += is_vain(scan, range.flows[i]);
+        vain += is_vain(judge, scan, range.flows[i]);
         distinct += seen[scan->target(range.flows[i])]++ == 0;
         while (range.flows[i]->f.first_ns - range.flows[start]->f.first_ns > SCAN_WINDOW_NS) {
-            vain -= is_vain(scan, range.flows[start]);
+            vain -= is_vain(judge, scan, range.flows[start]);
             distinct -= --seen[scan->target(range.flows[start])] == 0;
             start++;
         }
@@ -156,7 +166,7 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
         while (end < count && scan->same(list[i], list[end]))
             end++;
         struct flow_range range = {&list[i], end - i};
-        size_t targets = range.count >= SCAN_TARGETS ? count_targets(scan, range, seen) : 0;
+        size_t targets = range.count >= SCAN_TARGETS ? count_targets(judge, scan, range, seen) : 0;
         if (targets >= SCAN_TARGETS)
             claim_scan(judge, scan, range, targets);
         i = end;

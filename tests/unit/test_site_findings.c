@@ -325,6 +325,21 @@ static void many_ports_that_are_no_scan(void **state)
         assert_int_equal(s->verdicts[i].outcome, OUTCOME_FAILED);
 }
 
+static void the_last_moment_of_a_capture_is_no_attack(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 150; i++) { /* a balancer and its backends, 5 ms before the end */
+        char host[24];
+        snprintf(host, sizeof host, "10.0.5.%u", i + 1u);
+        scene_silent_syn(s, CLIENT, (uint16_t)(1000 + i), host, 8030, 99.995, 1);
+        snprintf(host, sizeof host, "10.0.6.%u", i + 1u);
+        scene_silent_syn(s, host, (uint16_t)(1000 + i), SERVER, 8030, 99.995, 1);
+    }
+    scene_judge(s);
+    expect_quiet(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+}
+
 static void flood_and_its_victim(void **state)
 {
     struct scene *s = *state;
@@ -372,6 +387,7 @@ int main(void)
         SCENE_TEST(loss_withdraws_only_what_it_concerns),
         SCENE_TEST(port_scan_raises_nothing_else),
         SCENE_TEST(many_ports_that_are_no_scan),
+        SCENE_TEST(the_last_moment_of_a_capture_is_no_attack),
         SCENE_TEST(flood_and_its_victim),
         SCENE_TEST(busy_server_is_no_flood),
     };
