@@ -12,14 +12,19 @@
 /* A spoofed source sends each SYN once; clients of a dead server send theirs again. */
 #define FLOOD_SINGLE_SHARE 0.7
 
+static bool looks_half_open(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    return f->tcp->syn_count > 0 && !facts_is_established(f) && !f->tcp->rst_to_syn &&
+           f->payload[0] == 0 && !facts_has(f, FLOW_FACT_UNSEEN_PEER);
+}
+
 /* In the last moment of a capture every connection is half open. */
 static bool is_half_open(const struct judge *judge, const struct site_flow *flow)
 {
-    const struct flow_facts *f = &flow->f;
-    if (judge_capture_end(judge, f->first_ns) - f->first_ns < FLOOD_ANSWER_NS)
-        return false;
-    return f->tcp->syn_count > 0 && !facts_is_established(f) && !f->tcp->rst_to_syn &&
-           f->payload[0] == 0 && !facts_has(f, FLOW_FACT_UNSEEN_PEER);
+    int64_t first_ns = flow->f.first_ns;
+    return looks_half_open(flow) &&
+           judge_capture_end(judge, first_ns) - first_ns >= FLOOD_ANSWER_NS;
 }
 
 struct window {
@@ -76,6 +81,11 @@ static struct flood find_flood(const struct judge *judge, struct flow_range rang
         flood.last = i;
         flood.found = true;
     }
+    /* what goes on to the end of the capture belongs to it */
+    while (flood.found && flood.last + 1 < range.count &&
+           range.flows[flood.last + 1]->f.first_ns - range.flows[flood.last]->f.first_ns <
+               FLOOD_ANSWER_NS)
+        flood.last++;
     return flood;
 }
 
@@ -90,7 +100,7 @@ static void claim_flood(struct judge *judge, struct flow_range range, const stru
     }
     for (size_t i = flood->first; i <= flood->last; i++) {
         struct site_flow *flow = range.flows[i];
-        if (!is_half_open(judge, flow) || flow->f.tcp->syn_count > 2)
+        if (!looks_half_open(flow) || flow->f.tcp->syn_count > 2)
             continue;
         flow->outcome = OUTCOME_UNSOLICITED;
         members[count++] = flow;
