@@ -1,0 +1,89 @@
+"""Certificates with faults, seen in handshakes that work because the clients do not verify; and healthy ones that look odd.
+TLS 1.2 shows certificates."""
+import ssl
+
+import peers
+from net import CLIENTS4, NAME
+from peers import expect
+from runner import scenario
+from scenarios.reach import contrast, usual
+
+HOUR, DAY = 3600, 86400
+TLS12 = ssl.TLSVersion.TLSv1_2
+
+
+def show(lab, cert, name=NAME, verify=False, extra=""):
+    """Two TLS 1.2 sessions with a server of its own on 8443 that has this certificate."""
+    lab.start()
+    usual(lab, peers.tls_server(lab, 8443, cert=cert, name=name, protocols="TLSv1.2", extra=extra))
+    context = peers.client_context(lab, verify=verify, high=TLS12, ciphers="DEFAULT" if verify else "DEFAULT@SECLEVEL=0")
+    with lab.capture("m"):
+        contrast(lab)
+        expect(peers.https(lab, context=peers.client_context(lab, high=TLS12)), "200")
+        for src in CLIENTS4[:2]:
+            expect(peers.https(lab, 8443, name=name, context=context, src=src), "200")
+        contrast(lab, 1)
+
+
+@scenario("cert-expired", "the certificate on 8443 expired 9 days ago; the clients go on")
+def cert_expired(lab):
+    show(lab, lab.pki.make("c-expired", NAME, names=[NAME], start=-374 * DAY, end=-9 * DAY))
+
+
+@scenario("cert-expiring", "the certificate on 8443 has 5 of its 365 days left")
+def cert_expiring(lab):
+    show(lab, lab.pki.make("c-expiring", NAME, names=[NAME], start=-360 * DAY, end=5 * DAY), verify=True)
+
+
+@scenario("cert-short-lived", "a certificate of 24 hours with 20 hours left: healthy")
+def cert_short_lived(lab):
+    show(lab, lab.pki.make("c-short", NAME, names=[NAME], start=-4 * HOUR, end=20 * HOUR), verify=True)
+
+
+@scenario("cert-not-yet", "the certificate on 8443 becomes valid in 3 days")
+def cert_not_yet(lab):
+    show(lab, lab.pki.make("c-notyet", NAME, names=[NAME], start=3 * DAY, end=368 * DAY))
+
+
+@scenario("cert-self-signed", "the certificate on 8443 is signed by itself")
+def cert_self_signed(lab):
+    show(lab, lab.pki.make("c-self", NAME, names=[NAME], issuer=None))
+
+
+@scenario("cert-name", "the certificate on 8443 covers other names than the one asked for")
+def cert_name(lab):
+    show(lab, lab.pki.make("c-name", "pay.example.cn", names=["pay.example.cn", "*.pay.example.cn"]))
+
+
+@scenario("cert-wildcard", "a wildcard covers the one label asked for: healthy")
+def cert_wildcard(lab):
+    show(lab, lab.pki.make("c-wild", "*.example.cn", names=["*.example.cn"]), verify=True)
+
+
+@scenario("cert-weak-key", "an RSA key of 1024 bits")
+def cert_weak_key(lab):
+    show(lab, lab.pki.make("c-weak", NAME, names=[NAME], key="rsa:1024"), extra="ssl_ciphers DEFAULT@SECLEVEL=0;")
+
+
+@scenario("cert-weak-sha1", "a certificate signed with SHA-1")
+def cert_weak_sha1(lab):
+    show(lab, lab.pki.make("c-sha1", NAME, names=[NAME], md="sha1"), extra="ssl_ciphers DEFAULT@SECLEVEL=0;")
+
+
+@scenario("cert-long-chain", "five certificates are sent; all is well otherwise")
+def cert_long_chain(lab):
+    p = lab.pki
+    issuer, parts = "root", []
+    for number in range(1, 5):
+        parts.insert(0, p.make(f"c-ca{number}", f"Example Invoice Issuing CA L{number}", issuer=issuer, ca=True,
+                               start=-400 * DAY, end=1500 * DAY))
+        issuer = parts[0]
+    p.make("c-long", NAME, names=[NAME], issuer=issuer)
+    p.chain("c-long", ["c-long"] + parts)
+    show(lab, "c-long", verify=True)
+
+
+@scenario("cert-idn", "a Chinese name, asked for and covered as an A-label: healthy")
+def cert_idn(lab):
+    name = "健康.example.cn".encode("idna").decode()
+    show(lab, lab.pki.make("c-idn", name, names=[name]), name=name, verify=True)
