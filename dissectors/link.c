@@ -113,7 +113,8 @@ enum walk_next link_vlan(struct walk *w)
 }
 
 /* IEEE 802.1BR 7.5.2 (E-Tag): priority and ingress id, group and id, two extensions; VN-Tag, its
- * forerunner: flags and ids in four bytes. Then the next EtherType. Ports of a bridge, no network. */
+ * forerunner: flags and ids in four bytes. Then the next EtherType. Ports of a bridge, no network.
+ */
 enum walk_next link_bridge_tag(struct walk *w)
 {
     size_t len = w->out->ethertype == ETHERTYPE_E_TAG ? 6 : 4;

@@ -92,9 +92,8 @@ static enum walk_next open_etherip(struct walk *w, struct tunnel_found *out)
 {
     (void)out;
     struct cursor rest = w->bytes;
-    return cur_u16(&rest) == 0x3000
-               ? tunnel_enter(w, rest, ETHERTYPE_TRANSPARENT_ETHERNET)
-               : WALK_DONE;
+    return cur_u16(&rest) == 0x3000 ? tunnel_enter(w, rest, ETHERTYPE_TRANSPARENT_ETHERNET)
+                                    : WALK_DONE;
 }
 
 static const struct tunnel_kind tunnel_protocols[] = {

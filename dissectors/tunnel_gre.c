@@ -12,8 +12,8 @@
 #define GRE_ERSPAN 0x88be /* types I and II */
 
 /* ERSPAN (draft-foschiano-erspan 4). Type I has no header of its own and no sequence number in GRE.
- * Type II: version 1, VLAN, class, session (10 bits), index. Type III: version 2, the same until the
- * session, timestamp, group tag, then frame type, clock and whether 8 bytes more follow. */
+ * Type II: version 1, VLAN, class, session (10 bits), index. Type III: version 2, the same until
+ * the session, timestamp, group tag, then frame type, clock and whether 8 bytes more follow. */
 static enum walk_next open_erspan(struct walk *w, struct cursor rest, uint16_t protocol,
                                   bool sequence, struct tunnel_found *out)
 {

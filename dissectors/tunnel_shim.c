@@ -18,9 +18,18 @@ static enum walk_next pseudowire(struct walk *w, struct cursor rest)
                                  : WALK_DONE;
 }
 
+/* A MAC address may begin like IPv4: where the rest looks like a frame, the header's checksum
+ * decides. */
+static bool is_frame_after_all(struct cursor rest)
+{
+    size_t header_len = (size_t)(*rest.at & 0x0f) * 4;
+    return tunnel_is_frame(rest) && cur_left(&rest) >= header_len &&
+           checksum_sum(rest.at, header_len) != 0xffff;
+}
+
 /* MPLS (RFC 3032 2.1): label (20 bits), class, bottom of stack, TTL. The bottom label is the one
  * that names a VPN or a wire, those above it only the way. No field tells what is inside: a version
- * number does (RFC 4928 3), which a MAC address may look like. */
+ * number does (RFC 4928 3). */
 enum walk_next tunnel_open_mpls(struct walk *w, struct tunnel_found *out)
 {
     struct cursor rest = w->bytes;
@@ -34,6 +43,9 @@ enum walk_next tunnel_open_mpls(struct walk *w, struct tunnel_found *out)
     out->id = entry >> 12;
     switch (tunnel_ip_version(rest, SIZE_MAX)) { /* captures cut without a trace are common */
     case 4:
+        if (is_frame_after_all(rest)) {
+            return pseudowire(w, rest);
+        }
         w->bytes = rest;
         return walk_network(w, ETHERTYPE_IPV4);
     case 6:

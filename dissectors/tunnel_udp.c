@@ -151,8 +151,8 @@ static bool is_ppp_ip(struct cursor rest)
     return (protocol == 0x0021 && version == 4) || (protocol == 0x0057 && version == 6);
 }
 
-/* L2TP data (RFC 2661 3.1): flags and version, length, tunnel, session, sequence numbers (4), offset
- * size and padding; length, numbers and offset as the flags tell. */
+/* L2TP data (RFC 2661 3.1): flags and version, length, tunnel, session, sequence numbers (4),
+ * offset size and padding; length, numbers and offset as the flags tell. */
 enum walk_next tunnel_open_l2tp(struct walk *w, struct tunnel_found *out)
 {
     struct cursor rest = w->bytes;
@@ -161,8 +161,7 @@ enum walk_next tunnel_open_l2tp(struct walk *w, struct tunnel_found *out)
     uint32_t id = cur_u32(&rest);
     cur_skip(&rest, (flags & L2TP_SEQUENCE) != 0 ? 4 : 0);
     cur_skip(&rest, (flags & L2TP_OFFSET) != 0 ? cur_u16(&rest) : 0);
-    if (!cur_ok(&rest) || (flags & L2TP_DATA_MASK) != 2 || len > walk_left(w) ||
-        !is_ppp_ip(rest)) {
+    if (!cur_ok(&rest) || (flags & L2TP_DATA_MASK) != 2 || len > walk_left(w) || !is_ppp_ip(rest)) {
         return WALK_DONE;
     }
     out->id = id;

@@ -1,4 +1,4 @@
-/* The packets of decode_rows.def, for the tests of the decoder. */
+/* The packets of decode_rows*.def, for the tests of the decoder. */
 #ifndef INVCAP_TESTS_UNIT_DECODE_SAMPLES_H
 #define INVCAP_TESTS_UNIT_DECODE_SAMPLES_H
 
@@ -20,6 +20,7 @@ struct sample {
 static const struct sample samples[] = {
 #define ROW(name, link_type, len, hex, expected) {name, link_type, len, hex, expected},
 #include "tests/unit/decode_rows.def"
+#include "tests/unit/decode_rows_tunnels.def"
 #undef ROW
 };
 static const size_t sample_count = sizeof(samples) / sizeof(samples[0]);

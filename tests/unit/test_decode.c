@@ -338,7 +338,7 @@ static void test_limits_count(void **state)
     assert_int_equal(decoder_counters(decoder)->malformed, 1);
     packet = sample_packet(sample_named("LLDP"), bytes);
     decode_packet(decoder, &packet, &layers);
-    packet.link_type = 105; /* 802.11 */
+    packet.link_type = 147; /* LINKTYPE_USER0 */
     decode_packet(decoder, &packet, &layers);
     assert_int_equal(layers.kind, LAYER_UNKNOWN);
     assert_int_equal(decoder_counters(decoder)->unknown, 2);
@@ -356,7 +356,8 @@ static void test_limits_count(void **state)
 
 static void test_link_types(void **state)
 {
-    static const uint16_t known[] = {0, 1, 9, 12, 14, 50, 101, 108, 113, 228, 229, 276};
+    static const uint16_t known[] = {0,   1,   9,   12,  14,  50,  51,  101, 104, 105,
+                                     107, 108, 113, 127, 129, 204, 228, 229, 239, 276};
     (void)state;
     size_t count = 0;
     for (uint32_t type = 0; type <= UINT16_MAX; type++) {
