@@ -1,4 +1,5 @@
-/* gzip, zstd and xz: the same packets, also from a cut file and from several members in a row. */
+/* gzip, zstd, xz, bzip2 and lz4: the same packets, also from a cut file and from several members in
+ * a row. */
 #include "capture/source.h"
 #include "tests/unit/test_capture_build.h"
 
@@ -53,12 +54,17 @@ static void pack_zstd(const uint8_t *bytes, size_t len, struct packed *out)
     out->len += got;
 }
 
-static void pack_xz(const uint8_t *bytes, size_t len, struct packed *out)
+/* Appends what libarchive's filter makes of the bytes. */
+static void pack_archive(int (*filter)(struct archive *), const uint8_t *bytes, size_t len,
+                         struct packed *out)
 {
+    size_t used = 0;
     struct archive *archive = archive_write_new();
-    archive_write_add_filter_xz(archive);
+    assert_int_equal(filter(archive), ARCHIVE_OK);
     archive_write_set_format_raw(archive);
-    assert_int_equal(archive_write_open_memory(archive, out->bytes, sizeof out->bytes, &out->len),
+    archive_write_set_bytes_in_last_block(archive, 1);
+    assert_int_equal(archive_write_open_memory(archive, out->bytes + out->len,
+                                               sizeof out->bytes - out->len, &used),
                      ARCHIVE_OK);
     struct archive_entry *entry = archive_entry_new();
     archive_entry_set_filetype(entry, AE_IFREG);
@@ -67,6 +73,22 @@ static void pack_xz(const uint8_t *bytes, size_t len, struct packed *out)
     archive_entry_free(entry);
     archive_write_close(archive);
     archive_write_free(archive);
+    out->len += used;
+}
+
+static void pack_xz(const uint8_t *bytes, size_t len, struct packed *out)
+{
+    pack_archive(archive_write_add_filter_xz, bytes, len, out);
+}
+
+static void pack_bzip2(const uint8_t *bytes, size_t len, struct packed *out)
+{
+    pack_archive(archive_write_add_filter_bzip2, bytes, len, out);
+}
+
+static void pack_lz4(const uint8_t *bytes, size_t len, struct packed *out)
+{
+    pack_archive(archive_write_add_filter_lz4, bytes, len, out);
 }
 
 /* Reads and compares with the plain capture; returns the packets. */
@@ -117,6 +139,37 @@ static void test_whole(void **state)
     check_whole(pack_gzip, "pcap+gzip");
     check_whole(pack_zstd, "pcap+zstd");
     check_whole(pack_xz, "pcap+xz");
+    check_whole(pack_bzip2, "pcap+bzip2");
+    check_whole(pack_lz4, "pcap+lz4");
+}
+
+/* Written in parallel (pbzip2, xz -T) or joined with cat: all members are read; a file cut inside
+ * of the second keeps the first and says so. */
+static void check_members(void (*pack)(const uint8_t *, size_t, struct packed *),
+                          const char *format)
+{
+    static struct build plain;
+    static struct packed packed;
+    bool cut;
+    build_capture(&plain);
+    packed.len = 0;
+    size_t half = 24 + PACKETS / 2 * 76;
+    pack(plain.bytes, half, &packed);
+    size_t first = packed.len;
+    pack(plain.bytes + half, plain.len - half, &packed);
+    assert_int_equal(read_packed(&packed, packed.len, &plain, format, &cut), PACKETS);
+    assert_false(cut);
+    int64_t packets = read_packed(&packed, first + (packed.len - first) / 2, &plain, NULL, &cut);
+    assert_true(cut);
+    assert_in_range(packets, 0, PACKETS - 1);
+}
+
+static void test_members(void **state)
+{
+    (void)state;
+    check_members(pack_xz, "pcap+xz");
+    check_members(pack_bzip2, "pcap+bzip2");
+    check_members(pack_lz4, "pcap+lz4");
 }
 
 /* At every byte: never fewer packets than with a byte less, always said to be cut. */
@@ -211,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_members),
         cmocka_unit_test(test_gzip_cut_everywhere),
         cmocka_unit_test(test_zstd_cut_everywhere),
         cmocka_unit_test(test_gzip_members),
