@@ -124,6 +124,8 @@ struct site_host *site_find_host(const struct site *site, const struct address *
 
 /* Flows from the same client address, by time. */
 struct flow_range site_client_flows(const struct site *site, const struct site_host *client);
+/* Flows to the same server address, by time. */
+struct flow_range site_server_flows(const struct site *site, const struct site_host *server);
 /* Another flow than `but` to the same server address, seen in both directions, lived at some time
  * between from_ns and to_ns. */
 bool site_server_answers(const struct site *site, const struct site_flow *but, int64_t from_ns,

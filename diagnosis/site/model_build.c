@@ -293,6 +293,12 @@ struct flow_range site_client_flows(const struct site *site, const struct site_h
     return find_range(site, site->by_client, &key, compare_client);
 }
 
+struct flow_range site_server_flows(const struct site *site, const struct site_host *server)
+{
+    struct site_flow key = {.server = (struct site_host *)(uintptr_t)server};
+    return find_range(site, site->by_server, &key, compare_server);
+}
+
 size_t range_find_time(struct flow_range range, int64_t time_ns)
 {
     size_t low = 0, high = range.count;

@@ -11,6 +11,7 @@
 #define SAME_ANSWER_NS (50 * FACTS_MS)
 /* A proxy or a router answers for many. */
 #define PROXY_ADDRESSES 3
+#define PEERS_LOOKED_AT 1000
 
 static int compare_long(int64_t a, int64_t b)
 {
@@ -68,9 +69,16 @@ static bool is_announcement(const struct arp_record *r)
     return !address_is_set(&r->requester_ip) || address_equal(&r->requester_ip, &r->ip);
 }
 
+/* 169.254.0.0/16 is asked for on the chance that it is there (RFC 3927; clouds' metadata). */
+static bool is_link_local(const struct address *ip)
+{
+    return ip->family == 4 && ip->bytes[0] == 169 && ip->bytes[1] == 254;
+}
+
 static bool is_unanswered(const struct arp_record *r)
 {
-    return r->is_request && r->replies == 0 && !r->target_seen && !is_announcement(r);
+    return r->is_request && r->replies == 0 && !r->target_seen && !is_announcement(r) &&
+           !is_link_local(&r->ip);
 }
 
 static bool is_claim(const struct arp_record *r)
@@ -94,10 +102,49 @@ static bool is_claimed(const struct rows *claims, const struct address *ip)
     return false;
 }
 
+/* Where nothing tells the tap's place, the distance of the only peer does: a requester heard by its
+ * own broadcast is on the same network as the tap, a peer behind a router is not the one that
+ * captures. */
+static bool is_remote(const struct site_host *host)
+{
+    static const int starts[] = {32, 64, 128, 255};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        if (host_usual_ttl(host, (uint8_t)starts[i]) == starts[i])
+            return false;
+    }
+    return true;
+}
+
+/* On a switch others hear the requests, but not the answers. Those come by only where the
+ * requester's own traffic does: with two peers at least, or with one that cannot be the capturing
+ * host. */
+static bool hears_answers(const struct judge *judge, const struct arp_record *r)
+{
+    const struct site_host *self = site_find_host(judge->site, &r->requester_ip);
+    const struct site_host *peer = NULL;
+    if (self == NULL)
+        return false;
+    struct flow_range ranges[] = {site_client_flows(judge->site, self),
+                                  site_server_flows(judge->site, self)};
+    for (size_t side = 0; side < 2; side++) {
+        size_t limit = ranges[side].count < PEERS_LOOKED_AT ? ranges[side].count : PEERS_LOOKED_AT;
+        for (size_t i = 0; i < limit; i++) {
+            const struct site_flow *flow = ranges[side].flows[i];
+            const struct site_host *other = side == 0 ? flow->server : flow->client;
+            if (address_is_multicast(&other->address) || !facts_is_two_sided(&flow->f))
+                continue;
+            if (peer != NULL && other != peer)
+                return true;
+            peer = other;
+        }
+    }
+    return peer != NULL && is_remote(peer);
+}
+
 static bool is_unresolved(const struct judge *judge, const struct rows *claims,
                           const struct arp_record *r)
 {
-    if (r->requests < REQUESTS_MIN || r->requester_frames == 0)
+    if (r->requests < REQUESTS_MIN || r->requester_frames == 0 || !hears_answers(judge, r))
         return false;
     const struct site_host *host = site_find_host(judge->site, &r->ip);
     return (host == NULL || !host->sent) && !is_claimed(claims, &r->ip);

@@ -358,18 +358,35 @@ static struct arp_record *arp_request(struct scene *s, const char *target, int64
 static void arp_unresolved(void **state)
 {
     struct scene *s = *state;
+    scene_healthy(s, CLIENT, 2000, "10.0.0.3", 443, 2); /* the tap sees its traffic */
+    scene_healthy(s, CLIENT, 2001, "10.0.0.4", 443, 2);
     arp_request(s, "10.0.0.77", 5);
     scene_silent_syn(s, CLIENT, 1001, "10.0.0.77", 443, 5, 4);
     scene_judge(s);
     const struct scene_finding *found =
-        expect_verdict(s, 1, FINDING_NET_ARP_UNRESOLVED, CULPRIT_NETWORK);
-    assert_int_equal(s->verdicts[1].stage, STAGE_ARP);
+        expect_verdict(s, 3, FINDING_NET_ARP_UNRESOLVED, CULPRIT_NETWORK);
+    assert_int_equal(s->verdicts[3].stage, STAGE_ARP);
     assert_string_equal(finding_value(found, "target")->text, "10.0.0.77");
+}
+
+static void arp_heard_by_a_bystander(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, "10.0.0.3", 2000, CLIENT, 22, 2);
+    f->flow.server_ttl = 64; /* both on this network: either may be the one that captures */
+    arp_request(s, "10.0.0.77", 5);
+    scene_judge(s);
+    expect_quiet(s);
+    s->flows[1].flow.client_ttl = 57; /* behind routers: the tap is the requester's */
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_NET_ARP_UNRESOLVED));
 }
 
 static void arp_look_alikes(void **state)
 {
     struct scene *s = *state;
+    scene_healthy(s, CLIENT, 2000, "10.0.0.3", 443, 2);
+    scene_healthy(s, CLIENT, 2001, "10.0.0.4", 443, 2);
     arp_request(s, "10.0.0.71", 5)->replies = 1;
     arp_request(s, "10.0.0.72", 5)->target_seen = true;
     arp_request(s, "10.0.0.73", 2);
@@ -452,6 +469,7 @@ int main(void)
         SCENE_TEST(slow_connect),
         SCENE_TEST(udp_without_answer),
         SCENE_TEST(arp_unresolved),
+        SCENE_TEST(arp_heard_by_a_bystander),
         SCENE_TEST(arp_look_alikes),
         SCENE_TEST(address_conflict_failover_and_move),
     };
