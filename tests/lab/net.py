@@ -240,6 +240,13 @@ class Lab:
             self.end(child, signal.SIGINT)
             child.stderr.close()
 
+    def as_pcapng(self):
+        """The finished captures in the other format."""
+        for i, (child, path) in enumerate(self.taps):
+            run("editcap", "-F", "pcapng", path, path + "ng")
+            os.unlink(path)
+            self.taps[i] = (child, path + "ng")
+
     # --- sockets --------------------------------------------------------------------------------
     def socket(self, ns, family=socket.AF_INET, kind=socket.SOCK_STREAM):
         with self.inside(ns):

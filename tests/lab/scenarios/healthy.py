@@ -35,6 +35,7 @@ def healthy_ipv6(lab):
         tls_sessions(lab, ip=SERVER6)
         expect(peers.http(lab, ip=SERVER6), "200")
         expect(peers.http(lab, ip=SERVER6), "200")
+    lab.as_pcapng()
 
 
 @scenario("healthy-vlan", "TLS and HTTP behind an 802.1Q tag (VLAN 210)")

@@ -1,10 +1,9 @@
 """Faults of reaching the server: TCP never completes."""
-import socket
 import time
 
 import bridge
 import peers
-from net import CLIENTS4, SERVER, SERVER2
+from net import CLIENTS4, SERVER, SERVER6
 from peers import expect
 from runner import scenario
 
@@ -166,6 +165,27 @@ def backlog(lab):
         contrast(lab, 1)
 
 
+@scenario("backlog-acks", "three clients connect at once to a queue for one: final ACKs are dropped, SYN-ACKs repeated")
+def backlog_acks(lab):
+    lab.start()
+    usual(lab)
+    keep = [peers.listen(lab, 8101, backlog=0)]
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:3]:
+            s = lab.socket("c")
+            s.bind((src, 0))
+            s.setblocking(False)
+            s.connect_ex((SERVER, 8101))
+            keep.append(s)
+        time.sleep(0.1)
+        for s in keep[1:]:
+            s.sendall(peers.request("/api/v1/payments"))
+        for _ in range(5):
+            time.sleep(1.6)
+            contrast(lab, 1)
+
+
 @scenario("slow-connect", "the first SYN to 8443 is lost; the next one a second later succeeds")
 def slow_connect(lab):
     seen = set()
@@ -205,3 +225,35 @@ def half_open(lab):
         for _ in range(4):
             time.sleep(1.6)
             contrast(lab, 1)
+
+
+@scenario("ipv6-faults", "over IPv6 the router drops SYNs to 8443 and refuses 8201 with ICMPv6; 443 and 8080 work")
+def ipv6_faults(lab):
+    lab.start(ipv6=True)
+    lab.sysctl("f", "net.ipv6.icmp.ratelimit", 0)
+    lab.firewall("tcp dport 8443 drop\ntcp dport 8201 reject with icmpx type admin-prohibited")
+    peers.nginx(lab, peers.tls_server(lab, ip=SERVER6) + peers.http_server(lab, ip=SERVER6))
+    with lab.capture("m"):
+        expect(peers.https(lab, ip=SERVER6), "200")
+        for _ in range(2):
+            peers.try_connect(lab, 8201, ip=SERVER6)
+        waiting = [lab.thread(lambda: peers.try_connect(lab, 8443, ip=SERVER6, timeout=4.5)) for _ in range(2)]
+        for _ in range(4):
+            time.sleep(1.2)
+            expect(peers.http(lab, ip=SERVER6), "200")
+        for t in waiting:
+            t.join()
+        expect(peers.https(lab, ip=SERVER6), "200")
+
+
+@scenario("vlan-reject", "behind an 802.1Q tag the firewall resets 8443 in the server's name")
+def vlan_reject(lab):
+    lab.start(vlan=210)
+    lab.firewall("tcp dport 8443 reject with tcp reset")
+    usual(lab, peers.tls_server(lab, 8443))
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:2]:
+            peers.try_connect(lab, 8443, src=src)
+            time.sleep(0.1)
+        contrast(lab)

@@ -412,6 +412,7 @@ def tls_plain_on_tls(lab):
     peers.openssl_server(lab, 8444)
     with lab.capture("m"):
         contrast(lab)
+        expect(peers.https(lab, 8444), "200")
         for src in CLIENTS4[:2]:
             expect(peers.http(lab, 8443, src=src), "400")
         for text in (peers.request(), b"HELO erp-connector\r\n"):

@@ -229,6 +229,7 @@ def zero_window_client(lab):
         expect(peers.read_answer(s).decode(), "200 OK")
         s.close()
         contrast(lab)
+    lab.as_pcapng()
 
 
 @scenario("zero-window-server", "the server stops reading an upload for 3 s: its window is zero")
