@@ -60,7 +60,8 @@ static uint64_t memory_in_use(const struct engine *e)
            e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
            e->tls_records.in_use * e->tls_records.size + v->small.in_use * v->small.size +
            v->middle.in_use * v->middle.size +
-           v->large.in_use * v->large.size + v->full.in_use * v->full.size + e->stream_memory;
+           v->large.in_use * v->large.size + v->full.in_use * v->full.size + e->stream_memory +
+           e->state_memory;
 }
 
 static void make_room(struct engine *e)
@@ -241,7 +242,9 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     fill_record(e, flow, end, &record);
     if (flow->tcp != NULL) {
         generic_request_state(flow, &record);
-        if (tcp_close(flow->tcp, flow, end, &record, &tcp))
+        bool happened = tcp_close(flow->tcp, flow, end, &record, &tcp);
+        /* A handshake that did not end well is judged by who closed, and when. */
+        if (happened || (flow->tls != NULL && !flow->tls->established))
             bundle.tcp = &tcp;
         record.has_tcp = bundle.tcp != NULL;
     } else {

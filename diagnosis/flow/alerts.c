@@ -132,6 +132,11 @@ bool alert_find_verdict(const struct flow_facts *f, enum finding_code *out)
         return false;
     if (t->established || t->alert_by > SIDE_SERVER)
         return false;
+    /* What a side says after the other has left in the middle of nothing is only an echo of that. */
+    const struct tcp_side_facts *peer = &f->tcp->side[!t->alert_by];
+    if (t->server_hello_ns < 0 && t->alert_by == SIDE_CLIENT && peer->fin_ns >= 0 &&
+        peer->fin_ns < t->alert_ns)
+        return false;
     *out = t->alert_by == SIDE_CLIENT ? by_client(t) : by_server(t);
     return true;
 }
