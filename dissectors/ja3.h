@@ -7,8 +7,8 @@
 #define JA3_SIZE 33
 #define JA4_SIZE 40
 
-/* MD5 of "version,ciphers,extensions,groups,formats" in lower-case hex; "" when the lists are longer
- * than any honest hello's. */
+/* MD5 of "version,ciphers,extensions,groups,formats" in lower-case hex; "" when the lists are
+ * longer than any honest hello's. */
 void ja3_of_client(const struct tls_client_hello *hello, char out[JA3_SIZE]);
 /* MD5 of "version,cipher,extensions". */
 void ja3_of_server(const struct tls_server_hello *hello, char out[JA3_SIZE]);

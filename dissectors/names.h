@@ -20,7 +20,8 @@ bool tls_is_grease(uint16_t value);
 const char *tls_version_name(uint16_t version);
 /* TLS 1.3, its drafts (0x7fNN) and Facebook's experiments (0xfbNN). */
 bool tls_version_is_13(uint16_t version);
-/* The IANA name, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", or that of GB/T 38636, "ECC_SM4_CBC_SM3". */
+/* The IANA name, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", or that of GB/T 38636, "ECC_SM4_CBC_SM3".
+ */
 const char *tls_cipher_name(uint16_t cipher);
 /* "x25519", "secp256r1", "curveSM2", "X25519MLKEM768". */
 const char *tls_group_name(uint16_t group);

@@ -1,8 +1,9 @@
-/* TLS 1.0-1.3, SSL 2.0/3.0 and TLCP (GB/T 38636) on any port, as far as they can be read without keys.
+/* TLS 1.0-1.3, SSL 2.0/3.0 and TLCP (GB/T 38636) on any port, as far as they can be read without
+ * keys.
  *
- * Fills the struct tls_record of its flow. "Client" in it is whoever sent the ClientHello, also where
- * that is the end that accepted the TCP connection (active FTPS). Application data and encrypted
- * records are passed over by their length and never buffered. */
+ * Fills the struct tls_record of its flow. "Client" in it is whoever sent the ClientHello, also
+ * where that is the end that accepted the TCP connection (active FTPS). Application data and
+ * encrypted records are passed over by their length and never buffered. */
 #ifndef INVCAP_DISSECTORS_TLS_H
 #define INVCAP_DISSECTORS_TLS_H
 

@@ -75,7 +75,8 @@ static void set_close_notify(struct tls_record *tls, enum side role, bool value)
     *(role == SIDE_CLIENT ? &tls->close_notify_client : &tls->close_notify_server) = value;
 }
 
-/* ---- application data ------------------------------------------------------------------------------- */
+/* ---- application data
+ * ------------------------------------------------------------------------------- */
 
 /* A record of HTTP/2 that cannot hold a request or an answer. */
 static bool is_control(const struct tls_state *state, const struct tls_record *tls, uint32_t len)
@@ -133,7 +134,8 @@ static void app_record(struct tls_state *state, enum side role, uint32_t len,
         *facts &= ~(uint64_t)FLOW_FACT_REQUEST_OPEN;
 }
 
-/* ---- TLS 1.3 ------------------------------------------------------------------------------------------ */
+/* ---- TLS 1.3
+ * ------------------------------------------------------------------------------------------ */
 
 /* After both sides are done: an alert-size record is close_notify unless more follows it. */
 static void record_after_13(struct tls_state *state, enum side role, uint32_t len,
@@ -190,8 +192,7 @@ static void long_client_record_13(struct tls_state *state, uint32_t len,
     }
 }
 
-static void client_record_13(struct tls_state *state, uint32_t len,
-                             struct dissect_context *context)
+static void client_record_13(struct tls_state *state, uint32_t len, struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
     struct tls_party *client = &state->party[SIDE_CLIENT];
@@ -226,8 +227,7 @@ static void client_record_13(struct tls_state *state, uint32_t len,
 
 /* The server's own flight: EncryptedExtensions, (CertificateRequest), Certificate,
  * CertificateVerify, Finished. */
-static void server_flight_13(struct tls_state *state, uint32_t len,
-                             struct dissect_context *context)
+static void server_flight_13(struct tls_state *state, uint32_t len, struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
     struct tls_party *server = &state->party[SIDE_SERVER];
@@ -252,8 +252,7 @@ static void server_flight_13(struct tls_state *state, uint32_t len,
         tls->client_certificate_requested = true; /* the client's answer decides */
 }
 
-static void server_record_13(struct tls_state *state, uint32_t len,
-                             struct dissect_context *context)
+static void server_record_13(struct tls_state *state, uint32_t len, struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
     const struct tls_party *client = &state->party[SIDE_CLIENT];
@@ -281,7 +280,8 @@ static void server_record_13(struct tls_state *state, uint32_t len,
     }
 }
 
-/* ---- up to TLS 1.2 -------------------------------------------------------------------------------------- */
+/* ---- up to TLS 1.2
+ * -------------------------------------------------------------------------------------- */
 
 /* The first encrypted handshake record of a side is its Finished. */
 static void handshake_record_12(struct tls_state *state, enum side role,
@@ -326,10 +326,12 @@ static void data_record_12(struct tls_state *state, enum side role, uint32_t len
     bool began = state->client_hello || state->server_hello;
     /* A server sends data only when the handshake is complete. A client may do so before (false
      * start), so that its data proves something only where the server cannot be seen. */
-    bool proves = role == SIDE_SERVER ? party->finished || party->lost
-                                      : (party->finished || party->lost) && (!peer->seen || peer->lost);
+    bool proves = role == SIDE_SERVER
+                      ? party->finished || party->lost
+                      : (party->finished || party->lost) && (!peer->seen || peer->lost);
     if (!began && len == lengths_for(0).alert) {
-        set_close_notify(context->tls, role, true); /* picked up in the middle: TLS 1.3, most likely */
+        set_close_notify(context->tls, role,
+                         true); /* picked up in the middle: TLS 1.3, most likely */
         return;
     }
     if (began && proves)
@@ -337,7 +339,9 @@ static void data_record_12(struct tls_state *state, enum side role, uint32_t len
     app_record(state, role, len, context);
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------ */
+/* ---- all
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void data_record(struct tls_state *state, enum side role, uint32_t len,
                         struct dissect_context *context)
@@ -413,6 +417,7 @@ void tls_conclude(struct tls_state *state, struct dissect_context *context)
         tls->alert_frame = state->warning_frame;
     }
     bool server_spoke = state->stream[tls_role(state, SIDE_SERVER)].records > 0;
-    tls->plaintext_server = state->client_hello && state->stream[tls_role(state, SIDE_SERVER)].foreign;
+    tls->plaintext_server =
+        state->client_hello && state->stream[tls_role(state, SIDE_SERVER)].foreign;
     tls->plaintext_client = server_spoke && state->stream[tls_role(state, SIDE_CLIENT)].foreign;
 }

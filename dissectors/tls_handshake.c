@@ -33,14 +33,22 @@ enum {
 
 /* Zeek's letters of ssl_history by message type. */
 static const char letters[] = {
-    [MESSAGE_HELLO_REQUEST] = 'H',       [MESSAGE_CLIENT_HELLO] = 'C',
-    [MESSAGE_SERVER_HELLO] = 'S',        [MESSAGE_HELLO_VERIFY] = 'V',
-    [MESSAGE_SESSION_TICKET] = 'T',      [MESSAGE_OLD_HELLO_RETRY] = 'J',
-    [MESSAGE_CERTIFICATE] = 'X',         [MESSAGE_SERVER_KEY_EXCHANGE] = 'K',
-    [MESSAGE_CERTIFICATE_REQUEST] = 'R', [MESSAGE_SERVER_HELLO_DONE] = 'N',
-    [MESSAGE_CERTIFICATE_VERIFY] = 'Y',  [MESSAGE_CLIENT_KEY_EXCHANGE] = 'G',
-    [MESSAGE_FINISHED] = 'F',            [MESSAGE_CERTIFICATE_URL] = 'Q',
-    [MESSAGE_CERTIFICATE_STATUS] = 'U',  [MESSAGE_SUPPLEMENTAL_DATA] = 'Q',
+    [MESSAGE_HELLO_REQUEST] = 'H',
+    [MESSAGE_CLIENT_HELLO] = 'C',
+    [MESSAGE_SERVER_HELLO] = 'S',
+    [MESSAGE_HELLO_VERIFY] = 'V',
+    [MESSAGE_SESSION_TICKET] = 'T',
+    [MESSAGE_OLD_HELLO_RETRY] = 'J',
+    [MESSAGE_CERTIFICATE] = 'X',
+    [MESSAGE_SERVER_KEY_EXCHANGE] = 'K',
+    [MESSAGE_CERTIFICATE_REQUEST] = 'R',
+    [MESSAGE_SERVER_HELLO_DONE] = 'N',
+    [MESSAGE_CERTIFICATE_VERIFY] = 'Y',
+    [MESSAGE_CLIENT_KEY_EXCHANGE] = 'G',
+    [MESSAGE_FINISHED] = 'F',
+    [MESSAGE_CERTIFICATE_URL] = 'Q',
+    [MESSAGE_CERTIFICATE_STATUS] = 'U',
+    [MESSAGE_SUPPLEMENTAL_DATA] = 'Q',
 };
 
 bool tls_is_message_type(uint8_t type)
@@ -88,7 +96,8 @@ void tls_establish(struct tls_state *state, enum side role, struct dissect_conte
     tls_emit(state, context, EVENT_TLS_FINISHED, role);
 }
 
-/* ---- ClientHello --------------------------------------------------------------------------------- */
+/* ---- ClientHello
+ * --------------------------------------------------------------------------------- */
 
 /* Appends text, with a comma before it unless it is the first; leaves out what does not fit. */
 static void append_item(char *list, size_t size, const char *item, size_t len)
@@ -159,17 +168,24 @@ static const char *ciphers_text(struct cursor ciphers, struct intern *strings)
     return intern_bytes(strings, list, len);
 }
 
-/* The time, size and version that every form of ClientHello has. */
-static void note_client_hello(struct tls_state *state, const struct tls_client_hello *hello,
-                              uint32_t size, struct dissect_context *context)
+/* Time and size of the first ClientHello, whatever its bytes are worth. */
+static void note_client_hello(struct tls_state *state, uint32_t size,
+                              struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
     const struct tls_stream *stream = &state->stream[tls_role(state, SIDE_CLIENT)];
     state->client_hello = true;
+    tls_advance(tls, TLS_STEP_CLIENT_HELLO);
     tls->client_hello_ns = context->time_ns;
     tls->client_hello_frame = context->frame;
     tls->client_hello_bytes = size;
     tls->client_hello_segments = stream->segments;
+}
+
+static void note_versions(struct tls_state *state, const struct tls_client_hello *hello,
+                          struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
     tls->version_offered = tls_client_hello_version(hello);
     tls->versions_offered = versions_text(hello, context->strings);
     state->offered_13 = tls_version_is_13(tls->version_offered);
@@ -185,10 +201,12 @@ static void handle_client_hello(struct tls_state *state, struct cursor body,
     uint32_t size = (uint32_t)cur_left(&body) + 4;
     tls_emit(state, context, EVENT_CLIENT_HELLO, SIDE_CLIENT);
     state->client_hello_end_ns = context->time_ns;
-    if (!tls_client_hello_parse(body, &hello) || state->client_hello)
+    if (state->client_hello)
         return; /* the second one after a HelloRetryRequest tells nothing new */
-    tls_advance(tls, TLS_STEP_CLIENT_HELLO);
-    note_client_hello(state, &hello, size, context);
+    note_client_hello(state, size, context);
+    if (!tls_client_hello_parse(body, &hello))
+        return;
+    note_versions(state, &hello, context);
     tls->sni = intern_bytes(context->strings, (const char *)hello.sni.at, cur_left(&hello.sni));
     if (tls->sni != NULL)
         context->flow->name = tls->sni;
@@ -212,8 +230,8 @@ void tls_handle_sslv2_hello(struct tls_state *state, struct cursor record,
         return;
     state->sslv2 = true;
     tls_add_letter(context->tls, SIDE_CLIENT, 'C');
-    tls_advance(context->tls, TLS_STEP_CLIENT_HELLO);
-    note_client_hello(state, &hello, size, context);
+    note_client_hello(state, size, context);
+    note_versions(state, &hello, context);
     state->client_hello_end_ns = context->time_ns;
     tls_emit(state, context, EVENT_CLIENT_HELLO, SIDE_CLIENT);
 }
@@ -230,7 +248,8 @@ void tls_handle_sslv2_answer(struct tls_state *state, struct dissect_context *co
     tls_emit(state, context, EVENT_SERVER_HELLO, SIDE_SERVER);
 }
 
-/* ---- ServerHello --------------------------------------------------------------------------------- */
+/* ---- ServerHello
+ * --------------------------------------------------------------------------------- */
 
 /* TLS 1.3 begins: ChangeCipherSpec means nothing, and no handshake message comes in clear again. */
 static void begin_tls13(struct tls_state *state, bool is_retry)
@@ -291,9 +310,13 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
     if (hello.group != 0)
         tls->group = hello.group;
     if (cur_left(&hello.alpn) > 0)
-        tls->alpn = intern_bytes(context->strings, (const char *)hello.alpn.at,
-                                 cur_left(&hello.alpn));
+        tls->alpn =
+            intern_bytes(context->strings, (const char *)hello.alpn.at, cur_left(&hello.alpn));
     ja3_of_server(&hello, tls->ja3s);
+    /* A TLS 1.3 client's session id is noise that a TLS 1.2 server has no reason to echo. */
+    size_t id_len = cur_left(&hello.session_id);
+    state->session_echoed = id_len > 0 && id_len == state->session_id_len && !state->offered_13 &&
+                            memcmp(hello.session_id.at, state->session_id, id_len) == 0;
     if (hello.version == TLS_VERSION_TLCP)
         context->flow->app = "tlcp";
     if (tls_version_is_13(hello.version)) {
@@ -303,7 +326,8 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
     tls_emit(state, context, EVENT_SERVER_HELLO, SIDE_SERVER);
 }
 
-/* ---- the rest of the flights ---------------------------------------------------------------------- */
+/* ---- the rest of the flights
+ * ---------------------------------------------------------------------- */
 
 static void keep_certificate(struct tls_state *state, enum side role, int64_t position,
                              struct cursor der, struct dissect_context *context)
@@ -418,13 +442,16 @@ void tls_handle_ccs(struct tls_state *state, enum side role, struct dissect_cont
     if (tls_version_is_13(tls->version))
         return;
     party->encrypted = true;
-    /* No certificate, no key exchange, no ServerHelloDone: the keys come from an earlier session. */
-    if (role == SIDE_SERVER && state->server_hello && !party->lost && !state->server_certificate &&
+    /* No certificate, no key exchange, no ServerHelloDone: the keys come from an earlier session.
+     */
+    bool whole = !party->lost || state->session_echoed;
+    if (role == SIDE_SERVER && state->server_hello && whole && !state->server_certificate &&
         !state->server_key_exchange && !state->server_done)
         tls->resumed = true;
 }
 
-/* ---- alerts ---------------------------------------------------------------------------------------- */
+/* ---- alerts
+ * ---------------------------------------------------------------------------------------- */
 
 static void keep_alert(struct tls_record *tls, enum side role, uint8_t level, uint8_t number,
                        const struct dissect_context *context)
@@ -456,8 +483,8 @@ void tls_handle_alert(struct tls_state *state, enum side role, uint8_t level, ui
         return; /* all alerts are encrypted by now: not the work of either end */
     if (number == ALERT_NO_CERTIFICATE && role == SIDE_CLIENT && level == ALERT_WARNING)
         tls->client_certificate_empty = true; /* SSL 3.0 says so instead of an empty list */
-    bool ends = level == ALERT_FATAL ||
-                (tls_version_is_13(tls->version) && number != ALERT_USER_CANCELED);
+    bool ends =
+        level == ALERT_FATAL || (tls_version_is_13(tls->version) && number != ALERT_USER_CANCELED);
     if (ends) {
         keep_alert(tls, role, level, number, context);
         return;

@@ -176,7 +176,8 @@ bool tls_server_hello_parse(struct cursor body, struct tls_server_hello *out)
     return true;
 }
 
-/* SSL 2.0 CLIENT-HELLO: 0x80|len8 len8 | 1 | version 2 | ciphers len 2 | session len 2 | challenge len 2 */
+/* SSL 2.0 CLIENT-HELLO: 0x80|len8 len8 | 1 | version 2 | ciphers len 2 | session len 2 | challenge
+ * len 2 */
 size_t tls_sslv2_hello_size(const uint8_t *bytes, size_t len)
 {
     struct cursor c = cur_of(bytes, len);
@@ -215,7 +216,8 @@ bool tls_sslv2_hello_parse(struct cursor record, struct tls_client_hello *out)
     return true;
 }
 
-/* Orders versions by age: drafts lie just below TLS 1.3, TLCP (a TLS 1.1 of its own) below SSL 3.0. */
+/* Orders versions by age: drafts lie just below TLS 1.3, TLCP (a TLS 1.1 of its own) below SSL 3.0.
+ */
 static unsigned version_rank(uint16_t version)
 {
     if (version == TLS_VERSION_13)

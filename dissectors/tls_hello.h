@@ -1,7 +1,7 @@
 /* ClientHello and ServerHello taken apart (RFC 8446 4.1, RFC 5246 7.4.1, GB/T 38636 6.4.5).
  *
- * Views into the message, nothing copied: every cursor borrows the bytes given to the parser. A hello
- * that breaks off inside its extensions keeps what came before and is marked malformed. */
+ * Views into the message, nothing copied: every cursor borrows the bytes given to the parser. A
+ * hello that breaks off inside its extensions keeps what came before and is marked malformed. */
 #ifndef INVCAP_DISSECTORS_TLS_HELLO_H
 #define INVCAP_DISSECTORS_TLS_HELLO_H
 
@@ -10,26 +10,26 @@
 struct tls_client_hello {
     uint16_t legacy_version;
     struct cursor session_id;
-    struct cursor ciphers;            /* uint16 each; an odd last byte is left out */
-    struct cursor extensions;         /* type, length, body each */
-    struct cursor supported_versions; /* uint16 each */
-    struct cursor groups;             /* uint16 each */
-    struct cursor point_formats;      /* bytes */
+    struct cursor ciphers;              /* uint16 each; an odd last byte is left out */
+    struct cursor extensions;           /* type, length, body each */
+    struct cursor supported_versions;   /* uint16 each */
+    struct cursor groups;               /* uint16 each */
+    struct cursor point_formats;        /* bytes */
     struct cursor signature_algorithms; /* uint16 each */
-    struct cursor alpn;               /* length, name each */
-    struct cursor sni;                /* the first host_name */
-    bool has_sni;                     /* the extension, even an empty one */
+    struct cursor alpn;                 /* length, name each */
+    struct cursor sni;                  /* the first host_name */
+    bool has_sni;                       /* the extension, even an empty one */
     bool has_psk;
     bool has_early_data;
-    bool has_ticket;                  /* a session ticket that is not empty */
+    bool has_ticket; /* a session ticket that is not empty */
     bool malformed;
 };
 
 struct tls_server_hello {
     uint16_t legacy_version;
-    uint16_t version;         /* of supported_versions, else legacy_version */
+    uint16_t version; /* of supported_versions, else legacy_version */
     uint16_t cipher;
-    uint16_t group;           /* of key_share, 0 none */
+    uint16_t group; /* of key_share, 0 none */
     struct cursor session_id;
     struct cursor extensions; /* type, length, body each */
     struct cursor alpn;       /* the selected name */
@@ -38,14 +38,16 @@ struct tls_server_hello {
     bool malformed;
 };
 
-/* Parse the body of a message (without type and length). False: not even the fixed part is there. */
+/* Parse the body of a message (without type and length). False: not even the fixed part is there.
+ */
 bool tls_client_hello_parse(struct cursor body, struct tls_client_hello *out);
 bool tls_server_hello_parse(struct cursor body, struct tls_server_hello *out);
 
 /* Whole bytes of an SSL 2.0 CLIENT-HELLO record with its 2-byte header, 0 when they are not one;
  * SIZE_MAX when more bytes must be seen (up to 11). */
 size_t tls_sslv2_hello_size(const uint8_t *bytes, size_t len);
-/* Turns a whole one into the same facts: no extensions, and no ciphers (theirs are 3 bytes each). */
+/* Turns a whole one into the same facts: no extensions, and no ciphers (theirs are 3 bytes each).
+ */
 bool tls_sslv2_hello_parse(struct cursor record, struct tls_client_hello *out);
 
 /* The highest version offered without GREASE: of supported_versions, else legacy_version. Final

@@ -20,28 +20,28 @@ enum {
 
 /* Record layer of one TCP direction. */
 struct tls_stream {
-    uint8_t *message;          /* start of a handshake message that goes on in the next record */
+    uint8_t *message; /* start of a handshake message that goes on in the next record */
     uint32_t message_len;
     uint32_t message_capacity;
-    uint32_t handshake_bytes;  /* all handshake bytes so far, against LIMIT_TLS_HANDSHAKE */
+    uint32_t handshake_bytes; /* all handshake bytes so far, against LIMIT_TLS_HANDSHAKE */
     uint32_t records;
-    uint32_t shown_size;       /* whole size of the record at the start of the uneaten bytes, 0 unknown */
-    uint32_t shown_len;        /* of which so many have been shown */
-    uint64_t searched;         /* bytes searched for the next record after a gap */
-    int64_t segment_frame;     /* last frame that brought bytes of the record being shown */
-    uint32_t segments;         /* so many frames */
-    bool resync;               /* after a gap: the next record must be found */
-    bool opaque;               /* no handshake message of it can be read any more */
-    bool foreign;              /* its first bytes are not TLS */
+    uint32_t shown_size; /* whole size of the record at the start of the uneaten bytes, 0 unknown */
+    uint32_t shown_len;  /* of which so many have been shown */
+    uint64_t searched;   /* bytes searched for the next record after a gap */
+    int64_t segment_frame; /* last frame that brought bytes of the record being shown */
+    uint32_t segments;     /* so many frames */
+    bool resync;           /* after a gap: the next record must be found */
+    bool opaque;           /* no handshake message of it can be read any more */
+    bool foreign;          /* its first bytes are not TLS */
 };
 
 /* What is known of one role. */
 struct tls_party {
-    bool seen;                 /* any byte of it */
-    bool lost;                 /* bytes of it are missing */
-    bool encrypted;            /* up to TLS 1.2: after its ChangeCipherSpec */
+    bool seen;      /* any byte of it */
+    bool lost;      /* bytes of it are missing */
+    bool encrypted; /* up to TLS 1.2: after its ChangeCipherSpec */
     bool finished;
-    uint32_t flight_records;   /* TLS 1.3: encrypted handshake records */
+    uint32_t flight_records; /* TLS 1.3: encrypted handshake records */
     uint32_t flight_bytes;
 };
 
@@ -52,11 +52,11 @@ struct tls_hidden_alert {
 };
 
 struct tls_state {
-    struct tls_stream stream[2]; /* by TCP side */
-    struct tls_party party[2];   /* by TLS role */
-    bool flipped;                /* the TCP server is the TLS client */
+    struct tls_stream stream[2];     /* by TCP side */
+    struct tls_party party[2];       /* by TLS role */
+    bool flipped;                    /* the TCP server is the TLS client */
     bool client_hello, server_hello; /* seen; a HelloRetryRequest is no ServerHello */
-    bool sslv2;                  /* the ClientHello came in SSL 2.0 form */
+    bool sslv2;                      /* the ClientHello came in SSL 2.0 form */
     bool offered_13, offered_early_data, offered_h2;
     bool server_certificate, server_key_exchange, server_done; /* messages seen */
     bool certificate_verify_due; /* TLS 1.3: the next big client record is CertificateVerify */
@@ -65,14 +65,15 @@ struct tls_state {
     bool client_fin_first, fin_seen;
     uint8_t session_id[32];
     uint8_t session_id_len;
+    bool session_echoed; /* the server took the session id that was offered */
     int64_t client_hello_end_ns;
-    int64_t client_flight_ns;    /* last handshake record of the client, TLS 1.3 */
+    int64_t client_flight_ns;              /* last handshake record of the client, TLS 1.3 */
     struct tls_hidden_alert server_hidden; /* alert-size record after the client's certificate */
-    int16_t warning;             /* last warning that is not close_notify, -1 none */
+    int16_t warning;                       /* last warning that is not close_notify, -1 none */
     uint8_t warning_by, warning_step;
     int64_t warning_ns, warning_frame;
-    uint32_t ticket_len;         /* TLS 1.3: length of the first server record after Finished */
-    uint8_t after_finished;      /* server records since then, up to 2 */
+    uint32_t ticket_len;    /* TLS 1.3: length of the first server record after Finished */
+    uint8_t after_finished; /* server records since then, up to 2 */
     uint64_t facts_before_ticket;
     struct tls_certificate_record certificates[LIMIT_TLS_CERTIFICATES];
     size_t certificate_count;

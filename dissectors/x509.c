@@ -21,7 +21,8 @@
 /* GB/T 35276: the signer's id when nothing else is agreed. */
 #define SM2_ID "1234567812345678"
 
-/* ---- texts ------------------------------------------------------------------------------------------ */
+/* ---- texts
+ * ------------------------------------------------------------------------------------------ */
 
 struct text {
     char *bytes;
@@ -29,7 +30,8 @@ struct text {
     bool full;
 };
 
-/* Appends one item after a comma, whole or not at all. Commas and control bytes inside a value become
+/* Appends one item after a comma, whole or not at all. Commas and control bytes inside a value
+ * become
  * '?': a value must not look like two. */
 static void text_add_item(struct text *text, const char *kind, const char *value, size_t len)
 {
@@ -129,8 +131,8 @@ static const char *common_name(struct intern *strings, const X509_NAME *name)
     if (found < 0)
         return NULL;
     unsigned char *utf8 = NULL;
-    int len = ASN1_STRING_to_UTF8(&utf8,
-                                  X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, found)));
+    int len =
+        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, found)));
     if (len < 0)
         return NULL;
     const char *text = intern_bytes(strings, (const char *)utf8, (size_t)len);
@@ -159,10 +161,14 @@ static const char *key_usage_text(struct intern *strings, X509 *certificate)
         uint32_t bit;
         const char *name;
     } usages[] = {
-        {KU_DIGITAL_SIGNATURE, "digitalSignature"}, {KU_NON_REPUDIATION, "nonRepudiation"},
-        {KU_KEY_ENCIPHERMENT, "keyEncipherment"},   {KU_DATA_ENCIPHERMENT, "dataEncipherment"},
-        {KU_KEY_AGREEMENT, "keyAgreement"},         {KU_KEY_CERT_SIGN, "keyCertSign"},
-        {KU_CRL_SIGN, "cRLSign"},                   {KU_ENCIPHER_ONLY, "encipherOnly"},
+        {KU_DIGITAL_SIGNATURE, "digitalSignature"},
+        {KU_NON_REPUDIATION, "nonRepudiation"},
+        {KU_KEY_ENCIPHERMENT, "keyEncipherment"},
+        {KU_DATA_ENCIPHERMENT, "dataEncipherment"},
+        {KU_KEY_AGREEMENT, "keyAgreement"},
+        {KU_KEY_CERT_SIGN, "keyCertSign"},
+        {KU_CRL_SIGN, "cRLSign"},
+        {KU_ENCIPHER_ONLY, "encipherOnly"},
         {KU_DECIPHER_ONLY, "decipherOnly"},
     };
     struct text text = {0};
@@ -178,7 +184,8 @@ static const char *key_usage_text(struct intern *strings, X509 *certificate)
     return out;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values
+ * ------------------------------------------------------------------------------------------ */
 
 /* ns since 1970; the ends of int64_t for years out of its range (9999-12-31 is usual). */
 static int64_t time_of(const ASN1_TIME *time)
@@ -250,17 +257,18 @@ static void read_spki(const X509 *certificate, char out[65])
     OPENSSL_free(spki);
 }
 
-/* The signature checks with its own key; names first, because a check costs a public key operation. */
+/* The signature checks with its own key; names first, because a check costs a public key operation.
+ */
 static bool is_self_signed(X509 *certificate)
 {
     EVP_PKEY *key = X509_get0_pubkey(certificate);
-    if (key == NULL || X509_NAME_cmp(X509_get_subject_name(certificate),
-                                     X509_get_issuer_name(certificate)) != 0)
+    if (key == NULL ||
+        X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) != 0)
         return false;
     if (EVP_PKEY_is_a(key, "SM2")) {
         ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
-        if (id == NULL || ASN1_OCTET_STRING_set(id, (const unsigned char *)SM2_ID,
-                                                sizeof SM2_ID - 1) != 1) {
+        if (id == NULL ||
+            ASN1_OCTET_STRING_set(id, (const unsigned char *)SM2_ID, sizeof SM2_ID - 1) != 1) {
             ASN1_OCTET_STRING_free(id);
             return false;
         }

@@ -1,7 +1,7 @@
 /* Certificates seen on the wire, parsed once each (d2i costs far more than a hash).
  *
- * The cache keeps every distinct DER and its record: all memory of a record (der, san, texts) belongs
- * to the cache or to the string table given to it. Not thread-safe. */
+ * The cache keeps every distinct DER and its record: all memory of a record (der, san, texts)
+ * belongs to the cache or to the string table given to it. Not thread-safe. */
 #ifndef INVCAP_DISSECTORS_X509_H
 #define INVCAP_DISSECTORS_X509_H
 
@@ -14,9 +14,9 @@ struct certificate_cache;
 struct certificate_cache *certificate_cache_new(struct intern *strings, int64_t first_id);
 void certificate_cache_free(struct certificate_cache *cache);
 
-/* Returns the id of the certificate with these bytes. At first sight it is parsed and its record put
- * into the sink (which may be NULL) as RECORD_CERTIFICATE; bytes that are no certificate get a record
- * with parse_error. Returns 0 when len is 0, or the cache is full (LIMIT_CERTIFICATES,
+/* Returns the id of the certificate with these bytes. At first sight it is parsed and its record
+ * put into the sink (which may be NULL) as RECORD_CERTIFICATE; bytes that are no certificate get a
+ * record with parse_error. Returns 0 when len is 0, or the cache is full (LIMIT_CERTIFICATES,
  * LIMIT_CERTIFICATE_BYTES) or memory is out: then nothing is put. time_ns is of the packet. */
 int64_t certificate_cache_lookup(struct certificate_cache *cache, const uint8_t *der, size_t len,
                                  int64_t time_ns, const struct sink *sink, int64_t capture_id);

@@ -22,7 +22,7 @@ struct certificate_cache {
     struct entry **entries; /* in order of id */
     uint32_t *slots;        /* position in entries + 1, 0 free; open addressing */
     size_t count;
-    size_t slot_count;      /* a power of two, at least twice count */
+    size_t slot_count; /* a power of two, at least twice count */
     size_t bytes;
 };
 

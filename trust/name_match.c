@@ -24,8 +24,8 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-/* Lower case, A-labels, no trailing dot; false when it is empty or too long. A name that IDNA refuses
- * keeps its bytes. */
+/* Lower case, A-labels, no trailing dot; false when it is empty or too long. A name that IDNA
+ * refuses keeps its bytes. */
 static bool normalise(const char *name, size_t len, char out[NAME_MAX_BYTES])
 {
     if (len > 0 && name[len - 1] == '.')
@@ -130,8 +130,7 @@ bool name_matches_certificate(const char *name, const struct certificate_record 
     }
     const char *common_name = certificate->subject_cn;
     char value[NAME_MAX_BYTES];
-    if (has_identity || common_name == NULL ||
-        !normalise(common_name, strlen(common_name), value))
+    if (has_identity || common_name == NULL || !normalise(common_name, strlen(common_name), value))
         return false;
     return wanted.is_address ? strcmp(wanted.name, value) == 0 : matches(wanted.name, value);
 }

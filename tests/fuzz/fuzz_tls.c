@@ -1,8 +1,8 @@
-/* Any bytes as the two directions of a TLS connection, in any segmentation, with gaps: the record stays
- * within its rules, and feeding the same bytes in one piece says the same.
+/* Any bytes as the two directions of a TLS connection, in any segmentation, with gaps: the record
+ * stays within its rules, and feeding the same bytes in one piece says the same.
  *
- * The input is a list of segments: a control byte (bit 0 side, bit 1 gap, bits 2-7 length with the next
- * byte), a length byte, the bytes. */
+ * The input is a list of segments: a control byte (bit 0 side, bit 1 gap, bits 2-7 length with the
+ * next byte), a length byte, the bytes. */
 #include "dissectors/names.h"
 #include "dissectors/tls.h"
 #include "dissectors/x509.h"

@@ -1,9 +1,9 @@
 /* tls_dump: what the TLS dissector says about byte streams given as text on stdin.
  *
- * A line is "# name" (a new flow begins), "C hex" or "S hex" (bytes of the client or server, in order
- * of arrival), "CG len" or "SG len" (bytes missing for good), "CF" or "SF" (FIN). One line of
- * tab-separated values comes out for each flow; -c prints the certificates as well, -1 feeds byte by
- * byte. */
+ * A line is "# name" (a new flow begins), "C hex" or "S hex" (bytes of the client or server, in
+ * order of arrival), "CG len" or "SG len" (bytes missing for good), "CF" or "SF" (FIN). One line of
+ * tab-separated values comes out for each flow; -c prints the certificates as well, -1 feeds byte
+ * by byte. */
 #include "dissectors/tls.h"
 #include "dissectors/x509.h"
 
@@ -94,15 +94,16 @@ static void finish(struct flow *f, const char *name)
            "%llu\t%llu\t%s\t%u\t%llx\t%d%d\t%d%d%d\t%d\t",
            name, t->sni ? t->sni : "", t->versions_offered ? t->versions_offered : "",
            t->version_offered, t->version, t->cipher_name ? t->cipher_name : "", t->ja3, t->ja3s,
-           t->alpn_offered ? t->alpn_offered : "", t->alpn ? t->alpn : "", t->step,
-           t->established, t->resumed, t->hello_retry, t->alert, t->alert_by, t->alert_inferred,
-           t->history, t->client_certificate_requested, t->client_certificate_sent,
-           t->client_certificate_empty, (unsigned long long)t->client_app_records,
-           (unsigned long long)t->server_app_records, t->ja4, t->group,
-           (unsigned long long)f->flow.facts, t->plaintext_client, t->plaintext_server,
-           t->close_notify_client, t->close_notify_server, f->flow.app != NULL, t->cipher);
+           t->alpn_offered ? t->alpn_offered : "", t->alpn ? t->alpn : "", t->step, t->established,
+           t->resumed, t->hello_retry, t->alert, t->alert_by, t->alert_inferred, t->history,
+           t->client_certificate_requested, t->client_certificate_sent, t->client_certificate_empty,
+           (unsigned long long)t->client_app_records, (unsigned long long)t->server_app_records,
+           t->ja4, t->group, (unsigned long long)f->flow.facts, t->plaintext_client,
+           t->plaintext_server, t->close_notify_client, t->close_notify_server, f->flow.app != NULL,
+           t->cipher);
     for (size_t i = 0; i < count; i++)
-        printf("%s%c%lld", i ? "," : "", rows[i].side ? 'S' : 'C', (long long)rows[i].certificate_id);
+        printf("%s%c%lld", i ? "," : "", rows[i].side ? 'S' : 'C',
+               (long long)rows[i].certificate_id);
     printf("\n");
     free(f->side[0].bytes);
     free(f->side[1].bytes);

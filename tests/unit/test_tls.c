@@ -167,8 +167,8 @@ static void test_client_certificate_rows(void **state)
     assert_int_equal(f->certificates[1].position, 1);
     assert_int_equal(row->side, SIDE_CLIENT);
     assert_int_equal(row->position, 0);
-    assert_string_equal(
-        certificate_cache_get(shared.certificates, row->certificate_id)->subject_cn, "client");
+    assert_string_equal(certificate_cache_get(shared.certificates, row->certificate_id)->subject_cn,
+                        "client");
     free(f);
 }
 
@@ -341,8 +341,9 @@ static void test_late_close_is_no_refusal(void **state)
 static void test_sslv2_hello(void **state)
 {
     (void)state;
-    static const uint8_t hello[] = {0x80, 31, 1, 3, 1, 0, 6, 0, 0, 0, 16, 0, 0, 0x39, 0, 0, 0x2f,
-                                    1,    2,  3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    static const uint8_t hello[] = {0x80, 31, 1,    3, 1,  0,    6,  0,  0,  0,  16,
+                                    0,    0,  0x39, 0, 0,  0x2f, 1,  2,  3,  4,  5,
+                                    6,    7,  8,    9, 10, 11,   12, 13, 14, 15, 16};
     assert_int_equal(dissector_tls.looks_like(hello, 5, SIDE_CLIENT), MATCH_MORE);
     assert_int_equal(dissector_tls.looks_like(hello, sizeof hello, SIDE_CLIENT), MATCH_YES);
     struct feeder *f = feeder_new();
@@ -351,6 +352,26 @@ static void test_sslv2_hello(void **state)
     assert_int_equal(f->tls.version_offered, 0x0301);
     assert_int_equal(f->tls.step, TLS_STEP_CLIENT_HELLO);
     assert_int_equal(f->tls.client_hello_bytes, sizeof hello);
+    free(f);
+}
+
+/* A hello whose cipher list is longer than itself was sent all the same. */
+static void test_hello_past_reading(void **state)
+{
+    (void)state;
+    uint8_t bytes[600];
+    const struct chunk *hello = &handshake_named("tls12")->chunks[0];
+    assert_in_range(hello->len, 80, sizeof bytes);
+    memcpy(bytes, hello->bytes, hello->len);
+    size_t ciphers_at = 5 + 4 + 2 + 32 + 1 + bytes[43];
+    bytes[ciphers_at] = 0x7f;
+    struct feeder *f = feeder_new();
+    feeder_give(f, SIDE_CLIENT, bytes, hello->len);
+    feeder_end(f);
+    assert_int_equal(f->tls.step, TLS_STEP_CLIENT_HELLO);
+    assert_int_equal(f->tls.client_hello_frame, 1);
+    assert_int_equal(f->tls.version_offered, 0);
+    assert_string_equal(f->tls.ja3, "");
     free(f);
 }
 
@@ -366,8 +387,8 @@ static void test_looks_like(void **state)
         {{22, 3}, 2, MATCH_MORE},
         {{22, 3, 1, 2}, 4, MATCH_MORE},
         {{22, 3, 1, 2, 0}, 5, MATCH_YES},
-        {{22, 1, 1, 0, 47}, 5, MATCH_YES},      /* TLCP */
-        {{23, 3, 3, 0x48, 0}, 5, MATCH_YES},    /* 18432 */
+        {{22, 1, 1, 0, 47}, 5, MATCH_YES},   /* TLCP */
+        {{23, 3, 3, 0x48, 0}, 5, MATCH_YES}, /* 18432 */
         {{23, 3, 3, 0x48, 1}, 5, MATCH_NO},
         {{22, 3, 1, 0, 0}, 5, MATCH_NO},
         {{20, 3, 3, 0, 1}, 5, MATCH_YES},
@@ -420,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_hidden_refusal),
         cmocka_unit_test(test_late_close_is_no_refusal),
         cmocka_unit_test(test_sslv2_hello),
+        cmocka_unit_test(test_hello_past_reading),
         cmocka_unit_test(test_looks_like),
         cmocka_unit_test(test_names),
     };

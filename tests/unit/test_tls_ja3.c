@@ -110,24 +110,33 @@ static void test_ja3_vectors(void **state)
     /* salesforce/ja3 README */
     const struct offer xp = {769,
                              LIST(47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4),
-                             LIST(0, 10, 11), LIST(23, 24, 25), NONE, NONE, NULL};
-    const struct offer bare = {769, LIST(4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99),
-                               NONE, NONE, NONE, NONE, NULL};
+                             LIST(0, 10, 11),
+                             LIST(23, 24, 25),
+                             NONE,
+                             NONE,
+                             NULL};
+    const struct offer bare = {
+        769, LIST(4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99), NONE, NONE, NONE, NONE, NULL};
     check_ja3(&xp, "ada70206e40642a3e4461f35503241d5");
     check_ja3(&bare, "de350869b8c85de67a350c8d186f11e6");
     /* Firefox, checked with tshark; once more with GREASE put in everywhere */
-    const struct offer firefox = {
-        771,
-        LIST(4865, 4867, 4866, 49195, 49199, 52393, 52392, 49196, 49200, 49162, 49161, 49171, 49172,
-             156, 157, 47, 53),
-        LIST(0, 23, 65281, 10, 11, 35, 16, 5, 34, 51, 43, 13, 45, 28, 21),
-        LIST(29, 23, 24, 25, 256, 257), NONE, NONE, NULL};
+    const struct offer firefox = {771,
+                                  LIST(4865, 4867, 4866, 49195, 49199, 52393, 52392, 49196, 49200,
+                                       49162, 49161, 49171, 49172, 156, 157, 47, 53),
+                                  LIST(0, 23, 65281, 10, 11, 35, 16, 5, 34, 51, 43, 13, 45, 28, 21),
+                                  LIST(29, 23, 24, 25, 256, 257),
+                                  NONE,
+                                  NONE,
+                                  NULL};
     const struct offer greased = {
         771,
         LIST(0x0a0a, 4865, 4867, 4866, 49195, 49199, 52393, 52392, 49196, 49200, 49162, 49161,
              49171, 49172, 156, 157, 47, 53, 0xfafa),
         LIST(0x1a1a, 0, 23, 65281, 10, 11, 35, 16, 5, 34, 51, 43, 13, 45, 28, 21, 0xeaea),
-        LIST(0x2a2a, 29, 23, 24, 25, 256, 257), NONE, NONE, NULL};
+        LIST(0x2a2a, 29, 23, 24, 25, 256, 257),
+        NONE,
+        NONE,
+        NULL};
     check_ja3(&firefox, "579ccef312d18482fc42e2b822ca2430");
     check_ja3(&greased, "579ccef312d18482fc42e2b822ca2430");
 }
@@ -177,8 +186,8 @@ static struct offer ja4_offer(const char *alpn)
                                           0x0805, 0x0501, 0x0806, 0x0601};
     static const uint16_t versions[] = {0x6a6a, 0x0304, 0x0303};
     static const uint16_t groups[] = {29, 23, 24};
-    return (struct offer){771, ciphers,  16, extensions, 17, groups, 3, algorithms, 8, versions,
-                          3,   alpn};
+    return (struct offer){771, ciphers,    16, extensions, 17, groups,
+                          3,   algorithms, 8,  versions,   3,  alpn};
 }
 
 static void test_ja4(void **state)
@@ -232,7 +241,7 @@ static void test_versions(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct message m;
         struct tls_client_hello hello;
-        struct offer offer = {table[i].legacy, LIST(47), LIST(43), NONE, NONE,
+        struct offer offer = {table[i].legacy,   LIST(47),       LIST(43), NONE, NONE,
                               table[i].versions, table[i].count, NULL};
         build(&m, &offer);
         assert_true(tls_client_hello_parse(cur_of(m.bytes, m.len), &hello));

@@ -33,8 +33,8 @@ static size_t total_of(const struct handshake *h)
     return total;
 }
 
-/* Feeds each chunk in pieces of at most step bytes, with a further cut at byte `cut` of the whole, and
- * stops after `end` bytes. */
+/* Feeds each chunk in pieces of at most step bytes, with a further cut at byte `cut` of the whole,
+ * and stops after `end` bytes. */
 static struct feeder *run_cut(const struct handshake *h, size_t step, size_t cut, size_t end)
 {
     struct feeder *f = feeder_new();
@@ -74,8 +74,8 @@ static void test_small_segments(void **state)
 static void test_every_split(void **state)
 {
     (void)state;
-    static const char *const names[] = {"tls12", "tls13", "tlcp", "tls13_client_certificate_missing",
-                                        "tls12_client_certificate"};
+    static const char *const names[] = {
+        "tls12", "tls13", "tlcp", "tls13_client_certificate_missing", "tls12_client_certificate"};
     for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
         const struct handshake *h = handshake_named(names[n]);
         for (size_t cut = 1; cut < total_of(h); cut++) {
@@ -246,14 +246,10 @@ static void test_endless_handshake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small_segments),
-        cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_messages_over_records),
-        cmocka_unit_test(test_every_gap),
-        cmocka_unit_test(test_gap_in_data),
-        cmocka_unit_test(test_every_byte_damaged),
-        cmocka_unit_test(test_endless_handshake),
+        cmocka_unit_test(test_small_segments),     cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_every_prefix),       cmocka_unit_test(test_messages_over_records),
+        cmocka_unit_test(test_every_gap),          cmocka_unit_test(test_gap_in_data),
+        cmocka_unit_test(test_every_byte_damaged), cmocka_unit_test(test_endless_handshake),
     };
     return cmocka_run_group_tests(tests, shared_setup, shared_teardown);
 }

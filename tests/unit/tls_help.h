@@ -1,5 +1,5 @@
-/* Feeds the TLS dissector as the stream does: what is left uneaten is shown again, longer, and what is
- * to be skipped is not shown. The bytes end at a page that cannot be read. */
+/* Feeds the TLS dissector as the stream does: what is left uneaten is shown again, longer, and what
+ * is to be skipped is not shown. The bytes end at a page that cannot be read. */
 #ifndef INVCAP_TESTS_TLS_HELP_H
 #define INVCAP_TESTS_TLS_HELP_H
 
@@ -47,7 +47,8 @@ static inline int shared_setup(void **state)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     (void)state;
-    shared.map = mmap(NULL, ROOM + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    shared.map =
+        mmap(NULL, ROOM + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(shared.map, MAP_FAILED);
     assert_int_equal(mprotect(shared.map + ROOM, page, PROT_NONE), 0);
     shared.guarded = shared.map;
