@@ -195,7 +195,7 @@ def tls_unknown_ca(lab):
         expect(s_client(lab, 8443, "-tls1_2"), "verify error")
         expect(curl(lab, 8443, "--tls-max", "1.2", src=CLIENTS4[1]), "SSL certificate problem")
         expect(curl(lab, 8443, src=CLIENTS4[2]), "SSL certificate problem")
-        expect(curl(lab, 8443, ca="otherroot.crt", src=CLIENTS4[3]), "200")
+        expect(curl(lab, 8443, "--tls-max", "1.2", ca="otherroot.crt", src=CLIENTS4[3]), "200")
         contrast(lab)
 
 
