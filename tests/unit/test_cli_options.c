@@ -15,7 +15,7 @@
 
 static bool parse(struct arguments *out, struct error *error, int argc, const char **argv)
 {
-    char *copies[16];
+    char *copies[16] = {0};
     for (int i = 0; i < argc; i++) {
         copies[i] = strdup(argv[i]);
     }
