@@ -68,7 +68,7 @@ static void blame_version(const struct site_flow *flow, struct claim *out)
                    flow->service->versions != NULL ? flow->service->versions : "unknown");
 }
 
-/* Another server took exactly these offers: this one is the odd one. */
+/* Another service took exactly these offers: this one is the odd one. */
 static bool offers_work_elsewhere(const struct judge *judge, const struct site_flow *flow)
 {
     const struct tls_facts *t = flow->f.tls;
@@ -78,7 +78,7 @@ static bool offers_work_elsewhere(const struct judge *judge, const struct site_f
         return false;
     for (size_t i = 0; i < limit; i++) {
         const struct tls_facts *other = range.flows[i]->f.tls;
-        if (range.flows[i]->server != flow->server && other != NULL && other->established &&
+        if (range.flows[i]->service != flow->service && other != NULL && other->established &&
             other->client_ciphers != NULL && strcmp(other->client_ciphers, t->client_ciphers) == 0)
             return true;
     }
@@ -167,7 +167,7 @@ enum ruling verdict_alert(struct judge *judge, const struct site_flow *flow, str
 static bool server_wanted_tls(const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
-    if (f->tls->alert >= 0 && f->tls->alert_by == SIDE_SERVER)
+    if (f->tls != NULL && f->tls->alert >= 0 && f->tls->alert_by == SIDE_SERVER)
         return true;
     if (flow->request_count > 0 && flow->requests[0]->status != 0)
         return flow->requests[0]->status == 400;
@@ -180,18 +180,22 @@ enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
     const struct flow_facts *f = &flow->f;
     const struct tls_facts *t = f->tls;
     (void)judge;
-    if (t == NULL || t->established)
+    if (t != NULL && t->established)
         return RULING_PASS;
     bool http = flow->request_count > 0 || (f->app != NULL && strcmp(f->app, "http") == 0);
-    if (t->plaintext_client && server_wanted_tls(flow)) {
+    /* The port is known for TLS by its other connections, whatever the profile says. */
+    bool asked_in_clear = (t != NULL && t->plaintext_client) ||
+                          (http && flow->service->version_min != 0 &&
+                           (t == NULL || t->client_hello_ns < 0));
+    if (asked_in_clear && server_wanted_tls(flow)) {
         *out = claim_start(FINDING_TLS_PLAINTEXT_ON_TLS_PORT, flow);
-        out->confidence = t->alert >= 0 ? 95 : f->payload[SIDE_SERVER] > 0 ? 85 : 75;
+        out->confidence = t != NULL && t->alert >= 0 ? 95 : f->payload[SIDE_SERVER] > 0 ? 85 : 75;
         claim_add_text(out, "protocol", http ? "HTTP" : "unknown");
         out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_DATA) | EVIDENCE(EVENT_ALERT) |
                         EVIDENCE(EVENT_RESPONSE);
         return RULING_FAILED;
     }
-    if (t->plaintext_server && t->server_hello_ns < 0) {
+    if (t != NULL && t->plaintext_server && t->server_hello_ns < 0) {
         *out = claim_start(FINDING_TLS_ON_PLAINTEXT_PORT, flow);
         claim_add_text(out, "protocol", http ? "HTTP" : "unknown");
         out->evidence =
