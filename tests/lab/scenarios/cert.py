@@ -1,12 +1,14 @@
-"""Certificates with faults, seen in handshakes that work because the clients do not verify; and healthy ones that look odd.
-TLS 1.2 shows certificates."""
+"""Certificates with faults, seen in handshakes that work because the clients do not verify, and healthy ones that look odd
+(TLS 1.2 shows certificates); certificates of clients; the pairs of certificates of TLCP (GB/T 38636)."""
 import ssl
 
 import peers
+import tlcp
 from net import CLIENTS4, NAME
 from peers import expect
 from runner import scenario
 from scenarios.reach import contrast, usual
+from scenarios.tls import TLS13, haproxy, other_ca
 
 HOUR, DAY = 3600, 86400
 TLS12 = ssl.TLSVersion.TLSv1_2
@@ -87,3 +89,119 @@ def cert_long_chain(lab):
 def cert_idn(lab):
     name = "健康.example.cn".encode("idna").decode()
     show(lab, lab.pki.make("c-idn", name, names=[name]), name=name, verify=True)
+
+
+# --- the server refuses the client ------------------------------------------------------------------
+def client_certificate(lab, version, cert=None, wanted=()):
+    """haproxy on 8443 and openssl on 8444 demand a client's certificate."""
+    lab.start()
+    p = other_ca(lab)
+    p.make("client", "erp-connector-3", client=True, org="Example Trading")
+    p.chain("authorities", ["root", "inter"])
+    usual(lab)
+    haproxy(lab, 8443, f"verify required ca-file {p.path('authorities.chain')}")
+    peers.openssl_server(lab, 8444, "-Verify", "3", "-verify_return_error", "-CAfile", p.path("authorities.chain"))
+    low = {"low": version, "high": version}
+    with lab.capture("m"):
+        contrast(lab)
+        for port in (8443, 8444):
+            for src in CLIENTS4[:2]:
+                context = peers.client_context(lab, cert=cert, **low)
+                expect(peers.https(lab, port, context=context, src=src), *wanted)
+        for port in (8443, 8444):
+            good = peers.client_context(lab, cert="client", **low)
+            expect(peers.https(lab, port, context=good, src=CLIENTS4[2]), "200")
+        contrast(lab)
+
+
+@scenario("tls-mtls-missing-12", "TLS 1.2 servers (haproxy, openssl) demand a client's certificate; the clients have none")
+def tls_mtls_missing_12(lab):
+    client_certificate(lab, TLS12, wanted=("HANDSHAKE_FAILURE", "Reset"))
+
+
+@scenario("tls-mtls-missing-13", "TLS 1.3 servers (haproxy, openssl) demand a client's certificate; the clients have none")
+def tls_mtls_missing_13(lab):
+    client_certificate(lab, TLS13, wanted=("CERTIFICATE_REQUIRED", "Reset"))
+
+
+@scenario("tls-mtls-refused-12", "TLS 1.2 servers refuse a client's certificate from another CA by alert 48")
+def tls_mtls_refused_12(lab):
+    client_certificate(lab, TLS12, cert="otherclient", wanted=("UNKNOWN_CA", "Reset"))
+
+
+@scenario("tls-mtls-refused-13", "TLS 1.3 servers refuse a client's certificate from another CA, encrypted")
+def tls_mtls_refused_13(lab):
+    client_certificate(lab, TLS13, cert="otherclient", wanted=("UNKNOWN_CA", "Reset"))
+
+
+# --- TLCP ---------------------------------------------------------------------------------------------
+def start_tlcp(lab, *ports):
+    lab.start()
+    usual(lab)
+    tlcp.make_certificates(lab.pki.dir, NAME)
+    for port in ports:
+        peers.listen(lab, port, tlcp.server(lab.pki.dir))
+
+
+@scenario("tlcp-ecc", "TLCP sessions with ECC_SM4_CBC_SM3 on 8443, with and without a server name")
+def tlcp_healthy(lab):
+    start_tlcp(lab, 8443)
+    with lab.capture("m"):
+        contrast(lab)
+        expect(tlcp.client(lab, 8443, name=NAME, src=CLIENTS4[0]), "200")
+        expect(tlcp.client(lab, 8443, src=CLIENTS4[1]), "200")
+        contrast(lab)
+
+
+@scenario("tlcp-8101", "TLCP sessions on 8101, a port that nobody expects TLS on")
+def tlcp_other_port(lab):
+    start_tlcp(lab, 8101)
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:2]:
+            expect(tlcp.client(lab, 8101, src=src), "200")
+        contrast(lab)
+
+
+@scenario("tlcp-cipher", "TLCP clients that offer ECDHE_SM4_CBC_SM3 only before a server of ECC_SM4_CBC_SM3: alert 40")
+def tlcp_cipher(lab):
+    start_tlcp(lab, 8443)
+    with lab.capture("m"):
+        contrast(lab)
+        expect(tlcp.client(lab, 8443, src=CLIENTS4[0]), "200")
+        for src in CLIENTS4[:2]:
+            expect(tlcp.client(lab, 8443, suites=(tlcp.ECDHE_SM4_CBC_SM3,), src=src), "0228")
+        contrast(lab)
+        expect(tlcp.client(lab, 8443, src=CLIENTS4[2]), "200")
+
+
+@scenario("tlcp-chain-refused", "TLCP clients refuse the server's chain by alert 48")
+def tlcp_chain_refused(lab):
+    start_tlcp(lab, 8443)
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:2]:
+            expect(tlcp.client(lab, 8443, name=NAME, refuse=tlcp.UNKNOWN_CA, src=src), "refused")
+        expect(tlcp.client(lab, 8443, name=NAME, src=CLIENTS4[2]), "200")
+        contrast(lab)
+
+
+@scenario("tlcp-nginx", "TLCP clients before a server that speaks TLS only (nginx)")
+def tlcp_nginx(lab):
+    start_tlcp(lab)
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:2]:
+            expect(tlcp.client(lab, 443, src=src), "02", "closed")
+        contrast(lab)
+
+
+@scenario("tlcp-from-tls", "TLS clients before a server that speaks TLCP only: alert 40")
+def tlcp_from_tls(lab):
+    start_tlcp(lab, 8443)
+    with lab.capture("m"):
+        contrast(lab)
+        expect(tlcp.client(lab, 8443, src=CLIENTS4[2]), "200")
+        for src in CLIENTS4[:2]:
+            peers.https(lab, 8443, src=src)
+        contrast(lab)

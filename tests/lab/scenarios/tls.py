@@ -257,49 +257,7 @@ def tls_client_rejects_13(lab):
         contrast(lab)
 
 
-# --- the server refuses the client ------------------------------------------------------------------
-def client_certificate(lab, version, cert=None, wanted=()):
-    """haproxy on 8443 and openssl on 8444 demand a client's certificate."""
-    lab.start()
-    p = other_ca(lab)
-    p.make("client", "erp-connector-3", client=True, org="Example Trading")
-    p.chain("authorities", ["root", "inter"])
-    usual(lab)
-    haproxy(lab, 8443, f"verify required ca-file {p.path('authorities.chain')}")
-    peers.openssl_server(lab, 8444, "-Verify", "3", "-verify_return_error", "-CAfile", p.path("authorities.chain"))
-    low = {"low": version, "high": version}
-    with lab.capture("m"):
-        contrast(lab)
-        for port in (8443, 8444):
-            for src in CLIENTS4[:2]:
-                context = peers.client_context(lab, cert=cert, **low)
-                expect(peers.https(lab, port, context=context, src=src), *wanted)
-        for port in (8443, 8444):
-            good = peers.client_context(lab, cert="client", **low)
-            expect(peers.https(lab, port, context=good, src=CLIENTS4[2]), "200")
-        contrast(lab)
-
-
-@scenario("tls-mtls-missing-12", "TLS 1.2 servers (haproxy, openssl) demand a client's certificate; the clients have none")
-def tls_mtls_missing_12(lab):
-    client_certificate(lab, TLS12, wanted=("HANDSHAKE_FAILURE", "Reset"))
-
-
-@scenario("tls-mtls-missing-13", "TLS 1.3 servers (haproxy, openssl) demand a client's certificate; the clients have none")
-def tls_mtls_missing_13(lab):
-    client_certificate(lab, TLS13, wanted=("CERTIFICATE_REQUIRED", "Reset"))
-
-
-@scenario("tls-mtls-refused-12", "TLS 1.2 servers refuse a client's certificate from another CA by alert 48")
-def tls_mtls_refused_12(lab):
-    client_certificate(lab, TLS12, cert="otherclient", wanted=("UNKNOWN_CA", "Reset"))
-
-
-@scenario("tls-mtls-refused-13", "TLS 1.3 servers refuse a client's certificate from another CA, encrypted")
-def tls_mtls_refused_13(lab):
-    client_certificate(lab, TLS13, cert="otherclient", wanted=("UNKNOWN_CA", "Reset"))
-
-
+# --- the server refuses the name ---------------------------------------------------------------------
 @scenario("tls-unrecognized-name", "nginx on 8443 rejects handshakes for names that it does not serve: alert 112")
 def tls_unrecognized_name(lab):
     lab.start()
