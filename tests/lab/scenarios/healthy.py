@@ -102,14 +102,24 @@ def server_linger0(lab):
 def tls_close_rst(lab):
     lab.start()
     usual(lab)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(lab.pki.path("leaf.chain"), lab.pki.path("leaf.key"))
+
+    def handle(conn, _peer):
+        with server.wrap_socket(conn, server_side=True) as t:
+            peers.read_request(t)
+            t.sendall(peers.answer())
+            time.sleep(0.05)
+            t.unwrap()
+    peers.listen(lab, 8443, handle)
     with lab.capture("m"):
+        contrast(lab)
         for src in CLIENTS4[:3]:
-            context = peers.client_context(lab)
-            t = context.wrap_socket(peers.connect(lab, 443, src=src), server_hostname=NAME)
+            t = peers.client_context(lab).wrap_socket(peers.connect(lab, 8443, src=src), server_hostname=NAME)
             t.sendall(peers.request())
             expect(peers.read_answer(t).decode(), "200 OK")
             t.close()
-            time.sleep(0.1)
+            time.sleep(0.15)
         contrast(lab)
 
 
@@ -184,7 +194,7 @@ def ends_after_syn(lab):
         s = lab.socket("c")
         s.setblocking(False)
         s.connect_ex((SERVER, 8443))
-        time.sleep(0.6)
+        time.sleep(0.2)
 
 
 @scenario("giants", "captured on hosts with offloading: segments larger than the MTU, unfilled checksums")

@@ -165,11 +165,13 @@ def backlog(lab):
         contrast(lab, 1)
 
 
-@scenario("backlog-acks", "three clients connect at once to a queue for one: final ACKs are dropped, SYN-ACKs repeated")
+@scenario("backlog-acks", "three clients connect at once to a queue with one place left: final ACKs dropped, SYN-ACKs repeated")
 def backlog_acks(lab):
     lab.start()
     usual(lab)
-    keep = [peers.listen(lab, 8101, backlog=0)]
+    # Room for five, four of them taken: fewer, and the kernel would answer with SYN cookies, which it never repeats.
+    keep = [peers.listen(lab, 8101, backlog=4)]
+    keep += [peers.connect(lab, 8101, src=CLIENTS4[3]) for _ in range(4)]
     with lab.capture("m"):
         contrast(lab)
         for src in CLIENTS4[:3]:
@@ -179,7 +181,7 @@ def backlog_acks(lab):
             s.connect_ex((SERVER, 8101))
             keep.append(s)
         time.sleep(0.1)
-        for s in keep[1:]:
+        for s in keep[5:]:
             s.sendall(peers.request("/api/v1/payments"))
         for _ in range(5):
             time.sleep(1.6)
