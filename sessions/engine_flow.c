@@ -243,8 +243,10 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     if (flow->tcp != NULL) {
         generic_request_state(flow, &record);
         bool happened = tcp_close(flow->tcp, flow, end, &record, &tcp);
-        /* A handshake that did not end well is judged by who closed, and when. */
-        if (happened || (flow->tls != NULL && !flow->tls->established))
+        /* A handshake that did not end well, or words that nobody answered, are judged by who
+         * closed, and when. */
+        if (happened || (flow->tls != NULL && !flow->tls->established) ||
+            record.server_payload_bytes == 0)
             bundle.tcp = &tcp;
         record.has_tcp = bundle.tcp != NULL;
     } else {

@@ -232,6 +232,8 @@ bool facts_is_plain(const struct flow_facts *f)
         return false;
     if (!tls_is_plain(f))
         return false;
+    if (f->payload[SIDE_CLIENT] > 0 && f->payload[SIDE_SERVER] == 0 && f->closed_by == SIDE_SERVER)
+        return false; /* it took the client's words and left without one */
     for (int s = 0; s < 2; s++) {
         if (f->resets[s] > 0 && !reset_is_ordinary(f, &t->side[s]))
             return false;

@@ -185,7 +185,8 @@ enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
     bool http = flow->request_count > 0 || (f->app != NULL && strcmp(f->app, "http") == 0);
     /* The port is known for TLS by its other connections, whatever the profile says. */
     bool asked_in_clear = (t != NULL && t->plaintext_client) ||
-                          (http && flow->service->version_min != 0 &&
+                          ((http || f->payload[SIDE_SERVER] == 0) &&
+                           flow->service->version_min != 0 && f->payload[SIDE_CLIENT] > 0 &&
                            (t == NULL || t->client_hello_ns < 0));
     if (asked_in_clear && server_wanted_tls(flow)) {
         *out = claim_start(FINDING_TLS_PLAINTEXT_ON_TLS_PORT, flow);
