@@ -21,7 +21,7 @@
 #define LIMIT_FRAGMENT_BYTES (16u * 1024u * 1024u)
 /* Out-of-order bytes and ranges kept per direction of a TCP stream while a dissector wants them. */
 #define LIMIT_STREAM_BYTES (256u * 1024u)
-#define LIMIT_STREAM_RANGES 64
+#define LIMIT_STREAM_RANGES 192
 /* Bytes that a dissector may leave uneaten (an incomplete message): one TLS record or HTTP header. */
 #define LIMIT_CARRY_BYTES (96u * 1024u)
 /* TLS: one handshake message (OpenSSL's default for certificate lists is 100 KiB), all of a side. */

@@ -16,7 +16,9 @@ enum dissector_match { MATCH_NO, MATCH_MORE, MATCH_YES };
 enum feed_result {
     FEED_MORE,     /* ate all whole messages; the rest in the cursor is kept and shown again, longer */
     FEED_FINISHED, /* nothing more is wanted of this direction */
-    FEED_GIVE_UP   /* not this protocol after all, or past saving */
+    FEED_GIVE_UP,  /* not this protocol after all, or past saving */
+    FEED_HAND_OVER /* what follows in both directions is another protocol (a tunnel, an upgrade): this
+                      dissector is closed, and the next bytes choose anew */
 };
 
 enum end_why { DISSECTOR_END_FIN, DISSECTOR_END_RST, DISSECTOR_END_CAPTURE, DISSECTOR_END_TIMEOUT };

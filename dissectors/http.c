@@ -18,7 +18,7 @@ enum phase {
     PHASE_TRAILER,
     PHASE_TO_CLOSE,  /* the body ends with the connection */
     PHASE_LOST,      /* after a gap: wait for something that looks like a start */
-    PHASE_TUNNEL
+    PHASE_TUNNEL     /* behind CONNECT: the answer decides what the bytes are */
 };
 
 struct http_side {
@@ -40,14 +40,16 @@ struct http_state {
     int64_t last_response_end_ns;
     struct transaction late; /* an answer whose request was not seen */
     bool late_open;
-    bool finished;
+    bool resync;            /* answers were missed: the next one is for the last request */
+    bool reset;             /* the connection was aborted */
+    bool over;              /* another protocol follows */
 };
 
 static enum dissector_match http_looks_like(const uint8_t *bytes, size_t len, enum side side)
 {
     bool is_response = false;
     (void)side;
-    int like = http_starts_like(bytes, len, &is_response);
+    int like = http_is_first(bytes, len, &is_response);
     return like > 0 ? MATCH_YES : like < 0 ? MATCH_MORE : MATCH_NO;
 }
 
@@ -117,28 +119,39 @@ static void request_done(struct http_state *s, struct dissect_context *context)
     t->record.request_end_ns = context->time_ns;
 }
 
+static struct transaction *answering(struct http_state *s)
+{
+    return s->late_open ? &s->late : s->count > 0 ? at(s, 0) : NULL;
+}
+
+static void put_first(struct http_state *s, struct dissect_context *context)
+{
+    put(s, at(s, 0), context);
+    s->first = (s->first + 1) % PIPELINE_MAX;
+    s->count--;
+}
+
 static void response_done(struct http_state *s, struct dissect_context *context)
 {
-    struct transaction *t = s->late_open ? &s->late : s->count > 0 ? at(s, 0) : NULL;
+    struct transaction *t = answering(s);
     if (t == NULL || !t->response_begun)
         return;
     t->record.response_end_ns = context->time_ns;
     t->record.complete = t->request_done;
     s->last_response_end_ns = context->time_ns;
-    put(s, t, context);
-    if (s->late_open) {
-        s->late_open = false;
-    } else {
-        s->first = (s->first + 1) % PIPELINE_MAX;
-        s->count--;
-    }
+    if (s->late_open)
+        put(s, t, context);
+    else
+        put_first(s, context);
+    s->late_open = false;
     context->flow->facts |= FLOW_FACT_ANSWERED;
     note_open(s, context);
 }
 
 static void message_done(struct http_state *s, enum side side, struct dissect_context *context)
 {
-    s->side[side].phase = PHASE_HEAD;
+    bool connect = side == SIDE_CLIENT && s->count > 0 && at(s, s->count - 1)->is_connect;
+    s->side[side].phase = connect ? PHASE_TUNNEL : PHASE_HEAD;
     if (side == SIDE_CLIENT)
         request_done(s, context);
     else
@@ -204,9 +217,16 @@ static void begin_response_body(struct http_state *s, const struct transaction *
     }
 }
 
-static struct transaction *answered(struct http_state *s)
+/* The transaction that a new answer belongs to. */
+static struct transaction *answered(struct http_state *s, struct dissect_context *context)
 {
-    if (s->count > 0 && at(s, 0)->record.request_ns >= 0)
+    if (s->late_open)
+        put(s, &s->late, context); /* its end was missed */
+    s->late_open = false;
+    while (s->count > 0 && (at(s, 0)->response_begun || (s->resync && s->count > 1)))
+        put_first(s, context);
+    s->resync = false;
+    if (s->count > 0)
         return at(s, 0);
     memset(&s->late, 0, sizeof s->late);
     begin_record(&s->late.record);
@@ -234,7 +254,7 @@ static void on_response(struct http_state *s, const struct http_head *h,
 {
     if (h->status >= 100 && h->status < 200 && h->status != 101)
         return; /* interim: the wait goes on (RFC 9110 15.2) */
-    struct transaction *t = answered(s);
+    struct transaction *t = answered(s, context);
     t->response_begun = true;
     t->record.status = h->status;
     t->record.response_ns = context->first_time_ns;
@@ -246,11 +266,13 @@ static void on_response(struct http_state *s, const struct http_head *h,
                        context->first_frame);
     note_open(s, context);
     bool tunnel = h->status == 101 || (t->is_connect && h->status >= 200 && h->status < 300);
+    s->over = tunnel;
     if (tunnel) {
         message_done(s, SIDE_SERVER, context);
-        s->side[0].phase = s->side[1].phase = PHASE_TUNNEL;
         return;
     }
+    if (t->is_connect && s->side[SIDE_CLIENT].phase == PHASE_TUNNEL)
+        s->side[SIDE_CLIENT].phase = PHASE_HEAD; /* refused: it asks again, with credentials say */
     begin_response_body(s, t, h, context);
 }
 
@@ -262,23 +284,6 @@ static size_t line_length(const struct cursor *c, size_t max)
     if (lf != NULL)
         return (size_t)(lf - c->at) + 1;
     return left >= max ? max + 1 : 0;
-}
-
-static bool chunk_size(const uint8_t *line, size_t len, uint64_t *out)
-{
-    uint64_t value = 0;
-    size_t digits = 0;
-    for (; digits < len && digits < 15; digits++) {
-        uint8_t c = line[digits];
-        if (c >= '0' && c <= '9')
-            value = value << 4 | (uint64_t)(c - '0');
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            value = value << 4 | (uint64_t)((c | 0x20) - 'a' + 10);
-        else
-            break;
-    }
-    *out = value;
-    return digits > 0;
 }
 
 enum step { STEP_ON, STEP_MORE, STEP_LOST };
@@ -303,13 +308,24 @@ static enum step step_chunk(struct http_state *s, enum side side, struct cursor 
             message_done(s, side, context);
         return STEP_ON;
     }
-    if (!chunk_size(line, len, &size))
+    if (!http_chunk_size(line, len, &size))
         return STEP_LOST;
     h->phase = size == 0 ? PHASE_TRAILER : PHASE_CHUNK_END;
     context->skip = size;
-    if (side == SIDE_SERVER && s->count > 0)
-        at(s, 0)->record.response_bytes += size;
+    struct transaction *t = side == SIDE_SERVER ? answering(s)
+                            : s->count > 0      ? at(s, s->count - 1)
+                                                : NULL;
+    if (t != NULL && side == SIDE_SERVER)
+        t->record.response_bytes += size;
+    else if (t != NULL && !t->request_done)
+        t->record.request_bytes += size;
     return STEP_ON;
+}
+
+/* That it is HTTP was seen: a whole head of one side at least. */
+static bool is_known(const struct http_state *s)
+{
+    return s->number > 0 || s->count > 0 || s->late_open;
 }
 
 static enum step step_head(struct http_state *s, enum side side, struct cursor *c,
@@ -323,6 +339,8 @@ static enum step step_head(struct http_state *s, enum side side, struct cursor *
     if (cur_left(c) == 0)
         return STEP_MORE;
     int like = http_starts_like(c->at, cur_left(c), &is_response);
+    if (like == 0 && side == SIDE_CLIENT && is_known(s) && http_has_method(c->at, cur_left(c)))
+        like = 1;
     if (like == 0 || (like > 0 && is_response != (side == SIDE_SERVER)))
         return STEP_LOST;
     enum http_head_result result = http_head_parse(c, &h->scanned, &head);
@@ -347,6 +365,8 @@ static enum step step_lost(struct http_state *s, enum side side, struct cursor *
         s->side[side].scanned = 0;
         return STEP_ON;
     }
+    if (like < 0 && is_response == (side == SIDE_SERVER))
+        return STEP_MORE; /* the next bytes tell */
     cur_skip(c, cur_left(c));
     return STEP_MORE;
 }
@@ -368,29 +388,39 @@ static enum step step(struct http_state *s, enum side side, struct cursor *c,
     case PHASE_LOST:
         return step_lost(s, side, c);
     case PHASE_TO_CLOSE:
-    case PHASE_TUNNEL:
         cur_skip(c, cur_left(c));
         return STEP_MORE;
+    case PHASE_TUNNEL:
+        break;
     }
     return STEP_MORE;
 }
 
+static void http_lose(struct http_state *s, enum side side)
+{
+    s->side[side].phase = PHASE_LOST;
+    s->side[side].scanned = 0;
+    if (side == SIDE_SERVER)
+        s->resync = true;
+}
+
+/* One step at a time: each message gets the time of the packet that brought its first byte. */
 static enum feed_result http_feed(void *state, enum side side, struct cursor *bytes,
                                   struct dissect_context *context)
 {
     struct http_state *s = state;
-    while (cur_left(bytes) > 0) {
-        enum step done = step(s, side, bytes, context);
-        if (done == STEP_LOST) {
-            if (s->number == 0 && s->count == 0 && !s->late_open)
-                return FEED_GIVE_UP;
-            s->side[side].phase = PHASE_LOST;
-            s->side[side].scanned = 0;
-            if (cur_left(bytes) > 0)
-                cur_skip(bytes, 1); /* what failed is no start either */
-        }
-        if (done == STEP_MORE || context->skip > 0)
-            return FEED_MORE;
+    const uint8_t *first = bytes->at;
+    enum step done = STEP_ON;
+    while (done == STEP_ON && bytes->at == first && cur_left(bytes) > 0 && context->skip == 0)
+        done = step(s, side, bytes, context);
+    if (s->over)
+        return FEED_HAND_OVER;
+    if (done == STEP_LOST) {
+        if (!is_known(s))
+            return FEED_GIVE_UP;
+        http_lose(s, side);
+        if (cur_left(bytes) > 0)
+            cur_skip(bytes, 1); /* what failed is no start either */
     }
     return FEED_MORE;
 }
@@ -398,12 +428,10 @@ static enum feed_result http_feed(void *state, enum side side, struct cursor *by
 static bool http_gap(void *state, enum side side, uint64_t len, struct dissect_context *context)
 {
     struct http_state *s = state;
-    struct http_side *h = &s->side[side];
     (void)len;
     (void)context;
-    if (h->phase != PHASE_TO_CLOSE && h->phase != PHASE_TUNNEL)
-        h->phase = PHASE_LOST;
-    h->scanned = 0;
+    if (s->side[side].phase != PHASE_TO_CLOSE)
+        http_lose(s, side);
     return true;
 }
 
@@ -413,22 +441,35 @@ static void http_end(void *state, enum side side, enum end_why why, struct disse
     if (side == SIDE_SERVER && why == DISSECTOR_END_FIN &&
         s->side[SIDE_SERVER].phase == PHASE_TO_CLOSE)
         message_done(s, SIDE_SERVER, context);
+    s->reset = why == DISSECTOR_END_RST;
+}
+
+/* An answer has begun and is not whole: its own length says so, or a reset where the end of the
+ * connection would have been the end of it (RFC 9112 8). Behind a gap nobody knows. */
+static bool is_truncated(const struct http_state *s, const struct transaction *t)
+{
+    enum phase phase = s->side[SIDE_SERVER].phase;
+    if (!t->response_begun || phase == PHASE_LOST)
+        return false;
+    return phase != PHASE_TO_CLOSE || s->reset;
 }
 
 static void http_close(void *state, struct dissect_context *context)
 {
     struct http_state *s = state;
     bool lost = s->side[SIDE_SERVER].phase == PHASE_LOST;
-    if (s->late_open)
+    if (!is_known(s))
+        context->flow->app = NULL; /* it only began like HTTP */
+    if (s->late_open) {
+        s->late.record.truncated = is_truncated(s, &s->late);
+        s->late.record.ended_by = context->flow->closed_by;
         put(s, &s->late, context);
+    }
     while (s->count > 0) {
         struct transaction *t = at(s, 0);
-        /* Behind a gap nobody knows how the answer went on. */
-        t->record.truncated = t->response_begun && !lost &&
-                              s->side[SIDE_SERVER].phase != PHASE_TO_CLOSE;
-        put(s, t, context);
-        s->first = (s->first + 1) % PIPELINE_MAX;
-        s->count--;
+        t->record.truncated = is_truncated(s, t);
+        t->record.ended_by = context->flow->closed_by;
+        put_first(s, context);
     }
     if (lost || s->side[SIDE_CLIENT].phase == PHASE_LOST)
         context->flow->facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* The longest registered one (IANA) is UPDATEREDIRECTREF. */
+#define METHOD_MAX 24
+
 static const char *const methods[] = {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH",
                                       "CONNECT", "TRACE", "PROPFIND", "REPORT", "MKCOL", "MOVE",
                                       "COPY", "LOCK", "UNLOCK", "SEARCH", "NOTIFY", "SUBSCRIBE"};
@@ -28,6 +31,34 @@ int http_starts_like(const uint8_t *bytes, size_t len, bool *is_response)
             partial = true;
     }
     return partial ? -1 : 0;
+}
+
+int http_is_first(const uint8_t *bytes, size_t len, bool *is_response)
+{
+    static const char version[] = " HTTP/1.";
+    while (len > 0 && (*bytes == '\r' || *bytes == '\n')) { /* RFC 9112 2.2: before a request */
+        bytes++;
+        len--;
+    }
+    if (len == 0)
+        return -1;
+    int like = http_starts_like(bytes, len, is_response);
+    if (like <= 0 || *is_response)
+        return like;
+    const uint8_t *lf = memchr(bytes, '\n', len);
+    if (lf == NULL)
+        return len < 64 ? -1 : 1;
+    size_t line = (size_t)(lf - bytes);
+    return memmem(bytes, line, version, sizeof version - 1) != NULL;
+}
+
+bool http_has_method(const uint8_t *bytes, size_t len)
+{
+    size_t i = 0;
+    while (i < len && i < METHOD_MAX &&
+           ((bytes[i] >= 'A' && bytes[i] <= 'Z') || bytes[i] == '-' || bytes[i] == '_'))
+        i++;
+    return i > 0 && i < METHOD_MAX && (i == len || bytes[i] == ' ');
 }
 
 /* Length of the head with its empty line, 0 when it is not whole. CRLF and bare LF both count. */
@@ -142,10 +173,29 @@ static bool parse_request_line(struct http_text line, struct http_head *out)
     return out->target.len > 0;
 }
 
+/* RFC 9110 8.6: a list of the same number, made by merging fields, counts as that number. */
+static bool parse_length(struct http_text list, uint64_t *out)
+{
+    const char *comma = memchr(list.at, ',', list.len);
+    size_t len = comma != NULL ? (size_t)(comma - list.at) : list.len;
+    struct http_text first = trim((struct http_text){list.at, len});
+    if (!parse_digits(first, out))
+        return false;
+    while (comma != NULL) {
+        struct http_text rest = {comma + 1, list.len - (size_t)(comma + 1 - list.at)};
+        uint64_t next = 0;
+        comma = memchr(rest.at, ',', rest.len);
+        len = comma != NULL ? (size_t)(comma - rest.at) : rest.len;
+        if (!parse_digits(trim((struct http_text){rest.at, len}), &next) || next != *out)
+            return false;
+    }
+    return true;
+}
+
 static void note_length(struct http_text value, struct http_head *out)
 {
     uint64_t length = 0;
-    if (!parse_digits(value, &length) || (out->has_length && out->length != length)) {
+    if (!parse_length(value, &length) || (out->has_length && out->length != length)) {
         out->length_conflict = true;
         return;
     }
@@ -196,13 +246,31 @@ enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned, str
     out->close = out->minor == 0;
     while (next_line(&head, &line) && line.len > 0) {
         const char *colon = memchr(line.at, ':', line.len);
-        if (colon == NULL || colon == line.at)
+        if (colon == NULL || colon == line.at || *line.at == ' ' || *line.at == '\t')
             continue; /* obs-fold or damage: not a field of ours */
         size_t name_len = (size_t)(colon - line.at);
-        note_field((struct http_text){line.at, name_len},
+        note_field(trim((struct http_text){line.at, name_len}),
                    trim((struct http_text){colon + 1, line.len - name_len - 1}), out);
     }
     return HTTP_HEAD_OK;
+}
+
+bool http_chunk_size(const uint8_t *line, size_t len, uint64_t *out)
+{
+    uint64_t value = 0;
+    size_t digits = 0;
+    for (; digits < len && value >> 59 == 0; digits++) {
+        uint8_t c = line[digits];
+        if (c >= '0' && c <= '9')
+            value = value << 4 | (uint64_t)(c - '0');
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+            value = value << 4 | (uint64_t)((c | 0x20) - 'a' + 10);
+        else
+            break;
+    }
+    *out = value;
+    return digits > 0 && digits < len && line[digits] != '\0' &&
+           strchr("; \t\r\n", line[digits]) != NULL;
 }
 
 /* A segment that names one thing among many: numbers, UUIDs, long hex or mixed tokens. */

@@ -35,6 +35,14 @@ enum http_head_result { HTTP_HEAD_MORE, HTTP_HEAD_OK, HTTP_HEAD_BAD };
 enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned, struct http_head *out);
 /* Whether the bytes may begin a message: 1 yes, 0 no, -1 too few. */
 int http_starts_like(const uint8_t *bytes, size_t len, bool *is_response);
+/* Whether the first bytes of a flow are those of a message: as above, and a request line that is whole
+ * names HTTP/1 (others borrow the form: RTSP, SIP). -1 while 64 bytes could tell more. */
+int http_is_first(const uint8_t *bytes, size_t len, bool *is_response);
+/* Whether the bytes may begin a request with a method that is not well known: a token and a space. */
+bool http_has_method(const uint8_t *bytes, size_t len);
+/* A chunk-size line with its end (RFC 9112 7.1): hex digits; behind them an extension, blanks that some
+ * senders add, or the line end. False when it is none. */
+bool http_chunk_size(const uint8_t *line, size_t len, uint64_t *out);
 /* The path as template: query dropped, numbers and ids replaced by {id}. Returns the length. */
 size_t http_path_template(struct http_text target, char *out, size_t size);
 

@@ -42,7 +42,8 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
     e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments};
-    e->tcp_stream_limits = (struct tcp_stream_limits){&e->stream_memory, &e->counters.limit_streams,
+    e->tcp_stream_limits = (struct tcp_stream_limits){&e->stream_memory, &e->state_memory,
+                                              &e->counters.limit_streams,
                                               &e->counters.limit_bytes};
     e->counters.routed_delay_ns = RECORD_NONE_NS;
     if (!make_parts(e)) {

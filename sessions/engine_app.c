@@ -40,6 +40,7 @@ static void enter(struct engine *e, struct flow *flow)
     v->request_count = flow->request_count;
     v->response_max_ns = flow->response_max_ns;
     v->facts = flow->facts;
+    v->closed_by = SIDE_NONE; /* known at the end only */
     if (flow->tcp->facts.syn_count == 0 && !flow->tcp->synack_seen)
         v->facts |= FLOW_FACT_MIDSTREAM;
     c->flow_id = flow->id;
@@ -169,8 +170,6 @@ static enum side note_first(struct engine *e, struct flow *flow, enum side side,
 static void settle(struct engine *e, struct flow *flow)
 {
     const struct dissector *chosen = tcp_stream_dissector(flow->stream);
-    if (chosen != NULL && flow->app == NULL)
-        flow->app = chosen->name;
     if (chosen != NULL && chosen != &dissector_tls && flow->tls != NULL) {
         pool_give(&e->tls_records, flow->tls);
         flow->tls = NULL;
@@ -201,8 +200,16 @@ enum side engine_app_payload(struct engine *e, struct flow *flow, enum side side
             return side;
         }
     }
-    struct tcp_stream_bytes in = {side, offset, l->payload, l->payload_caplen, l->payload_len,
-                              packet->time_ns, (int64_t)packet->frame};
+    struct tcp_stream_bytes in = {.side = side,
+                                  .offset = offset,
+                                  .expected = tcp_expected(flow->tcp, side, offset),
+                                  .bytes = l->payload,
+                                  .present = l->payload_caplen,
+                                  .len = l->payload_len,
+                                  .time_ns = packet->time_ns,
+                                  .frame = (int64_t)packet->frame};
+    if (flow->tls == NULL && tcp_stream_dissector(flow->stream) == NULL)
+        flow->tls = take_tls_record(e); /* behind a tunnel's opening it may be TLS */
     enter(e, flow);
     e->context_source = packet->source_id;
     (void)tcp_stream_push(flow->stream, &in, &e->context);
@@ -242,6 +249,8 @@ static bool port_expects_tls(const struct engine *e, const struct flow *flow)
 static void note_plaintext(struct engine *e, struct flow *flow)
 {
     uint8_t client = flow->first_bytes[SIDE_CLIENT], server = flow->first_bytes[SIDE_SERVER];
+    if (flow->app != NULL && strcmp(flow->app, "http") == 0)
+        client = FIRST_HTTP_REQUEST; /* its first segment may have been too short to tell */
     if (client != FIRST_HTTP_REQUEST && client != FIRST_OTHER)
         return;
     bool tls_answer = server == FIRST_TLS_ALERT || server == FIRST_SERVER_HELLO;
@@ -269,6 +278,7 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
     if (flow->stream != NULL) {
         bool tls = tcp_stream_dissector(flow->stream) == &dissector_tls;
         enter(e, flow);
+        e->view.closed_by = (uint8_t)tcp_closed_by(flow->tcp);
         if (tls) {
             const struct tls_certificate_record *sent =
                 tls_state_certificates(tcp_stream_state(flow->stream), count);

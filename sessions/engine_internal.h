@@ -29,6 +29,7 @@ struct engine {
     struct tcp_env tcp_env;
     uint64_t memory;              /* bytes of table, pools, events */
     uint64_t stream_memory;       /* bytes of reassembly */
+    uint64_t state_memory;        /* bytes of dissectors */
     struct tcp_stream_limits tcp_stream_limits;
     struct dissect_context context;
     struct flow_record view;      /* what dissectors see and fill of the flow at hand */

@@ -133,6 +133,10 @@ bool tcp_is_new_connection(const struct tcp_flow *tcp, enum side side, const str
 bool tcp_is_opening(const struct tcp_flow *tcp);
 /* Both sides established, neither closed nor reset. */
 bool tcp_is_open(const struct tcp_flow *tcp);
+/* Who sent the first FIN or RST; SIDE_NONE: nobody did. */
+enum side tcp_closed_by(const struct tcp_flow *tcp);
+/* The oldest byte below offset that side may still send again: where its first hole begins, else offset. */
+int64_t tcp_expected(const struct tcp_flow *tcp, enum side side, int64_t offset);
 /* Swaps client and server when content says so (only before the records depend on it). */
 void tcp_flip(struct tcp_flow *tcp);
 /* Zeek's conn_state. */

@@ -65,7 +65,7 @@ bool tcp_is_open(const struct tcp_flow *tcp)
            tcp->dir[SIDE_SERVER].endpoint == ENDPOINT_ESTABLISHED;
 }
 
-static enum side closed_by(const struct tcp_flow *tcp)
+enum side tcp_closed_by(const struct tcp_flow *tcp)
 {
     int64_t at[2];
     for (int s = 0; s < 2; s++) {
@@ -113,7 +113,7 @@ static void fill_flow(const struct tcp_flow *tcp, const struct flow *flow, struc
     memcpy(out->history, tcp->history, sizeof out->history);
     out->client_payload_bytes = tcp_stream_bytes(client);
     out->server_payload_bytes = tcp_stream_bytes(server);
-    out->closed_by = (uint8_t)closed_by(tcp);
+    out->closed_by = (uint8_t)tcp_closed_by(tcp);
     out->connect_rtt_server_ns = tcp->synack_rtt_ns;
     out->connect_rtt_client_ns = tcp->ack_rtt_ns;
     out->rtt_min_client_ns = tcp->rtt_min_ns[SIDE_CLIENT];

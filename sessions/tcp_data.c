@@ -23,6 +23,13 @@ static void remove_hole(struct tcp_direction *d, uint32_t index)
     holes->count--;
 }
 
+int64_t tcp_expected(const struct tcp_flow *tcp, enum side side, int64_t offset)
+{
+    const struct tcp_holes *holes = tcp->dir[side].holes;
+    bool open = holes != NULL && holes->count > 0 && holes->at[0].start < offset;
+    return open ? holes->at[0].start : offset;
+}
+
 static void release_if_empty(struct tcp_direction *d, struct tcp_env *env)
 {
     if (d->holes != NULL && d->holes->count == 0) {

@@ -1,17 +1,13 @@
 #include "sessions/tcp_stream.h"
 
 #include "core/limits.h"
+#include "sessions/tcp_pieces.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct piece { /* out of order, waiting */
-    struct piece *next;
-    int64_t offset;
-    uint32_t len, present;
-    int64_t time_ns, frame;
-    uint8_t bytes[];
-};
+/* Segments that may begin with a message, of a flow whose beginning was not captured. */
+#define LATE_TRIES 8
 
 struct direction {
     int64_t next;          /* offset that the dissector gets next */
@@ -20,10 +16,9 @@ struct direction {
     size_t carry_len, carry_capacity;
     size_t need;           /* bytes that the dissector waits for */
     int64_t carry_ns, carry_frame;
-    struct piece *pieces;  /* by offset */
-    uint32_t piece_count;
-    uint64_t piece_bytes;
+    struct pieces pieces;  /* out of order, waiting */
     bool started, finished;
+    bool gapped;           /* bytes were lost before a dissector was chosen */
     bool fin, fin_told;
     int64_t fin_offset;
 };
@@ -33,14 +28,18 @@ struct tcp_stream {
     const struct dissector *dissector;
     void *state;
     bool unknown;          /* no dissector matched */
+    bool limited;          /* met a limit */
+    int tries;             /* segments that no dissector wanted */
     struct tcp_stream_limits limits;
 };
 
 struct tcp_stream *tcp_stream_new(const struct tcp_stream_limits *limits)
 {
     struct tcp_stream *stream = calloc(1, sizeof *stream);
-    if (stream != NULL)
-        stream->limits = *limits;
+    if (stream == NULL)
+        return NULL;
+    stream->limits = *limits;
+    *limits->states += sizeof *stream;
     return stream;
 }
 
@@ -71,18 +70,6 @@ static void account(struct tcp_stream *stream, int64_t bytes)
     *stream->limits.memory = (uint64_t)((int64_t)*stream->limits.memory + bytes);
 }
 
-static void drop_pieces(struct tcp_stream *stream, struct direction *d)
-{
-    while (d->pieces != NULL) {
-        struct piece *next = d->pieces->next;
-        free(d->pieces);
-        d->pieces = next;
-    }
-    account(stream, -(int64_t)d->piece_bytes);
-    d->piece_count = 0;
-    d->piece_bytes = 0;
-}
-
 static void drop_carry(struct tcp_stream *stream, struct direction *d)
 {
     account(stream, -(int64_t)d->carry_capacity);
@@ -95,7 +82,7 @@ static void finish(struct tcp_stream *stream, struct direction *d)
 {
     d->finished = true;
     drop_carry(stream, d);
-    drop_pieces(stream, d);
+    pieces_drop(&d->pieces, stream->limits.memory);
 }
 
 static bool is_wanted(const struct tcp_stream *stream)
@@ -103,10 +90,18 @@ static bool is_wanted(const struct tcp_stream *stream)
     return !stream->unknown && !(stream->dir[0].finished && stream->dir[1].finished);
 }
 
-static void give_up_at_limit(struct tcp_stream *stream, struct direction *d, uint64_t bytes)
+static void note_limit(struct tcp_stream *stream, uint64_t bytes, struct dissect_context *context)
 {
-    (*stream->limits.given_up)++;
+    *stream->limits.given_up += !stream->limited;
+    stream->limited = true;
     *stream->limits.bytes_lost += (int64_t)bytes;
+    context->flow->facts |= FLOW_FACT_LIMIT;
+}
+
+static void give_up_at_limit(struct tcp_stream *stream, struct direction *d, uint64_t bytes,
+                             struct dissect_context *context)
+{
+    note_limit(stream, bytes, context);
     finish(stream, d);
 }
 
@@ -139,35 +134,76 @@ static bool keep_carry(struct tcp_stream *stream, struct direction *d, const uin
     return true;
 }
 
-/* Chooses the dissector by the first bytes of a side. False while more bytes are needed. */
-static bool choose(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
-                   struct dissect_context *context)
+static bool open_dissector(struct tcp_stream *stream, const struct dissector *dissector,
+                           struct dissect_context *context)
+{
+    stream->state = calloc(1, dissector->state_size);
+    if (stream->state == NULL)
+        return false;
+    *stream->limits.states += dissector->state_size;
+    stream->dissector = dissector;
+    context->flow->app = dissector->name;
+    dissector->open(stream->state, context);
+    for (int s = 0; s < 2; s++) {
+        if (stream->dir[s].gapped)
+            (void)dissector->gap(stream->state, (enum side)s, 1, context);
+    }
+    context->skip = 0;
+    context->need = 0;
+    return true;
+}
+
+static void close_dissector(struct tcp_stream *stream, struct dissect_context *context)
+{
+    stream->dissector->close(stream->state, context);
+    *stream->limits.states -= stream->dissector->state_size;
+    free(stream->state);
+    stream->state = NULL;
+    stream->dissector = NULL;
+}
+
+enum choice { CHOICE_MADE, CHOICE_LATER, CHOICE_NONE };
+
+/* Chooses the dissector by the first bytes of a side. LATER: more of them are needed. NONE: not by
+ * these; the flow is unknown unless its beginning was missed, when a later segment may tell. */
+static enum choice choose(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
+                          struct dissect_context *context)
 {
     size_t count = 0;
     const struct dissector *const *all = dissector_list(&count);
     bool more = false;
     for (size_t i = 0; i < count; i++) {
         enum dissector_match match = all[i]->looks_like(bytes, len, side);
-        if (match == MATCH_MORE)
-            more = true;
-        if (match != MATCH_YES)
-            continue;
-        stream->state = calloc(1, all[i]->state_size);
-        if (stream->state == NULL)
-            return false;
-        stream->dissector = all[i];
-        all[i]->open(stream->state, context);
-        return true;
+        if (match == MATCH_YES && open_dissector(stream, all[i], context))
+            return CHOICE_MADE;
+        more = more || match == MATCH_MORE;
     }
     if (more && len < 64)
-        return false;
-    stream->unknown = true;
-    return true;
+        return CHOICE_LATER;
+    bool late = (context->flow->facts & FLOW_FACT_MIDSTREAM) != 0 || stream->dir[0].gapped ||
+                stream->dir[1].gapped;
+    if (!late || ++stream->tries >= LATE_TRIES)
+        stream->unknown = true;
+    stream->dir[side].gapped = true;
+    return CHOICE_NONE;
 }
 
-/* Shows bytes to the dissector until it wants more. Returns how many of them are done with. */
+/* The dissector says that another protocol follows. */
+static void hand_over(struct tcp_stream *stream, struct dissect_context *context)
+{
+    close_dissector(stream, context);
+    for (int s = 0; s < 2; s++) {
+        struct direction *d = &stream->dir[s];
+        d->skip = 0;
+        d->need = 0;
+        d->finished = d->gapped = false;
+    }
+}
+
+/* Shows bytes to the dissector until it wants more; the first `carried` came with earlier packets.
+ * Returns how many of them are done with. */
 static size_t feed(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
-                   struct dissect_context *context)
+                   size_t carried, struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
     size_t done = 0;
@@ -179,12 +215,20 @@ static size_t feed(struct tcp_stream *stream, enum side side, const uint8_t *byt
         }
         if (done == len || len - done < d->need)
             break;
+        if (done > 0 && done >= carried) {
+            context->first_time_ns = context->time_ns;
+            context->first_frame = context->frame;
+        }
         struct cursor c = cur_of(bytes + done, len - done);
         context->skip = 0;
         context->need = 0;
         enum feed_result result = stream->dissector->feed(stream->state, side, &c, context);
         size_t eaten = (size_t)(c.at - (bytes + done));
         done += eaten;
+        if (result == FEED_HAND_OVER) {
+            hand_over(stream, context);
+            break;
+        }
         d->skip = context->skip;
         d->need = context->need;
         if (result != FEED_MORE)
@@ -200,32 +244,32 @@ static void deliver(struct tcp_stream *stream, enum side side, const uint8_t *by
                     struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
+    size_t carried = d->carry_len, done = 0;
     if (len == 0 || d->finished)
         return;
-    if (d->carry_len == 0) {
+    if (carried == 0) {
         d->carry_ns = context->time_ns;
         d->carry_frame = context->frame;
     } else {
-        size_t before = d->carry_len;
-        if (!grow_carry(stream, d, before + len)) {
-            give_up_at_limit(stream, d, len);
+        if (!grow_carry(stream, d, carried + len)) {
+            give_up_at_limit(stream, d, len, context);
             return;
         }
-        memcpy(d->carry + before, bytes, len);
+        memcpy(d->carry + carried, bytes, len);
         bytes = d->carry;
-        len = d->carry_len = before + len;
+        len = d->carry_len = carried + len;
     }
     context->first_time_ns = d->carry_ns;
     context->first_frame = d->carry_frame;
-    if (stream->dissector == NULL && !stream->unknown &&
-        !choose(stream, side, bytes, len, context)) {
-        if (!keep_carry(stream, d, bytes, len))
-            give_up_at_limit(stream, d, len);
-        return;
-    }
+    enum choice choice = stream->dissector != NULL || stream->unknown
+                             ? CHOICE_MADE
+                             : choose(stream, side, bytes, len, context);
     if (stream->unknown)
         return;
-    size_t done = feed(stream, side, bytes, len, context);
+    if (choice == CHOICE_MADE)
+        done = feed(stream, side, bytes, len, carried, context);
+    else if (choice == CHOICE_NONE)
+        done = len;
     if (d->finished)
         return;
     if (done > 0) {
@@ -233,7 +277,7 @@ static void deliver(struct tcp_stream *stream, enum side side, const uint8_t *by
         d->carry_frame = context->frame;
     }
     if (!keep_carry(stream, d, bytes + done, len - done))
-        give_up_at_limit(stream, d, len - done);
+        give_up_at_limit(stream, d, len - done, context);
 }
 
 /* A gap of len bytes: inside a skip it does no harm. */
@@ -246,11 +290,11 @@ static void pass_gap(struct tcp_stream *stream, enum side side, uint64_t len,
     d->next += (int64_t)len;
     if (harmless == len || d->finished)
         return;
+    d->carry_len = 0;
     if (stream->dissector == NULL) {
-        stream->unknown = true;
+        d->gapped = true;
         return;
     }
-    d->carry_len = 0;
     d->need = 0;
     context->skip = 0;
     if (!stream->dissector->gap(stream->state, side, len - harmless, context))
@@ -278,46 +322,32 @@ static void deliver_span(struct tcp_stream *stream, const struct tcp_stream_byte
     }
 }
 
-static void deliver_pieces(struct tcp_stream *stream, enum side side, struct dissect_context *context)
+static void deliver_pieces(struct tcp_stream *stream, enum side side,
+                           struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
-    while (!d->finished && d->pieces != NULL && d->pieces->offset <= d->next) {
-        struct piece *piece = d->pieces;
-        struct tcp_stream_bytes in = {side,       piece->offset, piece->bytes, piece->present,
-                                  piece->len, piece->time_ns, piece->frame};
-        d->pieces = piece->next;
-        d->piece_count--;
-        d->piece_bytes -= piece->present;
-        account(stream, -(int64_t)piece->present);
+    while (!d->finished && d->pieces.first != NULL && d->pieces.first->offset <= d->next) {
+        struct piece *piece = pieces_take(&d->pieces, stream->limits.memory);
+        struct tcp_stream_bytes in = {side,           piece->offset, d->next,        piece->bytes,
+                                      piece->present, piece->len,    piece->time_ns, piece->frame};
         deliver_span(stream, &in, context);
         free(piece);
     }
 }
 
-static void keep_piece(struct tcp_stream *stream, const struct tcp_stream_bytes *in)
+/* What is missing below the first waiting piece is given up: the rest goes on behind the gap. */
+static void skip_to_pieces(struct tcp_stream *stream, enum side side, struct dissect_context *context)
 {
-    struct direction *d = &stream->dir[in->side];
-    if (d->piece_count >= LIMIT_STREAM_RANGES ||
-        d->piece_bytes + in->present > LIMIT_STREAM_BYTES ||
-        *stream->limits.memory > LIMIT_REASSEMBLY_TOTAL) {
-        give_up_at_limit(stream, d, in->len);
-        return;
-    }
-    struct piece **at = &d->pieces;
-    while (*at != NULL && (*at)->offset < in->offset)
-        at = &(*at)->next;
-    if (*at != NULL && (*at)->offset == in->offset && (*at)->len >= in->len)
-        return; /* the first copy stays */
-    struct piece *piece = malloc(sizeof *piece + in->present);
-    if (piece == NULL)
-        return;
-    *piece = (struct piece){*at, in->offset, in->len, in->present, in->time_ns, in->frame};
-    if (in->present > 0)
-        memcpy(piece->bytes, in->bytes, in->present);
-    *at = piece;
-    d->piece_count++;
-    d->piece_bytes += in->present;
-    account(stream, in->present);
+    struct direction *d = &stream->dir[side];
+    if (d->pieces.first->offset > d->next)
+        pass_gap(stream, side, (uint64_t)(d->pieces.first->offset - d->next), context);
+    deliver_pieces(stream, side, context);
+}
+
+static bool is_full(const struct tcp_stream *stream, const struct direction *d, uint32_t present)
+{
+    return d->pieces.count >= LIMIT_STREAM_RANGES || d->pieces.bytes + present > LIMIT_STREAM_BYTES ||
+           *stream->limits.memory > LIMIT_REASSEMBLY_TOTAL;
 }
 
 static void tell_fin(struct tcp_stream *stream, enum side side, struct dissect_context *context)
@@ -329,8 +359,45 @@ static void tell_fin(struct tcp_stream *stream, enum side side, struct dissect_c
     stream->dissector->end(stream->state, side, DISSECTOR_END_FIN, context);
 }
 
+/* Bytes above what came last; true when they have to wait. */
+static bool wait_for_missing(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
+                             struct dissect_context *context)
+{
+    struct direction *d = &stream->dir[in->side];
+    while (d->pieces.first != NULL && in->offset > d->next && is_full(stream, d, in->present)) {
+        note_limit(stream, (uint64_t)(d->pieces.first->offset - d->next), context);
+        skip_to_pieces(stream, in->side, context);
+    }
+    if (in->offset <= d->next || d->finished)
+        return false;
+    uint64_t ahead = (uint64_t)(in->offset - d->next);
+    if (ahead > d->skip) {
+        struct piece like = {NULL, in->offset, in->len, in->present, in->time_ns, in->frame};
+        pieces_keep(&d->pieces, &like, in->bytes, stream->limits.memory);
+        return true;
+    }
+    d->skip -= ahead; /* what is missing would be passed over anyway */
+    d->next = in->offset;
+    return false;
+}
+
+/* The first bytes of a side; those before may be lost already. */
+static void start(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
+                  struct dissect_context *context)
+{
+    struct direction *d = &stream->dir[in->side];
+    d->started = true;
+    d->next = in->expected;
+    if (in->expected <= 1)
+        return;
+    d->gapped = true;
+    if (stream->dissector != NULL &&
+        !stream->dissector->gap(stream->state, in->side, (uint64_t)in->expected - 1, context))
+        finish(stream, d);
+}
+
 bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
-                 struct dissect_context *context)
+                     struct dissect_context *context)
 {
     struct direction *d = &stream->dir[in->side];
     if (stream->unknown)
@@ -338,34 +405,28 @@ bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *i
     if (d->finished)
         return is_wanted(stream);
     if (!d->started) {
-        d->started = true;
-        d->next = in->offset > 1 && (context->flow->facts & FLOW_FACT_MIDSTREAM) == 0 ? 1
-                                                                                      : in->offset;
+        start(stream, in, context);
     }
-    if (in->offset > d->next) {
-        uint64_t ahead = (uint64_t)(in->offset - d->next);
-        if (ahead > d->skip) {
-            keep_piece(stream, in);
-            return is_wanted(stream);
-        }
-        d->skip -= ahead; /* what is missing would be passed over anyway */
-        d->next = in->offset;
-    }
+    if (in->offset > d->next && wait_for_missing(stream, in, context))
+        return is_wanted(stream);
     deliver_span(stream, in, context);
     deliver_pieces(stream, in->side, context);
     tell_fin(stream, in->side, context);
+    tell_fin(stream, !in->side, context); /* it may have ended before anybody was chosen to hear it */
     return is_wanted(stream);
 }
 
 bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offset,
-                     struct dissect_context *context)
+                         struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
+    while (!d->finished && d->pieces.first != NULL && d->pieces.first->offset < offset)
+        skip_to_pieces(stream, side, context);
     if (!d->finished && d->started && offset > d->next) {
         pass_gap(stream, side, (uint64_t)(offset - d->next), context);
         deliver_pieces(stream, side, context);
-        tell_fin(stream, side, context);
     }
+    tell_fin(stream, side, context);
     return is_wanted(stream);
 }
 
@@ -389,24 +450,23 @@ static void flush_holes(struct tcp_stream *stream, struct dissect_context *conte
 {
     for (int s = 0; s < 2; s++) {
         struct direction *d = &stream->dir[s];
-        while (!stream->unknown && !d->finished && d->pieces != NULL)
-            (void)tcp_stream_skip_gap(stream, (enum side)s,
-                                  d->pieces->offset > d->next ? d->pieces->offset : d->next + 1,
-                                  context);
+        while (!stream->unknown && !d->finished && d->pieces.first != NULL)
+            skip_to_pieces(stream, (enum side)s, context);
+        tell_fin(stream, (enum side)s, context);
     }
 }
 
 void tcp_stream_close(struct tcp_stream *stream, enum end_why why, struct dissect_context *context)
 {
+    flush_holes(stream, context);
     if (stream->dissector != NULL) {
-        flush_holes(stream, context);
         stream->dissector->end(stream->state, SIDE_NONE, why, context);
-        stream->dissector->close(stream->state, context);
+        close_dissector(stream, context);
     }
     for (int s = 0; s < 2; s++) {
         drop_carry(stream, &stream->dir[s]);
-        drop_pieces(stream, &stream->dir[s]);
+        pieces_drop(&stream->dir[s].pieces, stream->limits.memory);
     }
-    free(stream->state);
+    *stream->limits.states -= sizeof *stream;
     free(stream);
 }

@@ -12,7 +12,8 @@
 struct tcp_stream;
 
 struct tcp_stream_limits {
-    uint64_t *memory;      /* bytes held by all streams of the engine */
+    uint64_t *memory;      /* bytes of reassembly held by all streams of the engine */
+    uint64_t *states;      /* bytes of the streams themselves and their dissectors' states */
     int64_t *given_up;     /* streams that met a limit */
     int64_t *bytes_lost;   /* bytes dropped at limits */
 };
@@ -21,6 +22,7 @@ struct tcp_stream_limits {
 struct tcp_stream_bytes {
     enum side side;
     int64_t offset;
+    int64_t expected;      /* offset of the oldest byte that may still come, <= offset */
     const uint8_t *bytes;
     uint32_t present, len; /* captured, and by the headers */
     int64_t time_ns, frame;
