@@ -23,17 +23,23 @@ static uint64_t segments_of(const struct flow_facts *f, enum side side)
     return counted > least ? counted : least;
 }
 
+/* What is counted of a side's segments: losses that were recovered, or late arrivals. */
+static uint32_t counted_of(const struct tcp_side_facts *side, enum finding_code code)
+{
+    return code == FINDING_TCP_LOSS ? side->recovered_losses : side->reordered_segments;
+}
+
 static struct path_loss measure(const struct judge *judge, const struct site_pair *pair,
-                                enum side side)
+                                enum side side, enum finding_code code)
 {
     struct path_loss loss = {0};
     for (size_t i = 0; i < pair->flows.count; i++) {
         const struct site_flow *flow = pair->flows.flows[i];
-        uint32_t lost = flow->f.tcp->side[side].recovered_losses;
+        uint32_t lost = counted_of(&flow->f.tcp->side[side], code);
         /* what was sent into a closed window was not lost on the way */
         bool closed =
             flow->f.tcp->side[side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT].zero_windows > 0;
-        if (!facts_is_tcp(&flow->f) || closed || judge_is_withdrawn(judge, FINDING_TCP_LOSS, flow))
+        if (!facts_is_tcp(&flow->f) || closed || judge_is_withdrawn(judge, code, flow))
             continue;
         loss.segments += segments_of(&flow->f, side);
         loss.lost += lost;
@@ -50,7 +56,7 @@ static void find_loss(struct judge *judge, const struct site_pair *pair, enum si
     double limit = judge->profile != NULL && judge->profile->loss_share > 0
                        ? judge->profile->loss_share
                        : LOSS_SHARE;
-    struct path_loss loss = measure(judge, pair, side);
+    struct path_loss loss = measure(judge, pair, side, FINDING_TCP_LOSS);
     if (loss.segments < LOSS_SEGMENTS || loss.lost < 3 ||
         (double)loss.lost <= limit * (double)loss.segments)
         return;
@@ -66,6 +72,42 @@ static void find_loss(struct judge *judge, const struct site_pair *pair, enum si
     claim_add_number(&claim, "segments", (double)loss.segments);
     claim_add_text(&claim, "side", verdict_side_word(side));
     claim.evidence = EVIDENCE(EVENT_RETRANSMISSION);
+    judge_claim(judge, &claim);
+}
+
+static void find_reordering(struct judge *judge, const struct site_pair *pair, enum side side)
+{
+    struct path_loss late = measure(judge, pair, side, FINDING_TCP_REORDERING);
+    if (late.segments < LOSS_SEGMENTS || late.lost < 3 ||
+        (double)late.lost <= LOSS_SHARE * (double)late.segments)
+        return;
+    struct claim claim = claim_start(FINDING_TCP_REORDERING, late.worst);
+    claim.flows = pair->flows.flows;
+    claim.flow_count = 0;
+    claim.confidence = 80;
+    claim.weight = (double)late.lost;
+    claim.client_port = 0;
+    claim.server_port = 0;
+    claim_add_number(&claim, "share", 100.0 * (double)late.lost / (double)late.segments);
+    claim_add_number(&claim, "reordered", (double)late.lost);
+    claim_add_number(&claim, "segments", (double)late.segments);
+    claim.evidence = EVIDENCE(EVENT_REORDERED);
+    judge_claim(judge, &claim);
+}
+
+/* The server held the 4-tuple of an older connection: a challenge, a reset, and a second later the
+ * handshake. */
+static void find_stale_tuple(struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    if (!f->tcp->challenge_ack || judge_is_withdrawn(judge, FINDING_CONN_STALE_TUPLE, flow))
+        return;
+    struct claim claim = claim_start(FINDING_CONN_STALE_TUPLE, flow);
+    claim.confidence = 80;
+    claim_add_number(&claim, "client_port", f->port[SIDE_CLIENT]);
+    if (f->tcp->established_ns >= 0)
+        claim_add_ms(&claim, "delay_ms", f->tcp->established_ns - f->first_ns);
+    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_ACK) | EVIDENCE(EVENT_RST);
     judge_claim(judge, &claim);
 }
 
@@ -97,10 +139,13 @@ static void detect(struct judge *judge)
     for (size_t i = 0; i < site->pair_count; i++) {
         find_loss(judge, &site->pairs[i], SIDE_CLIENT);
         find_loss(judge, &site->pairs[i], SIDE_SERVER);
+        find_reordering(judge, &site->pairs[i], SIDE_CLIENT);
+        find_reordering(judge, &site->pairs[i], SIDE_SERVER);
     }
     for (size_t i = 0; i < site->flow_count; i++) {
         if (!facts_is_tcp(&site->flows[i]->f))
             continue;
+        find_stale_tuple(judge, site->flows[i]);
         find_zero_window(judge, site->flows[i], SIDE_CLIENT);
         find_zero_window(judge, site->flows[i], SIDE_SERVER);
     }
