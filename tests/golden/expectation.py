@@ -8,6 +8,7 @@
     allow: CODE              may appear at medium or above
     one-sided-allow: CODE    may appear when the answers are taken away
     one-sided-must: CODE ... has to appear then
+    one-sided-says: no       the rest is no proof of one-sidedness either (else capture-one-sided has to appear)
     no-cut: reason           the one-byte variant changes the truth
     no-double: reason
     no-oneway: reason
@@ -24,7 +25,7 @@ class Malformed(Exception):
 
 def parse(path):
     e = {"about": "", "truth": {}, "outcome": {}, "must": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
-         "one-sided-must": [], "no-cut": None, "no-double": None, "no-oneway": None}
+         "one-sided-must": [], "one-sided-says": "yes", "no-cut": None, "no-double": None, "no-oneway": None}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
             line = line.strip()
@@ -122,11 +123,15 @@ def judge(e, findings, flows, variant):
     if variant == "oneway":
         return _judge_one_sided(e, findings, flows)
     wrong = _check_must(e["must"], findings)
+    forbidden = set(e["mustnot"])
+    if variant == "double":
+        forbidden.discard("capture-duplicates")
+        wrong += _check_must([("capture-duplicates", {})], findings)
     allowed = {code for code, _ in e["must"]} | e["allow"]
     if e["outcome"].get("failed", 0) >= 3:
         allowed |= DERIVED
     for f in findings:
-        if f["code"] in e["mustnot"]:
+        if f["code"] in forbidden:
             wrong.append("must not: " + _describe(f))
         elif _at_least_medium(f) and f["code"] not in allowed:
             wrong.append("not expected: " + _describe(f))
@@ -134,16 +139,15 @@ def judge(e, findings, flows, variant):
     for word, count in e["outcome"].items():
         if found.get(word, 0) != count:
             wrong.append(f"outcome: {word}={count} expected, found {found}")
-    if variant == "as-captured" and "tcp" in e["truth"]:
-        total = sum(found.values())
-        if "tcp-flows" not in e["truth"] and total and total < e["truth"]["tcp"]:
-            wrong.append(f"truth: {e['truth']['tcp']} TCP connections, found {total}")
-    wrong += _primary_once(findings)
-    return wrong
+    if variant == "as-captured" and sum(found.values()) < e["truth"].get("tcp", 0):
+        wrong.append(f"truth: {e['truth']['tcp']} TCP connections, found {sum(found.values())}")
+    return wrong + _check_evidence(findings, e["truth"].get("packets") if variant == "as-captured" else None)
 
 
 def _judge_one_sided(e, findings, flows):
     wrong = _check_must(e["one-sided-must"], findings)
+    if e["one-sided-says"] != "no":
+        wrong += _check_must([("capture-one-sided", {})], findings)
     allowed = e["one-sided-allow"] | {code for code, _ in e["one-sided-must"]}
     for f in findings:
         if _at_least_medium(f) and f.get("category") in ACCUSING and f["code"] not in allowed:
@@ -154,7 +158,13 @@ def _judge_one_sided(e, findings, flows):
     return wrong
 
 
-def _primary_once(findings):
-    """Evidence is what makes a finding worth its name: frames that exist, at least one."""
-    return [f"no evidence: {_describe(f)}" for f in findings
-            if _at_least_medium(f) and not any(v.get("frame") for v in f.get("evidence", []))]
+def _check_evidence(findings, packets):
+    """Frames that exist, at least one, are what makes a finding worth its name."""
+    wrong = []
+    for f in findings:
+        frames = [v.get("frame") for v in f.get("evidence", []) if v.get("frame")]
+        if not frames and _at_least_medium(f):
+            wrong.append("no evidence: " + _describe(f))
+        if packets and any(not 1 <= frame <= packets for frame in frames):
+            wrong.append(f"evidence outside the file: {_describe(f)} frames={frames}")
+    return wrong
