@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Pipelining deeper than this is unheard of; further requests are counted, not paired. */
+/* Only scanners pipeline deeper than this; their further requests are counted, and their answers are
+ * told without them. */
 #define PIPELINE_MAX 16
 #define HEAD_MAX (64u * 1024u)
 #define CHUNK_LINE_MAX 1024u
@@ -36,6 +37,7 @@ struct http_state {
     struct http_side side[2];
     struct transaction queue[PIPELINE_MAX];
     uint32_t first, count;
+    uint64_t beyond;        /* requests behind the queue, not kept */
     int64_t number;
     int64_t last_response_end_ns;
     struct transaction late; /* an answer whose request was not seen */
@@ -72,7 +74,7 @@ static void note_open(const struct http_state *s, struct dissect_context *contex
     uint64_t *facts = &context->flow->facts;
     const struct transaction *t = s->count > 0 ? &s->queue[s->first] : NULL;
     bool answering = s->late_open || (t != NULL && t->response_begun);
-    bool waiting = s->count > (t != NULL && t->response_begun ? 1u : 0u);
+    bool waiting = s->beyond > 0 || s->count > (t != NULL && t->response_begun ? 1u : 0u);
     *facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);
     if (waiting)
         *facts |= FLOW_FACT_REQUEST_OPEN;
@@ -102,8 +104,10 @@ static void begin_record(struct http_record *r)
 
 static struct transaction *push_request(struct http_state *s)
 {
-    if (s->count == PIPELINE_MAX)
+    if (s->count == PIPELINE_MAX || s->beyond > 0) {
+        s->beyond++;
         return NULL;
+    }
     struct transaction *t = at(s, s->count++);
     memset(t, 0, sizeof *t);
     begin_record(&t->record);
@@ -112,7 +116,7 @@ static struct transaction *push_request(struct http_state *s)
 
 static void request_done(struct http_state *s, struct dissect_context *context)
 {
-    if (s->count == 0)
+    if (s->count == 0 || s->beyond > 0)
         return;
     struct transaction *t = at(s, s->count - 1);
     t->request_done = true;
@@ -228,6 +232,7 @@ static struct transaction *answered(struct http_state *s, struct dissect_context
     s->resync = false;
     if (s->count > 0)
         return at(s, 0);
+    s->beyond -= s->beyond > 0;
     memset(&s->late, 0, sizeof s->late);
     begin_record(&s->late.record);
     s->late_open = true;

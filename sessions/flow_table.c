@@ -13,6 +13,8 @@
 #define FIRST_SLOTS 4096u
 #define CHUNK_FLOWS 1024u
 #define SLOT_FREE 0u
+/* So many flows that still speak are passed over in the search for an idle one. */
+#define VICTIM_CHANCES 64
 
 struct slot {
     uint32_t hash;
@@ -181,8 +183,30 @@ static bool take_index(struct flow_table *table, uint32_t *out)
     return true;
 }
 
+/* The live flow of an entry in its queue, or NULL when the entry is stale. */
+static struct flow *entry_flow(const struct flow_table *table, const struct entry *entry, int class)
+{
+    struct flow *flow = flow_at(table, entry->index);
+    return flow->generation == entry->generation && flow->class == class ? flow : NULL;
+}
+
+/* Entries of flows that are gone or in another class; a long idle time lets many gather. */
+static void queue_compact(const struct flow_table *table, struct queue *queue)
+{
+    int class = (int)(queue - table->queues);
+    size_t kept = 0;
+    for (size_t i = 0; i < queue->count; i++) {
+        struct entry entry = queue->entries[(queue->head + i) % queue->capacity];
+        if (entry_flow(table, &entry, class) != NULL)
+            queue->entries[(queue->head + kept++) % queue->capacity] = entry;
+    }
+    queue->count = kept;
+}
+
 static bool queue_push(struct flow_table *table, struct queue *queue, struct entry entry)
 {
+    if (queue->count == queue->capacity && queue->count >= (size_t)table->count * 2)
+        queue_compact(table, queue);
     if (queue->count == queue->capacity) {
         size_t capacity = queue->capacity == 0 ? 1024 : queue->capacity * 2;
         struct entry *entries = malloc(capacity * sizeof *entries);
@@ -282,13 +306,6 @@ void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow
                      (struct entry){flow->index, flow->generation, now_ns + queue->idle_ns});
 }
 
-/* The live flow of an entry in its queue, or NULL when the entry is stale. */
-static struct flow *entry_flow(const struct flow_table *table, const struct entry *entry, int class)
-{
-    struct flow *flow = flow_at(table, entry->index);
-    return flow->generation == entry->generation && flow->class == class ? flow : NULL;
-}
-
 static struct flow *queue_expired(struct flow_table *table, int class, int64_t now_ns)
 {
     struct queue *queue = &table->queues[class];
@@ -320,13 +337,20 @@ struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns)
 
 struct flow *flow_table_victim(struct flow_table *table)
 {
+    int chances = VICTIM_CHANCES;
     for (int class = 0; class < CLASS_COUNT; class++) {
         struct queue *queue = &table->queues[class];
         while (queue->count > 0) {
-            struct flow *flow = entry_flow(table, &queue->entries[queue->head], class);
-            if (flow != NULL)
+            struct entry entry = queue->entries[queue->head];
+            struct flow *flow = entry_flow(table, &entry, class);
+            bool active = flow != NULL && flow->last_ns + queue->idle_ns > entry.check_ns;
+            if (flow != NULL && (!active || chances-- <= 0))
                 return flow;
             queue_pop(queue);
+            if (flow != NULL) { /* it spoke since it was filed: behind the others */
+                entry.check_ns = flow->last_ns + queue->idle_ns;
+                (void)queue_push(table, queue, entry);
+            }
         }
     }
     return NULL;

@@ -118,6 +118,24 @@ static void test_pipelining(void **state)
     assert_int_equal(record(&talk, 1)->response_ns, record(&talk, 0)->response_ns);
 }
 
+static void test_deep_pipeline_stays_in_step(void **state)
+{
+    struct talk talk = begin(state);
+    for (int i = 0; i < 20; i++)
+        say(&talk, 0, i < 16 ? GET : "GET /b HTTP/1.1\r\n\r\n");
+    for (int i = 0; i < 20; i++)
+        say(&talk, 1, i < 16 ? OK : NO_CONTENT);
+    say(&talk, 0, "GET /c HTTP/1.1\r\n\r\n");
+    say(&talk, 1, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 21);
+    assert_int_equal(talk.f->seen.flows[0].request_count, 21);
+    expect(&talk, 15, "/a", 200);
+    expect(&talk, 16, NULL, 204);
+    expect(&talk, 20, "/c", 201);
+    assert_int_equal(talk.f->seen.flows[0].facts & FLOW_FACT_REQUEST_OPEN, 0);
+}
+
 /* The times of a message do not depend on what else lay in the packets. */
 static void test_second_message_has_its_own_time(void **state)
 {
@@ -329,6 +347,7 @@ int main(void)
         CASE(test_chunks),
         CASE(test_bare_line_feeds_and_merged_lengths),
         CASE(test_pipelining),
+        CASE(test_deep_pipeline_stays_in_step),
         CASE(test_second_message_has_its_own_time),
         CASE(test_body_to_the_end),
         CASE(test_body_to_the_end_reset),
