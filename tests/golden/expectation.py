@@ -4,6 +4,7 @@
     truth: packets=N tcp=N
     outcome: ok=N failed=N unknown=N unsolicited=N     TCP connections; only what is named is checked
     must: CODE [culprit=W] [count=N] [server=IP:PORT] [client=IP] [VALUE=number±N%]
+    later: CODE ...          the truth too, but nothing judges it yet: fails as soon as it is found, to become a must
     mustnot: CODE
     allow: CODE              may appear at medium or above
     one-sided-allow: CODE    may appear when the answers are taken away
@@ -24,7 +25,7 @@ class Malformed(Exception):
 
 
 def parse(path):
-    e = {"about": "", "truth": {}, "outcome": {}, "must": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
+    e = {"about": "", "truth": {}, "outcome": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
          "one-sided-must": [], "one-sided-says": "yes", "no-cut": None, "no-double": None, "no-oneway": None}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
@@ -43,7 +44,7 @@ def _take(e, word, rest):
         e[word] += rest + " "
     elif word in ("truth", "outcome"):
         e[word].update({k: int(v) for k, v in (item.split("=") for item in rest.split())})
-    elif word in ("must", "one-sided-must"):
+    elif word in ("must", "later", "one-sided-must"):
         code, *attributes = rest.split()
         e[word].append((code, dict(a.split("=", 1) for a in attributes)))
     elif word in ("mustnot", "allow", "one-sided-allow"):
@@ -127,7 +128,10 @@ def judge(e, findings, flows, variant):
     if variant == "double":
         forbidden.discard("capture-duplicates")
         wrong += _check_must([("capture-duplicates", {})], findings)
-    allowed = {code for code, _ in e["must"]} | e["allow"]
+    for item in e["later"]:
+        if not _check_must([item], findings):
+            wrong.append(f"{item[0]} is found now: make it a must")
+    allowed = {code for code, _ in e["must"] + e["later"]} | e["allow"]
     if e["outcome"].get("failed", 0) >= 3:
         allowed |= DERIVED
     for f in findings:

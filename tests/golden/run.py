@@ -92,6 +92,12 @@ def case(binary, row, variant, folder, remade):
     return label, "FAIL" if wrong else "ok", wrong
 
 
+def later(row, folder):
+    e = expectation.parse(os.path.join(folder, row[0] + ".expect"))
+    codes = " ".join(code for code, _ in e["later"])
+    return f"{row[0]} [{codes}]", "skip" if codes else "none", ["not judged yet"]
+
+
 def check_truth(row, folder):
     name, capture, _ = row
     e = expectation.parse(os.path.join(folder, name + ".expect"))
@@ -117,12 +123,12 @@ def main():
         jobs = [(check_truth, (r, o.samples)) for r in rows]
     else:
         jobs = [(case, (o.binary, r, v, o.samples, o.remade)) for r in rows for v in VARIANTS
-                if not o.only or v == o.only]
-    counts = {"ok": 0, "FAIL": 0, "skip": 0}
+                if not o.only or v == o.only] + [(later, (r, o.samples)) for r in rows]
+    counts = {"ok": 0, "FAIL": 0, "skip": 0, "none": 0}
     with concurrent.futures.ThreadPoolExecutor(o.j) as pool:
         for label, verdict, lines in pool.map(lambda job: job[0](*job[1]), jobs):
             counts[verdict] += 1
-            if verdict == "ok" and not o.v:
+            if verdict == "none" or verdict == "ok" and not o.v:
                 continue
             print(f"{verdict:4} {label}" + (": " + lines[0] if verdict == "skip" else ""))
             if verdict == "FAIL":
