@@ -165,10 +165,10 @@ static bool concerns(const struct judge *judge, enum finding_code capture,
 bool judge_is_withdrawn(const struct judge *judge, enum finding_code code,
                         const struct site_flow *flow)
 {
-    for (int i = 0; i < FINDING_COUNT; i++) {
-        enum finding_code capture = (enum finding_code)i;
-        if (judge->quality.found[i] && catalogue_is_withdrawn_by(code, capture) &&
-            concerns(judge, capture, flow))
+    const bool *found = judge->quality.found, *end = found + FINDING_COUNT;
+    for (const bool *at = found; (at = memchr(at, true, (size_t)(end - at))) != NULL; at++) {
+        enum finding_code capture = (enum finding_code)(at - found);
+        if (concerns(judge, capture, flow) && catalogue_is_withdrawn_by(code, capture))
             return true;
     }
     return false;
