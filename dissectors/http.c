@@ -344,7 +344,7 @@ static enum step step_head(struct http_state *s, enum side side, struct cursor *
     if (cur_left(c) == 0)
         return STEP_MORE;
     int like = http_starts_like(c->at, cur_left(c), &is_response);
-    if (like == 0 && side == SIDE_CLIENT && is_known(s) && http_has_method(c->at, cur_left(c)))
+    if (like == 0 && side == SIDE_CLIENT && http_has_method(c->at, cur_left(c)))
         like = 1;
     if (like == 0 || (like > 0 && is_response != (side == SIDE_SERVER)))
         return STEP_LOST;

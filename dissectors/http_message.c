@@ -43,11 +43,11 @@ int http_is_first(const uint8_t *bytes, size_t len, bool *is_response)
     if (len == 0)
         return -1;
     int like = http_starts_like(bytes, len, is_response);
-    if (like <= 0 || *is_response)
+    if (like < 0 || *is_response || (like == 0 && !http_has_method(bytes, len)))
         return like;
     const uint8_t *lf = memchr(bytes, '\n', len);
     if (lf == NULL)
-        return len < 64 ? -1 : 1;
+        return len < 64 ? -1 : like;
     size_t line = (size_t)(lf - bytes);
     return memmem(bytes, line, version, sizeof version - 1) != NULL;
 }

@@ -359,6 +359,12 @@ static void tell_fin(struct tcp_stream *stream, enum side side, struct dissect_c
     stream->dissector->end(stream->state, side, DISSECTOR_END_FIN, context);
 }
 
+static void keep(struct tcp_stream *stream, const struct tcp_stream_bytes *in)
+{
+    struct piece like = {NULL, in->offset, in->len, in->present, in->time_ns, in->frame};
+    pieces_keep(&stream->dir[in->side].pieces, &like, in->bytes, stream->limits.memory);
+}
+
 /* Bytes above what came last; true when they have to wait. */
 static bool wait_for_missing(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                              struct dissect_context *context)
@@ -372,8 +378,7 @@ static bool wait_for_missing(struct tcp_stream *stream, const struct tcp_stream_
         return false;
     uint64_t ahead = (uint64_t)(in->offset - d->next);
     if (ahead > d->skip) {
-        struct piece like = {NULL, in->offset, in->len, in->present, in->time_ns, in->frame};
-        pieces_keep(&d->pieces, &like, in->bytes, stream->limits.memory);
+        keep(stream, in);
         return true;
     }
     d->skip -= ahead; /* what is missing would be passed over anyway */
@@ -409,7 +414,10 @@ bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *i
     }
     if (in->offset > d->next && wait_for_missing(stream, in, context))
         return is_wanted(stream);
-    deliver_span(stream, in, context);
+    if (d->pieces.first != NULL && in->offset + in->len > d->pieces.first->offset)
+        keep(stream, in); /* a part of it was seen before: that copy counts */
+    else
+        deliver_span(stream, in, context);
     deliver_pieces(stream, in->side, context);
     tell_fin(stream, in->side, context);
     tell_fin(stream, !in->side, context); /* it may have ended before anybody was chosen to hear it */

@@ -298,6 +298,16 @@ static void test_upgrade_to_something_else(void **state)
     assert_string_equal(talk.f->seen.flows[0].app, "http");
 }
 
+static void test_rare_methods(void **state)
+{
+    struct talk talk = begin(state);
+    say(&talk, 0, "PROPPATCH /dav/f HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(&talk, 1, NO_CONTENT);
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 1);
+    assert_string_equal(record(&talk, 0)->method, "PROPPATCH");
+}
+
 static void test_others_borrow_the_form(void **state)
 {
     struct talk talk = begin(state);
@@ -359,6 +369,7 @@ int main(void)
         CASE(test_late_join),
         CASE(test_tls_in_a_tunnel),
         CASE(test_upgrade_to_something_else),
+        CASE(test_rare_methods),
         CASE(test_others_borrow_the_form),
         CASE(test_keepalive_race),
         CASE(test_early_answer_to_a_large_upload),
