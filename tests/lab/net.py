@@ -207,19 +207,23 @@ class Lab:
                 child.wait(4)
 
     # --- captures -------------------------------------------------------------------------------
-    def capture_on(self, ns, dev, suffix="", snaplen=0, extra=(), expression=""):
+    def capture_on(self, ns, dev, suffix="", snaplen=0, expression=""):
         path = os.path.join(self.out, self.name + suffix + ".pcap")
-        words = ["tcpdump", "-i", dev, "-n", "-U", "-Z", "root", "-B", "8192", "--immediate-mode", "-w", path,
-                 "-s", str(snaplen), *extra]
-        child = subprocess.Popen(["ip", "netns", "exec", self.space(ns), *words, *expression.split()],
+        if os.environ.get("INVCAP_LAB_USERNS"):
+            # tcpdump insists on setting groups, which a user namespace forbids.
+            words = ["dumpcap", "-P", "-q", "-B", "8", "-s", str(snaplen), "-i", dev, "-w", path, "-f", expression]
+        else:
+            words = ["tcpdump", "-i", dev, "-n", "-U", "-Z", "root", "-B", "8192", "--immediate-mode", "-w", path,
+                     "-s", str(snaplen), *expression.split()]
+        child = subprocess.Popen(["ip", "netns", "exec", self.space(ns), *words],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.children.append(child)
         for _ in range(20):
             line = child.stderr.readline()
-            if "listening on" in line:
+            if "listening on" in line or line.startswith("File:"):
                 break
             if not line:
-                raise RuntimeError("tcpdump did not start")
+                raise RuntimeError(f"{words[0]} did not start")
         self.taps.append((child, path))
 
     TAPS = {"c": ("c", "c0"), "m": ("m", "t1"), "s": ("s", "s0")}
