@@ -71,7 +71,7 @@ def main():
     if not chosen:
         print("lab: no such scenario; see --list", file=sys.stderr)
         return 2
-    for tool in ("ip", "nft", "tcpdump", "tshark", "nginx", "openssl", "curl", "ethtool", "ss", "editcap"):
+    for tool in ("ip", "nft", "tcpdump", "tshark", "nginx", "openssl", "curl", "ethtool", "ss", "editcap", "dumpcap"):
         if not shutil.which(tool):
             print(f"lab: {tool} is missing; run scripts/setup --full", file=sys.stderr)
             return 5
