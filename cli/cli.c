@@ -56,23 +56,56 @@ static int status_of(const struct error *error)
     return EXIT_RUNTIME;
 }
 
+static void print_hint(enum language language, enum text_id id, const char *command)
+{
+    char hint[256];
+    const struct text_value value = {"command", command};
+    text_format(hint, sizeof(hint), text_get(id, language), &value, 1);
+    fprintf(stderr, "%s\n", hint);
+}
+
+/* An error whose sentence is in the user's language already. */
 static int fail(enum language language, const char *command, const struct error *error)
 {
     fprintf(stderr, "invcap: %s\n", error->text);
     if (error->code == ERROR_USAGE) {
-        char hint[256];
-        const struct text_value values[] = {{"command", command}};
-        text_format(hint, sizeof(hint),
-                    text_get(command != NULL ? TEXT_USAGE_HINT_COMMAND : TEXT_USAGE_HINT, language),
-                    values, command != NULL ? 1 : 0);
-        fprintf(stderr, "%s\n", hint);
+        print_hint(language, command != NULL ? TEXT_USAGE_HINT_COMMAND : TEXT_USAGE_HINT, command);
     }
     return status_of(error);
 }
 
+void command_print_error(enum language language, const struct error *error)
+{
+    static const enum text_id frames[] = {[ERROR_NONE] = TEXT_ERROR_FRAME_RUNTIME,
+                                          [ERROR_USAGE] = TEXT_ERROR_FRAME_USAGE,
+                                          [ERROR_INPUT] = TEXT_ERROR_FRAME_INPUT,
+                                          [ERROR_STORE] = TEXT_ERROR_FRAME_STORE,
+                                          [ERROR_RUNTIME] = TEXT_ERROR_FRAME_RUNTIME};
+    char text[2 * sizeof(error->text)];
+    const struct text_value value = {"detail", error->text};
+    text_format(text, sizeof(text), text_get(frames[error->code], language), &value, 1);
+    fprintf(stderr, "invcap: %s\n", text);
+}
+
+/* What is wrong stands in a file or in SQL, which the list of options would not help with. */
+static enum text_id hint_of(const struct arguments *arguments)
+{
+    enum command_id command = command_id_of(arguments->command);
+    if (arguments->given[OPTION_WHERE] || command == COMMAND_SQL) {
+        return TEXT_USAGE_HINT_COLUMNS;
+    }
+    return arguments->given[OPTION_PROFILE] || command == COMMAND_PROFILE ? TEXT_USAGE_HINT_PROFILE
+                                                                          : TEXT_USAGE_HINT_COMMAND;
+}
+
 int command_fail(const struct context *context, const struct error *error)
 {
-    return fail(context->view.language, context->arguments->command->name, error);
+    command_print_error(context->view.language, error);
+    if (error->code == ERROR_USAGE) {
+        print_hint(context->view.language, hint_of(context->arguments),
+                   context->arguments->command->name);
+    }
+    return status_of(error);
 }
 
 int command_fail_usage(const struct context *context, enum text_id id,
@@ -82,7 +115,7 @@ int command_fail_usage(const struct context *context, enum text_id id,
     char text[512];
     text_format(text, sizeof(text), text_get(id, context->view.language), values, count);
     (void)error_set(&error, ERROR_USAGE, "%s", text);
-    return command_fail(context, &error);
+    return fail(context->view.language, context->arguments->command->name, &error);
 }
 
 static int run_command(const struct arguments *arguments, enum language language)

@@ -37,6 +37,8 @@ bool command_find(const char *name, enum command_id *out);
 enum command_id command_id_of(const struct command *command);
 
 /* Prints the error on stderr, in the manner "invcap: ..."; returns its exit status. */
+/* Prints an error of the program below on standard error, in Chinese behind what it is about. */
+void command_print_error(enum language language, const struct error *error);
 int command_fail(const struct context *context, const struct error *error);
 /* Usage error of a command's own making. */
 int command_fail_usage(const struct context *context, enum text_id id,

@@ -75,6 +75,9 @@ static int run(struct context *context)
     }
     if (arguments->word_count == 1) {
         enum finding_code code;
+        if (arguments->given[OPTION_JSON] || arguments->given[OPTION_TICKET]) {
+            return command_fail_usage(context, TEXT_USAGE_NEEDS_FINDING, NULL, 0);
+        }
         if (!catalogue_find(arguments->words[0], &code)) {
             return fail_unknown_code(context, arguments->words[0]);
         }

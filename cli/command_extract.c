@@ -43,9 +43,11 @@ static int extract(const struct context *context, struct store *store)
         return command_fail(context, &error);
     }
     if (owner.capture_id == 0) {
-        (void)error_set(&error, ERROR_USAGE, "%s holds no %s %lld", store_path(store),
-                        by_flow ? "flow" : "finding", (long long)id);
-        return command_fail(context, &error);
+        char number[32];
+        snprintf(number, sizeof(number), "%lld", (long long)id);
+        const struct text_value values[] = {{"db", store_path(store)}, {"id", number}};
+        return command_fail_usage(context, by_flow ? TEXT_USAGE_NO_FLOW : TEXT_USAGE_NO_FINDING,
+                                  values, 2);
     }
     struct report_case *loaded = case_load(store, owner.capture_id, &error);
     if (loaded == NULL) {

@@ -52,7 +52,7 @@ static int run(struct context *context)
     if (judge.profile == NULL) {
         return command_fail(context, &judge.error);
     }
-    judge.store = store_open(path, STORE_WRITE, &judge.error);
+    judge.store = store_open(path, STORE_CHANGE, &judge.error);
     status = judge.store != NULL ? judge_all(&judge) : command_fail(context, &judge.error);
     if (judge.store != NULL) {
         store_close(judge.store);

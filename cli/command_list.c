@@ -2,6 +2,7 @@
 #include "cli/profile_print.h"
 #include "core/catalogue.h"
 #include "core/record.h"
+#include "reports/finding_text.h"
 #include "reports/table.h"
 
 #include <string.h>
@@ -13,6 +14,8 @@ static int list_findings(const struct view *view)
                                        {text_get(TEXT_HEAD_CULPRIT, view->language), false, true},
                                        {text_get(TEXT_HEAD_MEANING, view->language), false, false}};
     struct table *table = table_new(heads, 4);
+    struct finding_words words;
+    char meaning[FINDING_TEXT_SIZE];
     for (unsigned i = 0; table != NULL && i < FINDING_COUNT; i++) {
         enum finding_code code = (enum finding_code)i;
         const struct finding_info *info = catalogue_get(code);
@@ -20,7 +23,8 @@ static int list_findings(const struct view *view)
         table_add(table, text_get(severity_text(catalogue_clamp_severity(code, info->severity)),
                                   view->language));
         table_add(table, text_get(culprit_text(info->culprit), view->language));
-        table_add(table, text_get(info->meaning, view->language));
+        finding_words_make_general(info, view->language, &words);
+        table_add(table, finding_sentence(&words, info->meaning, view->language, meaning));
     }
     if (table != NULL) {
         table_print(table, view);

@@ -95,7 +95,8 @@ static int run(struct context *context)
     if (arguments->given[OPTION_JSON] && arguments->given[OPTION_CSV]) {
         return command_fail_usage(context, TEXT_USAGE_ONE_FORM, NULL, 0);
     }
-    struct store *store = result_open(context, arguments->text[OPTION_DB], &status);
+    const char *path = result_database_at(context, 1, &status);
+    struct store *store = path != NULL ? result_open(context, path, &status) : NULL;
     if (store == NULL) {
         return status;
     }
@@ -119,10 +120,10 @@ static int run(struct context *context)
 
 const struct command command_sql = {
     .name = "sql",
-    .words = "'SELECT ...'",
+    .words = "'SELECT ...' [DB]",
     .help = TEXT_COMMAND_SQL,
     .detail = TEXT_COMMAND_NO_DETAIL,
     .least_words = 1,
-    .most_words = 1,
+    .most_words = 2,
     .run = run,
 };

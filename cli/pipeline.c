@@ -1,6 +1,7 @@
 #include "cli/pipeline.h"
 
 #include "capture/source.h"
+#include "cli/command.h"
 #include "core/catalogue.h"
 #include "core/intern.h"
 #include "diagnosis/diagnosis.h"
@@ -129,7 +130,7 @@ static bool open_one(struct pipeline *p, const char *path, bool alone, struct er
         *error = trouble;
         return false;
     }
-    (void)fprintf(stderr, "invcap: %s\n", trouble.text);
+    command_print_error(p->options->language, &trouble);
     p->result->input_error = trouble;
     return true;
 }
@@ -176,6 +177,11 @@ static bool start(struct pipeline *p, struct error *error)
     p->site = site_new(p->profile);
     if (p->strings == NULL || p->site == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
+    p->first_source_id = store_next_source_id(p->store);
+    if (!(o->interface != NULL ? open_live(p, error) : open_files(p, error)))
+        return false;
+    if (!register_sources(p, error)) /* frees the numbers of what it replaces */
+        return false;
     p->certificates = certificate_cache_new(p->strings, store_next_certificate_id(p->store));
     struct engine_options options = {
         .profile = p->profile,
@@ -188,15 +194,8 @@ static bool start(struct pipeline *p, struct error *error)
         .ndpi = (enum engine_ndpi)o->ndpi,
         .verify_checksums = false,
     };
-    p->first_source_id = store_next_source_id(p->store);
-    if (p->certificates == NULL)
-        return error_set(error, ERROR_RUNTIME, "out of memory while starting");
-    if (!(o->interface != NULL ? open_live(p, error) : open_files(p, error)))
-        return false;
-    if (!register_sources(p, error))
-        return false;
     p->merger = merger_new(p->sources, p->source_count);
-    if (p->merger == NULL)
+    if (p->merger == NULL || p->certificates == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
     p->engine = engine_new(&options, error);
     return p->engine != NULL;
@@ -227,6 +226,14 @@ static bool has_enough(const struct pipeline *p, uint64_t packets)
     return p->options->packet_limit > 0 && packets >= p->options->packet_limit;
 }
 
+/* A source that failed has ended; the others go on. Alone, with nothing read, it is told by run(). */
+static void give_up_source(struct pipeline *p, const struct error *trouble)
+{
+    p->result->input_error = *trouble;
+    if (p->source_count > 1)
+        command_print_error(p->options->language, trouble);
+}
+
 static bool run(struct pipeline *p, struct error *error)
 {
     struct packet packet;
@@ -235,8 +242,10 @@ static bool run(struct pipeline *p, struct error *error)
         enum source_result got = merger_next(p->merger, &packet, error);
         if (got == SOURCE_END)
             break;
-        if (got == SOURCE_FAILED)
-            return false;
+        if (got == SOURCE_FAILED) {
+            give_up_source(p, error);
+            continue;
+        }
         if (got == SOURCE_PACKET)
             engine_packet(p->engine, &packet);
         packets += got == SOURCE_PACKET;
@@ -256,6 +265,14 @@ static bool run(struct pipeline *p, struct error *error)
         (void)fprintf(stderr, "\r\033[K");
     p->result->packets = packets;
     engine_finish(p->engine);
+    if (p->result->input_error.code == ERROR_NONE)
+        return true;
+    if (packets == 0) {
+        *error = p->result->input_error;
+        return false;
+    }
+    if (p->source_count == 1)
+        command_print_error(p->options->language, &p->result->input_error);
     return true;
 }
 
@@ -336,7 +353,11 @@ struct store *pipeline_read(const struct pipeline_options *options, struct pipel
     if (ok) {
         out->capture_id = p.capture_id;
         p.store_sink = store_sink(p.store);
-        ok = start(&p, error) && run(&p, error) && conclude(&p, error);
+        ok = start(&p, error) && run(&p, error);
+        struct error ignored;
+        if (!ok) /* no packet was read: as if it had not been tried */
+            (void)store_abandon(p.store, &ignored);
+        ok = ok && conclude(&p, error);
     }
     struct error ignored;
     if (!ok)

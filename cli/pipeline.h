@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/profile.h"
+#include "core/texts.h"
 #include "store/store.h"
 
 #include <signal.h>
@@ -17,6 +18,7 @@ struct pipeline_options {
     char *const *paths;            /* files, folders, "-"; empty when interface is set */
     size_t path_count;
     const char *interface;         /* live; NULL = read paths */
+    enum language language;        /* of complaints while it runs */
     const char *filter;            /* libpcap filter or NULL */
     const char *db;                /* path or ":memory:" */
     bool append;

@@ -63,18 +63,23 @@ int result_status(const struct context *context, const struct pipeline_result *r
     return reaches_limit(context, result) ? EXIT_FINDINGS : EXIT_DONE;
 }
 
-const char *result_database(const struct context *context, int *status)
+const char *result_database_at(const struct context *context, size_t word, int *status)
 {
     const struct arguments *arguments = context->arguments;
-    if (arguments->word_count == 0) {
+    if (arguments->word_count <= word) {
         return arguments->text[OPTION_DB];
     }
     if (arguments->given[OPTION_DB]) {
         *status = command_fail_usage(context, TEXT_USAGE_DB_TWICE,
-                                     &(struct text_value){"db", arguments->words[0]}, 1);
+                                     &(struct text_value){"db", arguments->words[word]}, 1);
         return NULL;
     }
-    return arguments->words[0];
+    return arguments->words[word];
+}
+
+const char *result_database(const struct context *context, int *status)
+{
+    return result_database_at(context, 0, status);
 }
 
 struct store *result_open(const struct context *context, const char *path, int *status)
@@ -103,11 +108,13 @@ int64_t result_capture(const struct context *context, struct store *store, int *
     }
     int64_t last = store_last_capture(store, &error);
     if (error.code == ERROR_NONE && last == 0) {
-        char text[512];
+        struct view view = view_of(stderr, context->view.language);
         const struct text_value value = {"db", store_path(store)};
-        text_format(text, sizeof(text), text_get(TEXT_NOTE_NO_CAPTURE, context->view.language),
-                    &value, 1);
-        (void)error_set(&error, ERROR_STORE, "%s", text);
+        fputs("invcap: ", stderr);
+        view_say(&view, TEXT_NOTE_NO_CAPTURE, &value, 1);
+        fputc('\n', stderr);
+        *status = EXIT_STORE;
+        return -1;
     }
     if (error.code != ERROR_NONE) {
         *status = command_fail(context, &error);

@@ -15,6 +15,8 @@ bool result_print(const struct context *context, struct store *store, int64_t ca
 int result_status(const struct context *context, const struct pipeline_result *result);
 /* The database that --db or the only word names; NULL after a usage error in *status. */
 const char *result_database(const struct context *context, int *status);
+/* The same where the database is the word of that index. */
+const char *result_database_at(const struct context *context, size_t word, int *status);
 /* Opens the database for reading; NULL after the complaint, its exit status in *status. */
 struct store *result_open(const struct context *context, const char *path, int *status);
 /* The capture that is meant: --capture, 0 for --all, else the last one. -1 after the complaint. */

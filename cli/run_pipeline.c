@@ -7,6 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool has_input_twice(const struct arguments *arguments)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < arguments->word_count; i++) {
+        count += strcmp(arguments->words[i], "-") == 0;
+    }
+    return count > 1;
+}
+
 static bool has_terminal_input(const struct arguments *arguments)
 {
     for (size_t i = 0; i < arguments->word_count; i++) {
@@ -38,6 +47,9 @@ int run_pipeline(struct context *context, const char *interface)
     const struct arguments *arguments = context->arguments;
     struct error error = {ERROR_NONE, ""};
     const struct profile *profile = profile_builtin();
+    if (has_input_twice(arguments)) {
+        return command_fail_usage(context, TEXT_USAGE_STDIN_TWICE, NULL, 0);
+    }
     if (has_terminal_input(arguments)) {
         return command_fail_usage(context, TEXT_USAGE_TERMINAL_INPUT, NULL, 0);
     }
@@ -51,6 +63,7 @@ int run_pipeline(struct context *context, const char *interface)
         .paths = arguments->words,
         .path_count = interface == NULL ? arguments->word_count : 0,
         .interface = interface,
+        .language = context->view.language,
         .filter = arguments->text[OPTION_FILTER],
         .db = arguments->text[OPTION_DB],
         .append = arguments->given[OPTION_APPEND],

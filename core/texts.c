@@ -205,7 +205,8 @@ static size_t finish(struct output *output)
     return output->len;
 }
 
-/* Returns the length of "{name}" or, with `mark`, "{?name}" at `pattern`; 0 when it is neither. */
+/* Returns the length of "{name}" or, with `mark`, "{?name}" or "{+name}" at `pattern`; 0 when it is
+ * none of them. */
 static size_t placeholder_length(const char *pattern, const char *mark)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -231,11 +232,21 @@ static const char *find_value(const char *name, size_t len, const struct text_va
 
 #define CONDITION_END "{/}"
 
-/* Steps over the "{?name}" at `pattern`, and over its whole part when the value is not known. */
+/* "0", "0 bytes", "0.0 %": nothing was there to be told. */
+static bool is_nothing(const char *value)
+{
+    return value[0] == '\0' || (value[0] == '0' && strpbrk(value, "123456789") == NULL);
+}
+
+/* Steps over the "{?name}" or "{+name}" at `pattern`, and over its whole part when it is not to be
+ * said. */
 static size_t skip_condition(const char *pattern, size_t len, const struct text_value *values,
                              size_t count)
 {
-    if (find_value(pattern + 2, len - 3, values, count) != NULL) {
+    const char *value = find_value(pattern + 2, len - 3, values, count);
+    bool kept = pattern[1] == '+' ? value != NULL && strcmp(value, "1") != 0
+                                  : value != NULL && !is_nothing(value);
+    if (kept) {
         return len;
     }
     const char *end = strstr(pattern, CONDITION_END);
@@ -249,6 +260,7 @@ size_t text_format(char *out, size_t size, const char *pattern, const struct tex
     while (*pattern != '\0' && !output.full) {
         size_t len = placeholder_length(pattern, "");
         size_t condition = placeholder_length(pattern, "?");
+        condition = condition > 0 ? condition : placeholder_length(pattern, "+");
         if (len > 0) {
             const char *value = find_value(pattern + 1, len - 2, values, count);
             value = value != NULL ? value : "?";
@@ -388,7 +400,8 @@ size_t text_break(const char *utf8, size_t columns)
     while (at <= longest) {
         uint32_t after;
         size_t len = read_char(utf8 + at, &after);
-        if (at > 0 && may_break(before, after)) {
+        bool before_unit = after == ' ' && utf8[at + len] == '%'; /* "7.2 %" stays together */
+        if (at > 0 && !before_unit && may_break(before, after)) {
             best = at;
         }
         before = after;

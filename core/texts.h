@@ -3,7 +3,8 @@
  * core/texts.def lists TEXT(id, "English", "Chinese"). A pattern holds named values in braces:
  * "no answer from {server} after {attempts} attempts". A value string already carries its unit
  * ("7.0 s", "1,460 bytes"), so that no pattern writes one. What stands between "{?name}" and "{/}"
- * is left out when that value is not known; such parts do not nest.
+ * is left out when that value is not known, empty or zero; what stands between "{+name}" and "{/}"
+ * when the value is 1 ("{n} packet{+n}s{/}"); such parts do not nest.
  * All strings are UTF-8. Nothing here asks the locale. */
 #ifndef INVCAP_CORE_TEXTS_H
 #define INVCAP_CORE_TEXTS_H

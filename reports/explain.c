@@ -27,7 +27,7 @@ static void paragraph(const struct view *view, const struct finding_words *words
 static void print_heading(const struct view *view, const char *title, unsigned severity,
                           const char *code)
 {
-    fprintf(view->out, "%s%s%s  %s%s%s  ", view_tone(view, report_tone(severity)),
+    fprintf(view->out, "%s%s%s  %s%s%s", view_tone(view, report_tone(severity)),
             say(view, severity_text((enum severity)severity)), view_plain(view),
             view_tone(view, TONE_DIM), code, view_plain(view));
     fputc('\n', view->out);
@@ -256,7 +256,9 @@ void report_ticket(const struct view *view, const struct report_case *loaded,
         {"meanwhile", meanwhile},
         {"advice", finding_sentence(&words, info->advice, view->language, advice)},
         {"frames", finding_frames(loaded, finding, frames)},
-        {"protocol", finding->flow.protocol == 17 ? "UDP" : "TCP"}};
+        {"protocol", finding->flow.id == 0             ? NULL
+                     : finding->flow.protocol == 17 ? "UDP"
+                                                    : "TCP"}};
     text_format(line, sizeof(line),
                 say(view, path[0] != '\0' ? TEXT_REPORT_TICKET : TEXT_REPORT_TICKET_NO_PATH),
                 values, 12);

@@ -57,7 +57,12 @@ static void write_server(const struct finding_record *record, char *out, size_t 
     char endpoint[ENDPOINT_TEXT_SIZE];
     write_endpoint(&record->server_ip, record->server_port, endpoint, sizeof(endpoint));
     out[0] = '\0';
-    if (is_text(record->name) && endpoint[0] != '\0') {
+    char plain[ENDPOINT_TEXT_SIZE];
+    write_endpoint(&record->server_ip, 0, plain, sizeof(plain));
+    bool named = is_text(record->name) && strcmp(record->name, plain) != 0;
+    if (!named && endpoint[0] != '\0') { /* a name that is the address says nothing more */
+        append(out, size, "%s", endpoint);
+    } else if (named && endpoint[0] != '\0') {
         append(out, size, "%s (%s)", record->name, endpoint);
     } else {
         append(out, size, "%s", is_text(record->name) ? record->name : endpoint);
@@ -176,8 +181,16 @@ char *finding_who(const struct case_finding *finding, const struct finding_words
     return out;
 }
 
-char *finding_frames(const struct report_case *loaded, const struct case_finding *finding,
-                     char out[FINDING_TEXT_SIZE])
+static const char *short_path(const struct report_case *loaded, int64_t source_id)
+{
+    const char *path = case_source_path(loaded, source_id);
+    const char *slash = strrchr(path, '/');
+    return loaded->source_count == 1 ? "" : slash != NULL ? slash + 1 : path;
+}
+
+static char *write_frames(const struct report_case *loaded, const struct case_finding *finding,
+                          const char *(*path_of)(const struct report_case *loaded, int64_t source_id),
+                          char out[FINDING_TEXT_SIZE])
 {
     size_t count = finding->evidence_count < FRAMES_SHOWN ? finding->evidence_count : FRAMES_SHOWN;
     out[0] = '\0';
@@ -186,13 +199,26 @@ char *finding_frames(const struct report_case *loaded, const struct case_finding
         bool last = i + 1 == count || finding->evidence[i + 1].source_id != evidence->source_id;
         append(out, FINDING_TEXT_SIZE, "%lld", (long long)evidence->frame);
         if (last) {
-            append(out, FINDING_TEXT_SIZE, " (%s)%s", case_source_path(loaded, evidence->source_id),
+            const char *path = path_of(loaded, evidence->source_id);
+            append(out, FINDING_TEXT_SIZE, path[0] != '\0' ? " (%s)%s" : "%s%s", path,
                    i + 1 == count ? "" : "; ");
         } else {
             append(out, FINDING_TEXT_SIZE, ", ");
         }
     }
     return out;
+}
+
+char *finding_frames(const struct report_case *loaded, const struct case_finding *finding,
+                     char out[FINDING_TEXT_SIZE])
+{
+    return write_frames(loaded, finding, case_source_path, out);
+}
+
+char *finding_frames_short(const struct report_case *loaded, const struct case_finding *finding,
+                           char out[FINDING_TEXT_SIZE])
+{
+    return write_frames(loaded, finding, short_path, out);
 }
 
 static void add_address_filter(const struct address *address, char *out)
@@ -214,10 +240,12 @@ char *finding_filter(const struct case_finding *finding, char out[FINDING_TEXT_S
         append(out, FINDING_TEXT_SIZE, "%s%s == %u", out[0] != '\0' ? " && " : "", port,
                (unsigned)record->server_port);
     }
-    if (record->count == 1 || record->culprit == CULPRIT_CLIENT || record->scope == SCOPE_PATH) {
+    bool one_flow = record->count == 1 && record->client_port != 0 && record->server_port != 0;
+    if (!one_flow && (record->count == 1 || record->culprit == CULPRIT_CLIENT ||
+                      record->scope == SCOPE_PATH)) {
         add_address_filter(&record->client_ip, out);
     }
-    if (record->count == 1 && record->client_port != 0) {
+    if (one_flow) { /* both ports and one address tell it; the line stays short */
         append(out, FINDING_TEXT_SIZE, " && %s == %u", port, (unsigned)record->client_port);
     }
     return out;

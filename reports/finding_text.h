@@ -30,6 +30,9 @@ char *finding_sentence(const struct finding_words *words, enum text_id id, enum 
 char *finding_who(const struct case_finding *finding, const struct finding_words *words,
                   enum language language, char out[FINDING_TEXT_SIZE]);
 /* "17, 21, 25 (a.pcap); 3 (b.pcap)"; "" without evidence. */
+/* The same for the first screen: no file name when there is one file, else without its folder. */
+char *finding_frames_short(const struct report_case *loaded, const struct case_finding *finding,
+                           char out[FINDING_TEXT_SIZE]);
 char *finding_frames(const struct report_case *loaded, const struct case_finding *finding,
                      char out[FINDING_TEXT_SIZE]);
 /* The display filter that shows it in Wireshark; "" when it has no address. */

@@ -74,7 +74,7 @@ void quality_of(const struct capture_record *capture, const struct source_record
         cut += sources[i].cut;
     }
     if (capture->packets == 0) {
-        add_reason(out, TEXT_QUALITY_EMPTY, "", 100);
+        add_reason(out, TEXT_QUALITY_EMPTY, capture->filter != NULL ? capture->filter : "", 100);
         return;
     }
     add_count(out, TEXT_QUALITY_CUT, cut, POINTS_CUT);

@@ -117,6 +117,23 @@ static void write_scope(const char *pattern, int64_t capture_id, char *out, size
     }
 }
 
+/* A condition that closes the bracket around it would leave the capture that was asked for. */
+static bool is_whole(const char *where)
+{
+    int depth = 0;
+    char quote = '\0';
+    for (const char *at = where; *at != '\0' && depth >= 0; at++) {
+        if (quote != '\0') {
+            quote = *at == quote ? '\0' : quote;
+        } else if (*at == '\'' || *at == '"') {
+            quote = *at;
+        } else {
+            depth += (*at == '(') - (*at == ')');
+        }
+    }
+    return depth == 0 && quote == '\0';
+}
+
 bool table_find_ids(struct store *store, const char *table, const char *key, const char *scope,
                     const struct table_request *request, int64_t **out, size_t *out_count,
                     struct error *error)
@@ -126,6 +143,10 @@ bool table_find_ids(struct store *store, const char *table, const char *key, con
     char *sql = NULL;
     size_t size = 0;
     write_scope(scope, request->capture_id, scoped, sizeof(scoped));
+    if (request->where != NULL && !is_whole(request->where)) {
+        return error_set(error, ERROR_USAGE, "--where: brackets or quotes do not match: %s",
+                         request->where);
+    }
     FILE *text = open_memstream(&sql, &size);
     if (text == NULL) {
         return error_set(error, ERROR_RUNTIME, "out of memory");

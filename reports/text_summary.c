@@ -5,6 +5,7 @@
 #include "reports/verdicts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LABEL_COLUMNS 11
@@ -15,6 +16,7 @@
 #define VERDICTS_SHOWN 7
 #define SERVICES_SHOWN 6
 #define LINE_SIZE 1024
+#define SCREEN_LINES 45 /* what the first screen of a terminal of 100 columns may take */
 
 enum view_tone report_tone(unsigned severity)
 {
@@ -232,6 +234,34 @@ static void print_title(const struct view *view, const struct case_finding *find
     fputs(view_plain(view), view->out);
 }
 
+/* "who" names one end or both already: the line adds the other end only. */
+static enum text_id who_pattern(const struct finding_record *record, const char *path)
+{
+    bool both = address_is_set(&record->client_ip) && address_is_set(&record->server_ip);
+    bool many = record->count > 1;
+    switch ((enum culprit)record->culprit) {
+    case CULPRIT_MIDDLEBOX:
+    case CULPRIT_NETWORK:
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    case CULPRIT_SERVER:
+        if (both) {
+            return many ? TEXT_REPORT_WHO_TO_SERVER_MANY : TEXT_REPORT_WHO_TO_SERVER;
+        }
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    case CULPRIT_CLIENT:
+        if (both) {
+            return many ? TEXT_REPORT_WHO_FROM_CLIENT_MANY : TEXT_REPORT_WHO_FROM_CLIENT;
+        }
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    default:
+        break;
+    }
+    if (path[0] == '\0') {
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    }
+    return many ? TEXT_REPORT_WHO_LINE_MANY : TEXT_REPORT_WHO_LINE;
+}
+
 static void print_who(const struct view *view, const struct case_finding *finding,
                       const struct finding_words *words)
 {
@@ -241,16 +271,12 @@ static void print_who(const struct view *view, const struct case_finding *findin
     finding_path(finding, path);
     const struct text_value values[] = {{"who", who},
                                         {"path", path},
+                                        {"client", words->client},
+                                        {"server", words->server},
                                         {"count", view_number(finding->record.count, count)},
                                         {"time", view_clock(finding->record.first_ns, first)}};
-    bool many = finding->record.count > 1;
-    bool named = path[0] == '\0' || finding->record.culprit == CULPRIT_MIDDLEBOX ||
-                 finding->record.culprit == CULPRIT_NETWORK; /* both ends stand in "who" already */
-    enum text_id pattern = many ? TEXT_REPORT_WHO_LINE_MANY : TEXT_REPORT_WHO_LINE;
-    if (named) {
-        pattern = many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
-    }
-    text_format(line, sizeof(line), say(view, pattern), values, 4);
+    enum text_id pattern = who_pattern(&finding->record, path);
+    text_format(line, sizeof(line), say(view, pattern), values, 6);
     labelled(view, TEXT_REPORT_WHO, line);
 }
 
@@ -265,7 +291,7 @@ static void print_finding(const struct view *view, const struct report_case *loa
     print_who(view, finding, &words);
     labelled(view, TEXT_REPORT_WHY,
              finding_sentence(&words, case_info(finding)->evidence, view->language, text));
-    labelled(view, TEXT_REPORT_FRAMES, finding_frames(loaded, finding, text));
+    labelled(view, TEXT_REPORT_FRAMES, finding_frames_short(loaded, finding, text));
     labelled(view, TEXT_REPORT_ADVICE,
              finding_sentence(&words, case_info(finding)->advice, view->language, text));
     if (finding_filter(finding, filter)[0] != '\0') {
@@ -359,6 +385,9 @@ static void print_group(const struct view *view, const struct group *group)
                 say(view, group->findings > 1 ? TEXT_REPORT_ALIKE : TEXT_REPORT_ALONE), values, 2);
     size_t room = view->columns - 17;
     text_fit(fitted, sizeof(fitted), line, text_width(line) < room ? text_width(line) : room);
+    for (size_t len = strlen(fitted); len > 0 && fitted[len - 1] == ' '; len--) {
+        fitted[len - 1] = '\0'; /* a wide character that no longer fitted */
+    }
     fprintf(view->out, "  %s%s%s%s  %s\n", view_tone(view, report_tone(finding->record.severity)),
             head, view_plain(view), tail, fitted);
 }
@@ -387,28 +416,30 @@ static void print_list(const struct view *view, const struct report_case *loaded
     }
 }
 
-static void print_end(const struct view *view, const struct report_case *loaded)
+/* worst NULL: nothing to explain. */
+static void print_end(const struct view *view, const struct report_case *loaded,
+                      const struct case_finding *worst)
 {
     const char *path = store_path(loaded->store);
     bool kept = strcmp(path, ":memory:") != 0;
-    const struct text_value value = {"db", path};
-    char line[LINE_SIZE];
+    char line[LINE_SIZE], id[32];
+    snprintf(id, sizeof(id), "%lld", worst != NULL ? (long long)worst->record.id : 0LL);
+    const struct text_value values[] = {{"db", path}, {"id", worst != NULL ? id : NULL}};
     fputc('\n', view->out);
     if (kept) {
         bool usual = strcmp(path, "invcap.db") == 0;
         text_format(line, sizeof(line),
                     say(view, usual ? TEXT_REPORT_DATABASE : TEXT_REPORT_DATABASE_ELSEWHERE),
-                    &value, 1);
+                    values, 2);
         view_wrap(view, line, 0, 0);
     } else {
         view_wrap(view, say(view, TEXT_REPORT_NOT_KEPT), 0, 0);
     }
 }
 
-void report_text(const struct view *view, const struct report_case *loaded)
+static void print_all(const struct view *view, const struct report_case *loaded,
+                      const size_t *chosen, size_t count)
 {
-    size_t chosen[WORST_SHOWN];
-    size_t count = choose_worst(loaded, chosen);
     print_seen(view, loaded);
     print_verdicts(view, loaded);
     for (size_t i = 0; i < count; i++) {
@@ -416,5 +447,51 @@ void report_text(const struct view *view, const struct report_case *loaded)
     }
     print_list(view, loaded, false, chosen, count);
     print_list(view, loaded, true, NULL, 0);
-    print_end(view, loaded);
+    print_end(view, loaded, count > 0 ? &loaded->findings[chosen[0]] : NULL);
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (const char *at = strchr(text, '\n'); at != NULL; at = strchr(at + 1, '\n')) {
+        lines++;
+    }
+    return lines;
+}
+
+/* Prints the page and returns it, for the caller to free; NULL without memory. */
+static char *render(const struct view *view, const struct report_case *loaded, const size_t *chosen,
+                    size_t count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct view page = *view;
+    page.out = open_memstream(&text, &size);
+    if (page.out == NULL) {
+        return NULL;
+    }
+    print_all(&page, loaded, chosen, count);
+    if (fclose(page.out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* A finding that the screen has no room for in full is still in the list of the others. */
+void report_text(const struct view *view, const struct report_case *loaded)
+{
+    size_t chosen[WORST_SHOWN];
+    size_t count = choose_worst(loaded, chosen);
+    char *page = render(view, loaded, chosen, count);
+    while (page != NULL && count > 1 && count_lines(page) > SCREEN_LINES) {
+        free(page);
+        page = render(view, loaded, chosen, --count);
+    }
+    if (page != NULL) {
+        fputs(page, view->out);
+    } else {
+        print_all(view, loaded, chosen, count);
+    }
+    free(page);
 }

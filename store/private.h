@@ -30,6 +30,8 @@ struct store {
     struct error failure;   /* why the writer could not start: what was put is lost */
     int64_t capture_id;     /* of store_begin; 0 none */
     bool append;
+    bool created;           /* the file was not there before */
+    bool discard;           /* to be removed at close: nothing came into the file we made */
     bool ends_interrupted;  /* what the capture's own record says */
     struct intern *strings; /* of store_select with keep_strings */
     struct arena arena;
@@ -77,6 +79,10 @@ struct store_view {
 };
 extern const struct store_view store_views[];
 extern const size_t store_view_count;
+
+/* ---- replace.c ---- */
+/* Removes a capture with all that hangs on it. */
+bool store_delete_capture(const struct store *store, int64_t id, struct error *error);
 
 /* ---- lock.c ---- */
 /* Takes the lock file beside the database, so that one program writes at a time. */

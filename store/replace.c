@@ -136,6 +136,17 @@ bool store_replace_source(struct store *store, const struct source_record *sourc
     return end(store, done, error);
 }
 
+bool store_delete_capture(const struct store *store, int64_t id, struct error *error)
+{
+    if (!begin(store, error)) {
+        return false;
+    }
+    return end(store,
+               run_all(store, delete_findings, id, error) &&
+                   run_all(store, delete_capture, id, error),
+               error);
+}
+
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error)
 {
     /* A flush starts the writer, which turns the log on: it cannot once a judgement reads. */

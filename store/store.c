@@ -79,6 +79,7 @@ static bool open_for_writing(struct store *store, enum place place, struct error
     if (!store->memory && place == PLACE_NOTHING && !create_file(store, error)) {
         return false;
     }
+    store->created = !store->memory && place == PLACE_NOTHING;
     if (!sql_open(store, flags, &store->db, error)) {
         return false;
     }
@@ -111,7 +112,7 @@ static bool open_at(struct store *store, struct error *error)
     if (!look_at(store, &place, error)) {
         return false;
     }
-    if (store->mode == STORE_READ && place != PLACE_FILE && !store->memory) {
+    if (store->mode != STORE_WRITE && place != PLACE_FILE && !store->memory) {
         return error_set(error, ERROR_STORE,
                          place == PLACE_NOTHING
                              ? "there is no database %s; make it with invcap read FILE, or name "
@@ -169,6 +170,9 @@ void store_close(struct store *store)
         writer_stop(store->writer);
     }
     (void)sqlite3_close(store->db);
+    if (store->discard) {
+        (void)unlink(store->path);
+    }
     lock_release(store);
     if (store->strings != NULL) {
         intern_free(store->strings);
@@ -217,7 +221,7 @@ int64_t store_next_finding_id(const struct store *store)
 
 static bool ensure_writer(struct store *store, struct error *error)
 {
-    assert(store->mode == STORE_WRITE);
+    assert(store->mode != STORE_READ);
     if (store->writer == NULL && store->failure.code == ERROR_NONE) {
         store->writer = writer_start(store, &store->failure);
     }
@@ -301,6 +305,21 @@ bool store_finish(struct store *store, struct error *error)
     if (!store->memory) {
         leave_log(store);
     }
+    return true;
+}
+
+bool store_abandon(struct store *store, struct error *error)
+{
+    if (store->capture_id == 0 || !store_flush(store, error) ||
+        !store_delete_capture(store, store->capture_id, error)) {
+        return false;
+    }
+    writer_stop(store->writer);
+    store->writer = NULL;
+    if (!store->memory) {
+        leave_log(store);
+    }
+    store->discard = store->created;
     return true;
 }
 

@@ -11,6 +11,7 @@ struct store;
 
 enum store_mode {
     STORE_WRITE,  /* create or open for writing; migrates; one writer at a time, else a clear error */
+    STORE_CHANGE, /* the same, but never creates: a missing or empty database is an error */
     STORE_READ    /* read-only; refuses other applications' files and newer schemas */
 };
 
@@ -43,6 +44,9 @@ bool store_flush(struct store *store, struct error *error);
 /* Flush, secondary indexes, checkpoint, journal_mode=DELETE: the file can be mailed. The capture is
  * no longer marked as interrupted, unless its own record says so. */
 bool store_finish(struct store *store, struct error *error);
+/* Takes back what store_begin and the sources of this capture left, after an input that could not be
+ * read: the last capture is the one before, and a database made for it goes away at store_close. */
+bool store_abandon(struct store *store, struct error *error);
 void store_close(struct store *store);
 const char *store_path(const struct store *store);
 

@@ -222,7 +222,7 @@ static bool is_known_value(enum finding_code code, const char *name)
     return in_list(always, 4, name) || catalogue_find_value(code, name, &unit);
 }
 
-/* Reads the next {name} or {?name} of a text; false at its end. */
+/* Reads the next {name}, {?name} or {+name} of a text; false at its end. */
 static bool next_placeholder(const char **text, char out[64])
 {
     for (;;) {
@@ -233,7 +233,7 @@ static bool next_placeholder(const char **text, char out[64])
         const char *close = strchr(open, '}');
         assert_non_null(close);
         *text = close + 1;
-        open += open[1] == '?' ? 2 : 1;
+        open += open[1] == '?' || open[1] == '+' ? 2 : 1;
         size_t len = (size_t)(close - open);
         assert_true(len > 0 && len < 64);
         if (*open == '/') {
@@ -279,7 +279,7 @@ static void placeholders_are_declared_and_equal(void **state)
     }
 }
 
-/* "{?name}" and "{/}" come in pairs and do not nest. */
+/* "{?name}" or "{+name}" and "{/}" come in pairs and do not nest. */
 static void conditions_are_closed(void **state)
 {
     (void)state;
@@ -288,10 +288,11 @@ static void conditions_are_closed(void **state)
             const char *text = text_get((enum text_id)id, (enum language)language);
             bool open = false;
             for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at + 1, '{')) {
-                if ((at[1] == '?' && open) || (at[1] == '/' && !open)) {
+                bool opens = at[1] == '?' || at[1] == '+';
+                if ((opens && open) || (at[1] == '/' && !open)) {
                     fail_msg("condition in \"%s\"", text);
                 }
-                open = at[1] == '?' ? true : at[1] == '/' ? false : open;
+                open = opens ? true : at[1] == '/' ? false : open;
             }
             assert_false(open);
         }

@@ -169,7 +169,7 @@ static void usage_errors_say_what_was_meant(void **state)
     REFUSES(&error, "read", "x.pcap", "--json=yes");
     REFUSES(&error, "read", "x.pcap", "--db");
     REFUSES(&error, "read");
-    REFUSES(&error, "sql", "select 1", "select 2");
+    REFUSES(&error, "sql", "select 1", "a.db", "b.db");
     REFUSES(&error, "read", "x.pcap", "-z");
     REFUSES(&error, "read", "x.pcap", "--limit", "-1");
 }

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static void write_file(const char *path, const char *bytes, size_t len)
 {
@@ -81,6 +82,15 @@ static void places_that_cannot_be(void **state)
     write_file(scratch->path, "", 0);
     must_refuse(scratch->path, STORE_READ, "is empty");
     store_close(open_store(scratch->path, STORE_WRITE)); /* an empty file may be filled */
+}
+
+static void changing_never_creates(void **state)
+{
+    struct scratch *scratch = *state;
+    must_refuse(scratch->path, STORE_CHANGE, "there is no database");
+    assert_int_equal(access(scratch->path, F_OK), -1);
+    store_close(open_store(scratch->path, STORE_WRITE));
+    store_close(open_store(scratch->path, STORE_CHANGE));
 }
 
 static int byte_at(const char *path, long offset)
@@ -265,6 +275,25 @@ static void a_source_read_again_replaces_its_capture(void **state)
     check_counts(scratch->path, 2, 2, 4);
 }
 
+static void an_abandoned_read_leaves_nothing(void **state)
+{
+    struct scratch *scratch = *state;
+    struct error error = {0};
+    const struct source_row a = {"a.pcap", "aa", 100};
+    struct store *store = open_store(scratch->path, STORE_WRITE);
+    begin_read(store, false);
+    must(store_abandon(store, &error), &error);
+    store_close(store);
+    assert_int_equal(access(scratch->path, F_OK), -1); /* made for nothing */
+    assert_int_equal(read_in(scratch->path, false, &a, 1), 1);
+    store = open_store(scratch->path, STORE_WRITE);
+    assert_int_equal(begin_read(store, false), 2);
+    must(store_abandon(store, &error), &error);
+    assert_int_equal(store_last_capture(store, &error), 1);
+    store_close(store);
+    check_counts(scratch->path, 1, 1, 2);
+}
+
 static void sources_are_known_by_content_too(void **state)
 {
     struct scratch *scratch = *state;
@@ -420,6 +449,8 @@ int main(void)
         TEST(foreign_databases_are_refused),
         TEST(newer_schemas_are_refused),
         TEST(places_that_cannot_be),
+        TEST(changing_never_creates),
+        TEST(an_abandoned_read_leaves_nothing),
         TEST(the_file_is_private_and_ours),
         TEST(a_second_writer_is_told_who_writes),
         TEST(a_foreign_lock_is_one_clear_error),

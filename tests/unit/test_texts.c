@@ -23,7 +23,8 @@ static void languages_are_found_by_name(void **state)
 
 static void values_replace_their_names(void **state)
 {
-    const struct text_value values[] = {{"server", "10.0.0.2:443"}, {"n", "3"}, {"gone", NULL}};
+    const struct text_value values[] = {{"server", "10.0.0.2:443"}, {"n", "3"}, {"gone", NULL},
+                                        {"one", "1"}, {"zero", "0 bytes"}};
     static const char *const rows[][2] = {
         {"", ""},
         {"no answer from {server} ({n})", "no answer from 10.0.0.2:443 (3)"},
@@ -34,13 +35,16 @@ static void values_replace_their_names(void **state)
         {"a{?n} with {n}{/}.", "a with 3."},
         {"a{?other} with {other}{/}.", "a."},
         {"a{?gone} with {gone}{/}{?n} {n}{/}", "a 3"},
+        {"a{?zero} with {zero}{/}.", "a."},
+        {"{n} packet{+n}s{/}, {one} file{+one}s{/}, {zero} error{+zero}s{/}",
+         "3 packets, 1 file, 0 bytes errors"},
         {"a{?other} unclosed {n}", "a"},
         {"第 {n} 次", "第 3 次"},
     };
     char out[64];
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        size_t len = text_format(out, sizeof out, rows[i][0], values, 3);
+        size_t len = text_format(out, sizeof out, rows[i][0], values, 5);
         assert_string_equal(out, rows[i][1]);
         assert_int_equal(len, strlen(rows[i][1]));
     }
