@@ -22,6 +22,7 @@ static const struct flow_tcp_record nothing_happened = {
 
 static void fill_tls(const struct tls_record *r, struct tls_facts *out)
 {
+    bool is_plain = r->plaintext_client && r->client_hello_ns < 0; /* SSL 2.0 is no text */
     *out = (struct tls_facts){
         .client_hello_ns = r->client_hello_ns,
         .server_hello_ns = r->server_hello_ns,
@@ -55,10 +56,9 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .certificate_empty = r->client_certificate_empty,
         .close_notify_client = r->close_notify_client,
         .close_notify_server = r->close_notify_server,
-        .plaintext_client =
-            r->plaintext_client && r->client_hello_ns<0, /* SSL 2.0 is no text */
-                                                      .plaintext_server = r->plaintext_server,
-                                                      .has_client_app = r->client_app_records> 0,
+        .plaintext_client = is_plain,
+        .plaintext_server = r->plaintext_server,
+        .has_client_app = r->client_app_records > 0,
         .has_server_app = r->server_app_records > 0,
     };
 }
@@ -170,6 +170,15 @@ int64_t facts_end_ns(const struct flow_facts *f, enum side side)
     if (s->fin_ns < 0 || (s->rst_ns >= 0 && s->rst_ns < s->fin_ns))
         return s->rst_ns;
     return s->fin_ns;
+}
+
+bool facts_left_first(const struct flow_facts *f, enum side side)
+{
+    enum side other = side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    int64_t own = facts_end_ns(f, side), peer = facts_end_ns(f, other);
+    if (own < 0 || peer < 0 || own != peer)
+        return own >= 0 && (peer < 0 || own < peer);
+    return f->closed_by == side;
 }
 
 bool facts_was_reset_by(const struct flow_facts *f, enum side side)

@@ -81,6 +81,9 @@ bool facts_is_probe(const struct flow_facts *f);
 int64_t facts_rtt(const struct flow_facts *f);
 /* First FIN or RST of a side, -1 none. */
 int64_t facts_end_ns(const struct flow_facts *f, enum side side);
+/* The side closed (FIN or RST) before the other did; of two in the same instant the first packet
+ * counts. */
+bool facts_left_first(const struct flow_facts *f, enum side side);
 bool facts_was_reset_by(const struct flow_facts *f, enum side side);
 /* The side closed (FIN or RST) at least FACTS_PATIENCE_NS after since_ns. */
 bool facts_gave_up(const struct flow_facts *f, enum side side, int64_t since_ns);

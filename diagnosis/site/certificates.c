@@ -99,21 +99,32 @@ static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
     return SEVERITY_COUNT;
 }
 
+/* 2001-01-01: a device whose clock was never set starts at 1970 or 2000. */
+#define CLOCK_UNSET_NS (978307200LL * FACTS_SECOND)
+
+/* A client that went on found the certificate valid by its own clock: the capture's may be wrong. */
+static uint8_t date_confidence(const struct site_flow *flow, uint8_t accepted)
+{
+    return flow->f.tls->established ? accepted : 95;
+}
+
 static void judge_dates(struct judge *judge, const struct site_flow *flow,
                         const struct certificate_record *c)
 {
     int64_t now = handshake_ns(flow);
     struct claim claim;
-    if (c->not_after_ns <= c->not_before_ns)
+    if (c->not_after_ns <= c->not_before_ns || now < CLOCK_UNSET_NS)
         return;
     if (now > c->not_after_ns) {
         claim = start(FINDING_CERT_EXPIRED, flow, c);
         claim_add_text(&claim, "not_after", date_text(judge, c->not_after_ns));
         claim_add_number(&claim, "days", (double)(now - c->not_after_ns) / (double)DAY_NS);
+        claim.confidence = date_confidence(flow, 90);
         judge_claim(judge, &claim);
     } else if (now < c->not_before_ns) {
         claim = start(FINDING_CERT_NOT_YET_VALID, flow, c);
         claim_add_text(&claim, "not_before", date_text(judge, c->not_before_ns));
+        claim.confidence = date_confidence(flow, 60);
         judge_claim(judge, &claim);
     } else {
         enum severity severity =
@@ -159,13 +170,29 @@ static void claim_mismatch(struct judge *judge, const struct site_flow *flow,
     judge_claim(judge, &claim);
 }
 
+/* Addresses and local names ("printer", "x.local") are no names that anybody certifies: clients that
+ * use them check something else, or nothing. */
+static bool is_public_name(const char *name)
+{
+    struct address address;
+    const char *dot = strrchr(name, '.');
+    if (address_from_text(name, &address) || dot == NULL)
+        return false;
+    static const char *const local[] = {".local", ".localdomain", ".localhost", ".lan"};
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++) {
+        if (strcmp(dot, local[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 /* Without SNI the profile's names of the service are what the client may have asked for. */
 static void judge_name(struct judge *judge, struct matches *memo, const struct site_flow *flow,
                        const struct certificate_record *c)
 {
     const char *sni = flow->f.tls->sni;
     if (sni != NULL && sni[0] != '\0') {
-        if (!matches(memo, sni, c))
+        if ((is_public_name(sni) || was_refused(flow)) && !matches(memo, sni, c))
             claim_mismatch(judge, flow, c, sni);
         return;
     }

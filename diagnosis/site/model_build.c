@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Nothing at all for so long: the capture did not run, or files of several times were put together.
+ */
+#define HOLE_NS (120 * FACTS_SECOND)
 /* Files of a rotating capture follow each other without losing packets; quiet links leave gaps
  * between the last packet of one and the first of the next. */
 #define ROTATION_GAP_NS (2 * FACTS_SECOND)
@@ -182,10 +185,44 @@ static void add_coverage(struct site *site, int64_t first_ns, int64_t last_ns)
     site->coverage[site->coverage_count++] = (struct coverage){first_ns, last_ns};
 }
 
-/* Without sources (a live window, a test) the capture, else the flows, tell when it ran. */
-static bool build_coverage(struct site *site)
+/* Splits the period around a hole; there is room for one more. */
+static void cut_coverage(struct site *site, int64_t from_ns, int64_t to_ns)
 {
-    struct coverage *room = realloc(site->coverage, (site->source_count + 1) * sizeof *room);
+    for (size_t i = 0; i < site->coverage_count; i++) {
+        struct coverage *whole = &site->coverage[i];
+        if (from_ns < whole->first_ns || to_ns > whole->last_ns)
+            continue;
+        memmove(whole + 1, whole, (site->coverage_count - i) * sizeof *whole);
+        whole[0].last_ns = from_ns;
+        whole[1].first_ns = to_ns;
+        site->coverage_count++;
+        return;
+    }
+}
+
+/* Counts the holes between flows, which are sorted by time, and cuts the coverage there. */
+static size_t find_holes(struct site *site, bool cut)
+{
+    size_t holes = 0;
+    int64_t until = site->flow_count > 0 ? site->flows[0]->f.last_ns : 0;
+    for (size_t i = 1; i < site->flow_count; i++) {
+        const struct flow_facts *f = &site->flows[i]->f;
+        if (f->first_ns > until && f->first_ns - until > HOLE_NS) {
+            holes++;
+            if (cut)
+                cut_coverage(site, until, f->first_ns);
+        }
+        if (f->last_ns > until)
+            until = f->last_ns;
+    }
+    return holes;
+}
+
+/* Without sources (a live window, a test) the capture, else the flows, tell when it ran. */
+static bool build_periods(struct site *site)
+{
+    size_t most = site->source_count + 1 + find_holes(site, false);
+    struct coverage *room = realloc(site->coverage, most * sizeof *room);
     if (room == NULL)
         return false;
     site->coverage = room;
@@ -209,6 +246,14 @@ static bool build_coverage(struct site *site)
     }
     if (last >= first)
         site->coverage[site->coverage_count++] = (struct coverage){first, last};
+    return true;
+}
+
+static bool build_coverage(struct site *site)
+{
+    if (!build_periods(site))
+        return false;
+    (void)find_holes(site, true);
     return true;
 }
 

@@ -293,6 +293,9 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
         claim_start(together ? FINDING_NET_IP_CONFLICT : FINDING_NET_ADDRESS_MOVED, NULL);
     if (together && most >= PROXY_ADDRESSES)
         return;
+    /* heard once and never again: a damaged or forged frame is no second owner */
+    if (together && (a->claims + a->frames < 2 || b->claims + b->frames < 2))
+        return;
     claim.confidence = most > 1 ? 55 : a->frames > 0 && b->frames > 0 ? 85 : 75;
     claim.first_ns = b->first_ns;
     claim.last_ns = last_use(a) > last_use(b) ? last_use(a) : last_use(b);

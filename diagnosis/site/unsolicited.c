@@ -35,6 +35,40 @@ static bool was_dropped_for(const struct site_flow *loser, const struct site_flo
     return last_ns <= won_ns + RACE_END_NS;
 }
 
+static bool is_loopback(const struct address *a)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    return a->family == 4 ? a->bytes[0] == 127
+                          : a->family == 6 && memcmp(a->bytes, one, sizeof one) == 0;
+}
+
+/* "localhost" is two addresses: programs try ::1 first and go on with 127.0.0.1, or the reverse. */
+static bool lost_to_other_localhost(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct site *site = judge->site;
+    struct flow_range all = {site->flows, site->flow_count};
+    if (!is_loopback(&flow->server->address))
+        return false;
+    size_t at = range_find_time(all, flow->f.first_ns);
+    for (size_t seen = 0; at < all.count && seen < 2 * RACE_NEIGHBORS; at++, seen++) {
+        const struct site_flow *other = all.flows[at];
+        if (other->f.first_ns > flow->f.first_ns + RACE_NS)
+            return false;
+        if (is_loopback(&other->server->address) &&
+            other->server->address.family != flow->server->address.family &&
+            is_winner(other, flow) && was_dropped_for(flow, other))
+            return true;
+    }
+    return false;
+}
+
+/* Windows asks for files on both of its ports at once and goes on with 445. */
+static bool is_second_choice(const struct site_flow *flow, const struct site_flow *other)
+{
+    return flow->f.port[SIDE_SERVER] == 139 && other->f.port[SIDE_SERVER] == 445 &&
+           other->server == flow->server && facts_is_established(&other->f);
+}
+
 static bool lost_race(const struct judge *judge, const struct site_flow *flow)
 {
     struct flow_range range;
@@ -43,13 +77,17 @@ static bool lost_race(const struct judge *judge, const struct site_flow *flow)
         return false;
     if (facts_is_established(&flow->f) && flow->f.closed_by != SIDE_CLIENT)
         return false;
+    if (lost_to_other_localhost(judge, flow))
+        return true;
     range = site_client_flows(judge->site, flow->client);
     size_t at = range_find_time(range, flow->f.first_ns - RACE_NS);
     for (size_t seen = 0; at < range.count && seen < 2 * RACE_NEIGHBORS; at++, seen++) {
         const struct site_flow *other = range.flows[at];
         if (other->f.first_ns > flow->f.first_ns + RACE_NS)
             return false;
-        if (other != flow && is_winner(other, flow) && was_dropped_for(flow, other))
+        if (other != flow && facts_is_tcp(&other->f) &&
+            (is_second_choice(flow, other) ||
+             (is_winner(other, flow) && was_dropped_for(flow, other))))
             return true;
     }
     return false;

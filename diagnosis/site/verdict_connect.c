@@ -2,6 +2,8 @@
 #include "diagnosis/site/neighbors.h"
 #include "diagnosis/site/verdict.h"
 
+#include <stdlib.h>
+
 /* No system starts packets with so low a TTL, but traceroute does (p0f's smallest is 32). */
 #define TRACEROUTE_TTL 30
 /* FINDINGS.md: the tap is next to the server. */
@@ -130,8 +132,9 @@ enum ruling verdict_icmp(struct judge *judge, const struct site_flow *flow, stru
 
 /* ---- RST to the SYN -------------------------------------------------------------------------- */
 
-/* Same distance under another starting value: another stack of the same host may have answered. */
-static bool same_distance(uint8_t a, uint8_t b)
+/* Hops that the two differ by when each started at the nearest usual value: 0 when another stack of
+ * the same host may have answered (BGP speaks at 255, the system resets at 64). */
+static int distance_apart(uint8_t a, uint8_t b)
 {
     static const int starts[] = {32, 64, 128, 255};
     int distance[2] = {0, 0};
@@ -141,8 +144,7 @@ static bool same_distance(uint8_t a, uint8_t b)
             k++;
         distance[i] = starts[k] - ttl;
     }
-    int difference = distance[0] - distance[1];
-    return difference <= 1 && difference >= -1;
+    return abs(distance[0] - distance[1]);
 }
 
 static int64_t since_syn(const struct flow_facts *f, int64_t ns)
@@ -162,17 +164,18 @@ enum ruling verdict_reset_to_syn(struct judge *judge, const struct site_flow *fl
         return RULING_PASS;
     bool fits = host_ttl_fits(flow->server, server->rst_ttl, &known);
     bool both = f->tcp->synack_count > 0;
-    if (both || (known && !fits)) {
-        uint8_t usual = host_usual_ttl(flow->server, server->rst_ttl);
+    uint8_t usual = host_usual_ttl(flow->server, server->rst_ttl);
+    int apart = distance_apart(usual, server->rst_ttl);
+    if (both || (known && !fits && apart > 0)) {
         *out = claim_start(FINDING_CONN_REJECTED_BY_MIDDLEBOX, flow);
-        out->confidence = both ? 90 : same_distance(usual, server->rst_ttl) ? 60 : 85;
+        out->confidence = both ? 90 : apart == 1 ? 60 : 85;
         claim_add_ms(out, "reply_ms", since_syn(f, server->rst_ns));
         claim_add_number(out, "ttl", server->rst_ttl);
         if (usual != 0)
             claim_add_number(out, "expected_ttl", usual);
     } else {
         *out = claim_start(FINDING_CONN_REFUSED, flow);
-        out->confidence = known ? 95 : 75;
+        out->confidence = !known ? 75 : fits ? 95 : 60;
         claim_add_ms(out, "reply_ms", since_syn(f, server->rst_ns));
         claim_add_number(out, "ttl", server->rst_ttl);
         claim_add_number(out, "attempts", f->tcp->syn_count > 0 ? f->tcp->syn_count : 1);
@@ -202,8 +205,6 @@ static bool is_next_to_server(const struct site_flow *flow)
 static bool silence_is_proven(const struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
-    if (f->tcp->syn_count > FACTS_TRIES)
-        return true;
     if (f->tcp->syn_count >= 2)
         return judge_capture_end(judge, f->first_ns) - f->first_ns >= FACTS_ABSENCE_NS;
     return judge_absence_holds(judge, flow, f->first_ns);

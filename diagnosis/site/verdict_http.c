@@ -30,6 +30,20 @@ static bool crosses(const struct flow_facts *f, int64_t request_ns, int64_t end_
     return end_ns < request_ns + to_server + CROSSING_NS;
 }
 
+/* An earlier request on this connection got its answer. What a server says unasked is none. */
+static bool was_served(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    if (flow->request_count == 0)
+        return facts_has(f, FLOW_FACT_ANSWERED) && f->tcp->side[SIDE_SERVER].last_payload_ns >= 0;
+    for (uint32_t i = 0; i + 1 < flow->request_count; i++) {
+        const struct http_record *r = flow->requests[i];
+        if (r->request_ns >= 0 && r->response_ns >= r->request_ns)
+            return true;
+    }
+    return false;
+}
+
 enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *flow,
                                    struct claim *out)
 {
@@ -38,12 +52,10 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
     const struct http_record *request = last_request(flow);
     (void)judge;
-    bool served = server->last_payload_ns >= 0 &&
-                  (request != NULL ? flow->request_count > 1 : facts_has(f, FLOW_FACT_ANSWERED));
     int64_t asked = client->last_payload_ns, end = facts_end_ns(f, SIDE_SERVER);
     if (request != NULL && request->response_ns < 0 && request->request_ns > 0)
         asked = request->request_ns;
-    if (!facts_is_dialogue(f) || !served || !facts_has(f, FLOW_FACT_REQUEST_OPEN) || end < 0 ||
+    if (!facts_is_dialogue(f) || !was_served(flow) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) || end < 0 ||
         facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
         return RULING_PASS;
     if (server->last_payload_ns > asked || !crosses(f, asked, end) ||
@@ -84,9 +96,9 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
     bool record = request != NULL && request->truncated;
     if (!record && !facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE) && !has_begun(flow, request))
         return RULING_PASS;
-    int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
+    int64_t client_end = facts_end_ns(f, SIDE_CLIENT);
     int64_t since = server->last_payload_ns >= 0 ? server->last_payload_ns : f->last_ns;
-    bool by_server = server_end >= 0 && (client_end < 0 || server_end <= client_end);
+    bool by_server = facts_left_first(f, SIDE_SERVER);
     bool reader_stuck = f->tcp->side[SIDE_CLIENT].zero_window_ns >= FACTS_SECOND;
     if (!by_server && client_end >= 0) {
         if (facts_was_reset_by(f, SIDE_CLIENT) && client_end - since < FACTS_PATIENCE_NS)
@@ -148,7 +160,7 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
     if (!is_unanswered(flow, &since))
         return RULING_PASS;
     int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
-    bool by_server = server_end >= since && (client_end < 0 || server_end <= client_end);
+    bool by_server = server_end >= since && facts_left_first(f, SIDE_SERVER);
     int64_t end = by_server ? server_end : client_end >= 0 ? client_end : f->last_ns;
     if (!by_server && client_end >= 0 && client_end - since < FACTS_PATIENCE_NS)
         return facts_was_reset_by(f, SIDE_CLIENT) ? RULING_PASS : RULING_UNKNOWN;

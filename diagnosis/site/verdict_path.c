@@ -51,14 +51,31 @@ static bool has_mtu_answer(const struct site_flow *flow)
     return false;
 }
 
+/* Among what is lost was something small, the end of a flight or a FIN: it passes any MTU and makes
+ * the other side repeat itself. Header sizes: IPv4 or IPv6, with timestamps or without. */
+static bool small_one_lost(const struct flow_facts *f, enum side side)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    static const uint32_t headers[] = {40, 52, 60, 72};
+    if (s->fin_ns >= s->tail_first_ns)
+        return true;
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        if (s->smallest_lost > headers[i] && s->unacked_bytes % (s->smallest_lost - headers[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 /* The first large segments of a side leave again and again, and nothing as large ever arrived from
  * it on this path; what it sent before was small and got through. A peer that waits has nothing to
  * say. */
 static bool first_large_lost(const struct flow_facts *f, enum side side)
 {
-    const struct tcp_side_facts *s = &f->tcp->side[side];
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[other(side)];
+    bool noticed = peer->duplicate_acks > 0 && peer->last_ns > s->tail_first_ns;
     return s->smallest_lost >= MTU_LOST_CERTAIN && s->tail_retransmissions >= FACTS_TRIES &&
-           (side == SIDE_SERVER || s->largest_delivered > 0);
+           (side == SIDE_SERVER || s->largest_delivered > 0) &&
+           (noticed || !small_one_lost(f, side));
 }
 
 /* The tap sees the large segments leave, again and again, and the peer alive beside them. Returns
@@ -120,7 +137,10 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         *out = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
         out->confidence = only_this_name(flow) ? 60 : sent > 0 ? sent : 75;
         out->weight = (double)(f->last_ns - since);
-        claim_add_number(out, "passed_bytes", s->largest_delivered);
+        uint32_t passed = s->largest_delivered > 0 ? s->largest_delivered
+                                                   : flow->pair->largest_passed[side];
+        if (passed > 0)
+            claim_add_number(out, "passed_bytes", passed);
         claim_add_number(out, "retransmissions",
                          sent > 0 ? s->tail_retransmissions
                                   : f->tcp->side[other(side)].duplicate_acks);
@@ -207,12 +227,40 @@ enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
 
 /* ---- vanished -------------------------------------------------------------------------------- */
 
+/* Another server fell silent on the same client at that time: what they share is the way. */
+#define SHARED_NS (10 * FACTS_SECOND)
+#define SHARED_LOOKED_AT 256
+
+static bool others_vanished(const struct judge *judge, const struct site_flow *flow,
+                            int64_t since_ns)
+{
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t count = range_find_time(range, since_ns + SHARED_NS);
+    for (size_t looked = 0; count > 0 && looked < SHARED_LOOKED_AT; looked++) {
+        const struct site_flow *other_flow = range.flows[--count];
+        const struct tcp_side_facts *client = &other_flow->f.tcp->side[SIDE_CLIENT];
+        if (other_flow->server == flow->server || client->unacked_bytes == 0 ||
+            client->tail_retransmissions < FACTS_TRIES)
+            continue;
+        if (client->tail_first_ns >= since_ns - SHARED_NS &&
+            other_flow->f.tcp->side[SIDE_SERVER].last_ns <=
+                in_flight_until(&other_flow->f, client->tail_first_ns))
+            return true;
+    }
+    return false;
+}
+
 static void blame_silence(struct judge *judge, const struct site_flow *flow, enum side silent,
                           int64_t since_ns, struct claim *out)
 {
     if (silent == SIDE_CLIENT) {
         out->culprit = CULPRIT_CLIENT;
         out->confidence = 60;
+        return;
+    }
+    if (others_vanished(judge, flow, since_ns)) {
+        out->culprit = CULPRIT_NETWORK;
+        out->confidence = 75;
         return;
     }
     bool answers = site_server_answers(judge->site, flow, since_ns + FACTS_SECOND,

@@ -163,7 +163,10 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     int signs = verdict_reset_signs(flow, SIDE_SERVER).count;
     int64_t waited = client->last_payload_ns >= 0 ? server->rst_ns - client->last_payload_ns : 0;
     *out = claim_start(FINDING_TCP_RESET_BY_SERVER, flow);
-    out->confidence = signs > 0 ? 45 : useless ? 60 : known && fits ? 85 : 70;
+    /* in protocols that nobody here reads, who spoke last need not be owed anything */
+    bool vague = !facts_is_dialogue(f) && f->payload[SIDE_SERVER] > 0 && client->unacked_bytes == 0;
+    bool left = server->fin_ns >= 0 && server->fin_ns <= server->rst_ns;
+    out->confidence = signs > 0 ? 45 : vague ? 55 : useless || left ? 60 : known && fits ? 85 : 70;
     out->weight = (double)waited;
     claim_add_ms(out, "waited_ms", waited > 0 ? waited : 0);
     out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);

@@ -68,18 +68,26 @@ static void blame_version(const struct site_flow *flow, struct claim *out)
                    flow->service->versions != NULL ? flow->service->versions : "unknown");
 }
 
-/* Another service took exactly these offers: this one is the odd one. */
+/* As many handshakes are looked at: offers repeat, a fit comes early or never. */
+#define OFFERS_SEEN 4096
+
+static bool takes_offers(const struct site_flow *other, const struct site_flow *flow)
+{
+    const struct tls_facts *t = other->f.tls;
+    return other->service != flow->service && t != NULL && t->established &&
+           t->client_ciphers != NULL &&
+           strcmp(t->client_ciphers, flow->f.tls->client_ciphers) == 0;
+}
+
+/* Another service took exactly these offers, of this client or another: this one is the odd one. */
 static bool offers_work_elsewhere(const struct judge *judge, const struct site_flow *flow)
 {
-    const struct tls_facts *t = flow->f.tls;
-    struct flow_range range = site_client_flows(judge->site, flow->client);
-    size_t limit = range.count < 1000 ? range.count : 1000;
-    if (t->client_ciphers == NULL)
+    const struct site *site = judge->site;
+    size_t limit = site->flow_count < OFFERS_SEEN ? site->flow_count : OFFERS_SEEN;
+    if (flow->f.tls->client_ciphers == NULL)
         return false;
     for (size_t i = 0; i < limit; i++) {
-        const struct tls_facts *other = range.flows[i]->f.tls;
-        if (range.flows[i]->service != flow->service && other != NULL && other->established &&
-            other->client_ciphers != NULL && strcmp(other->client_ciphers, t->client_ciphers) == 0)
+        if (takes_offers(site->flows[i], flow))
             return true;
     }
     return false;
@@ -229,21 +237,23 @@ enum ruling verdict_hello_dropped(struct judge *judge, const struct site_flow *f
 }
 
 /* How long the server stayed silent after since_ns: until somebody closed, else until the end. */
-static int64_t silence_after(const struct flow_facts *f, int64_t since_ns)
+static int64_t silence_after(const struct judge *judge, const struct flow_facts *f,
+                             int64_t since_ns)
 {
-    int64_t end = f->last_ns;
+    int64_t end = INT64_MAX;
     for (int s = 0; s < 2; s++) {
         int64_t own = facts_end_ns(f, (enum side)s);
         if (own >= 0 && own < end)
             end = own;
     }
-    return end - since_ns;
+    return (end < INT64_MAX ? end : judge_capture_end(judge, since_ns)) - since_ns;
 }
 
-static void start_timeout(const struct site_flow *flow, int64_t since_ns, struct claim *out)
+static void start_timeout(const struct judge *judge, const struct site_flow *flow,
+                          int64_t since_ns, struct claim *out)
 {
     *out = claim_start(FINDING_TLS_HANDSHAKE_TIMEOUT, flow);
-    int64_t waited = silence_after(&flow->f, since_ns);
+    int64_t waited = silence_after(judge, &flow->f, since_ns);
     out->confidence = 85;
     out->weight = (double)waited;
     claim_add_ms(out, "waited_ms", waited);
@@ -261,14 +271,14 @@ enum ruling verdict_hello_silence(struct judge *judge, const struct site_flow *f
         return RULING_PASS;
     int64_t since = f->tls->client_hello_ns;
     int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
-    bool server_first = server_end >= 0 && (client_end < 0 || server_end <= client_end);
+    bool server_first = facts_left_first(f, SIDE_SERVER);
     if (server_first && server_end - since < FACTS_ABSENCE_NS)
         return RULING_PASS;
     if (!server_first && client_end >= 0 && client_end - since < FACTS_PATIENCE_NS)
         return RULING_PASS;
     if (!server_first && client_end < 0 && !judge_absence_holds(judge, flow, since))
         return RULING_UNKNOWN;
-    start_timeout(flow, since, out);
+    start_timeout(judge, flow, since, out);
     return RULING_FAILED;
 }
 
@@ -351,11 +361,22 @@ static bool was_spare(const struct judge *judge, const struct site_flow *flow)
     return false;
 }
 
+/* The client closed so soon after its own last word that no answer could have reached it: it no
+ * longer wanted one. */
+static bool left_at_once(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    int64_t end = facts_end_ns(f, SIDE_CLIENT), rtt = facts_rtt(f);
+    return facts_left_first(f, SIDE_CLIENT) && client->last_payload_ns >= 0 &&
+           client->last_payload_ns > f->tcp->side[SIDE_SERVER].last_payload_ns &&
+           end - client->last_payload_ns < (rtt > FACTS_MS ? rtt : FACTS_MS);
+}
+
 /* The client itself let go of it before the server could have answered in earnest. */
 static enum ruling client_left(const struct judge *judge, const struct site_flow *flow,
                                struct claim *out)
 {
-    if (was_spare(judge, flow))
+    if (was_spare(judge, flow) || left_at_once(&flow->f))
         return RULING_UNSOLICITED;
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
     out->culprit = CULPRIT_CLIENT;
@@ -375,7 +396,7 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
     int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
     if (server_end < 0 && client_end < 0)
         return RULING_PASS;
-    if (server_end < 0 || (client_end >= 0 && client_end < server_end))
+    if (!facts_left_first(f, SIDE_SERVER))
         return client_left(judge, flow, out);
     bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
     uint16_t refused = flow->service->refused_offer;
@@ -407,7 +428,7 @@ static enum ruling stalled(struct judge *judge, const struct site_flow *flow, st
         return RULING_UNKNOWN;
     if (!facts_gave_up(f, SIDE_CLIENT, since) && !judge_absence_holds(judge, flow, since))
         return RULING_UNKNOWN;
-    start_timeout(flow, since, out);
+    start_timeout(judge, flow, since, out);
     out->confidence = 75;
     return RULING_FAILED;
 }
@@ -444,7 +465,7 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
         return stalled(judge, flow, out);
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
     bool by_client = t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
-    if (by_client && !t->alert_inferred && was_spare(judge, flow))
+    if (by_client && !t->alert_inferred && (was_spare(judge, flow) || left_at_once(f)))
         return RULING_UNSOLICITED;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
     out->confidence = t->alert_inferred ? 70 : 65;

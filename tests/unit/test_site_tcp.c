@@ -245,7 +245,7 @@ static void capture_duplicates_withdraw_an_injection(void **state)
     flow_rst(f, SIDE_SERVER, 0.5, 64);
     f->tcp.side[1].data_after_rst = true;
     f->flow.facts |= FLOW_FACT_DUPLICATES;
-    s->capture.duplicate_packets = 500;
+    s->capture.duplicate_packets = 4000;
     scene_judge(s);
     expect_outcome(s, 1, OUTCOME_UNKNOWN);
     assert_non_null(scene_find(s, FINDING_CAPTURE_DUPLICATES));
