@@ -41,6 +41,23 @@ static double share_of(int64_t part, int64_t whole)
     return whole > 0 ? (double)part / (double)whole : part > 0 ? 1.0 : 0.0;
 }
 
+/* Where the first gaps showed; in a long connection the ladder no longer holds them. */
+static void point_at_gaps(const struct site *site, struct claim *claim)
+{
+    for (size_t i = 0; i < site->flow_count && claim->reference_count < CLAIM_REFERENCES; i++) {
+        const struct flow_facts *f = &site->flows[i]->f;
+        uint8_t before = claim->reference_count;
+        for (size_t j = 0; f->capture_lost_bytes > 0 && j < f->event_count; j++) {
+            const struct flow_event *event = &f->events[j];
+            if (event->kind == EVENT_GAP)
+                claim_add_reference(claim, event->source_id, event->frame, event->time_ns,
+                                    EVENT_GAP);
+        }
+        if (f->capture_lost_bytes > 0 && claim->reference_count == before)
+            claim_add_reference(claim, f->source_id, f->first_frame, f->first_ns, EVENT_DATA);
+    }
+}
+
 static void find_loss(struct judge *judge)
 {
     const struct capture_record *c = &judge->site->capture;
@@ -53,6 +70,7 @@ static void find_loss(struct judge *judge)
     claim.count = c->gaps;
     claim_add_number(&claim, "share", share * 100);
     claim_add_number(&claim, "lost_bytes", (double)c->gap_bytes);
+    point_at_gaps(judge->site, &claim);
     judge->quality.heavy_loss |= share >= LOSS_HEAVY;
     found(judge, &claim);
 }
