@@ -39,11 +39,45 @@ static bool begins_http(const uint8_t *at, size_t len)
     return false;
 }
 
-/* "GET /path?token=1 HTTP/1.1": the query may hold a secret. */
-static void mask_query(uint8_t *at, const uint8_t *end)
+#define SEGMENT_LONG 24     /* of a path: longer ones are no words */
+#define SEGMENT_NUMBERED 8  /* this long with a digit: an id or a token */
+
+static void mask_segment(uint8_t *at, const uint8_t *end)
 {
-    while (at < end && *at != '?') {
+    size_t len = (size_t)(end - at);
+    bool digit = false;
+    for (const uint8_t *byte = at; byte < end; byte++) {
+        digit = digit || (*byte >= '0' && *byte <= '9');
+    }
+    if (len >= SEGMENT_LONG || (digit && len >= SEGMENT_NUMBERED)) {
+        fill(at, end);
+    }
+}
+
+/* "HTTP/1.1 500 Internal Server Error": the words may be anything, the number tells. */
+static void mask_reason(uint8_t *at, const uint8_t *end)
+{
+    for (int spaces = 0; at < end && spaces < 2; at++) {
+        spaces += *at == ' ';
+    }
+    fill(at, end);
+}
+
+/* "GET /path?token=1 HTTP/1.1": the query and an id in the path may be secrets. */
+static void mask_target(uint8_t *at, const uint8_t *end)
+{
+    while (at < end && *at != ' ') {
         at++;
+    }
+    while (at < end && *at != '?' && (*at == ' ' || *at == '/')) {
+        uint8_t *begin = ++at;
+        while (at < end && *at != '/' && *at != '?' && *at != ' ') {
+            at++;
+        }
+        mask_segment(begin, at);
+        if (at < end && *at == ' ') {
+            return;
+        }
     }
     for (at++; at < end && *at != ' '; at++) {
         *at = 'x';
@@ -54,7 +88,11 @@ static void mask_query(uint8_t *at, const uint8_t *end)
 static uint8_t *mask_http_headers(uint8_t *at, uint8_t *end)
 {
     uint8_t *line = line_end(at, end);
-    mask_query(at, line);
+    if (line - at >= 5 && memcmp(at, "HTTP/", 5) == 0) {
+        mask_reason(at, line);
+    } else {
+        mask_target(at, line);
+    }
     for (at = line; at < end; at = line) {
         if (*at == '\r' || *at == '\n') {
             uint8_t *next = at + 1 < end && *at == '\r' && at[1] == '\n' ? at + 2 : at + 1;

@@ -34,7 +34,7 @@ struct pipeline {
     size_t source_count;
     int64_t capture_id, first_source_id;
     int64_t started_ns, progress_ns;
-    bool out_of_memory;
+    bool out_of_memory, read_failed;
     struct pipeline_result *result;
 };
 
@@ -170,6 +170,38 @@ static bool register_sources(struct pipeline *p, struct error *error)
     return true;
 }
 
+static const char *capture_name(struct pipeline *p)
+{
+    char text[1024] = "";
+    size_t len = 0;
+    if (p->options->interface != NULL)
+        return intern_text(p->strings, p->options->interface);
+    for (size_t i = 0; i < p->options->path_count && len < sizeof text - 1; i++) {
+        int n = snprintf(text + len, sizeof text - len, "%s%s", i > 0 ? ", " : "",
+                         p->options->paths[i]);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    return intern_text(p->strings, text);
+}
+
+static void fill_capture(struct pipeline *p, struct capture_record *capture)
+{
+    capture->id = p->capture_id;
+    capture->name = capture_name(p);
+    capture->version = INVCAP_VERSION;
+    capture->profile = p->profile->name;
+    capture->live = p->options->interface != NULL;
+    capture->filter = p->options->filter;
+}
+
+/* What a reader finds after a kill -9: which capture it was. */
+static void announce_capture(struct pipeline *p)
+{
+    struct capture_record capture = {.routed_delay_ns = -1};
+    fill_capture(p, &capture);
+    sink_put(&p->store_sink, RECORD_CAPTURE, &capture);
+}
+
 static bool start(struct pipeline *p, struct error *error)
 {
     const struct pipeline_options *o = p->options;
@@ -182,6 +214,7 @@ static bool start(struct pipeline *p, struct error *error)
         return false;
     if (!register_sources(p, error)) /* frees the numbers of what it replaces */
         return false;
+    announce_capture(p);
     p->certificates = certificate_cache_new(p->strings, store_next_certificate_id(p->store));
     struct engine_options options = {
         .profile = p->profile,
@@ -230,6 +263,7 @@ static bool has_enough(const struct pipeline *p, uint64_t packets)
 static void give_up_source(struct pipeline *p, const struct error *trouble)
 {
     p->result->input_error = *trouble;
+    p->read_failed = true;
     if (p->source_count > 1)
         command_print_error(p->options->language, trouble);
 }
@@ -265,7 +299,7 @@ static bool run(struct pipeline *p, struct error *error)
         (void)fprintf(stderr, "\r\033[K");
     p->result->packets = packets;
     engine_finish(p->engine);
-    if (p->result->input_error.code == ERROR_NONE)
+    if (!p->read_failed)
         return true;
     if (packets == 0) {
         *error = p->result->input_error;
@@ -288,30 +322,11 @@ static void put_sources(struct pipeline *p, struct capture_record *capture)
     }
 }
 
-static const char *capture_name(struct pipeline *p)
-{
-    char text[1024] = "";
-    size_t len = 0;
-    if (p->options->interface != NULL)
-        return intern_text(p->strings, p->options->interface);
-    for (size_t i = 0; i < p->options->path_count && len < sizeof text - 1; i++) {
-        int n = snprintf(text + len, sizeof text - len, "%s%s", i > 0 ? ", " : "",
-                         p->options->paths[i]);
-        len += n > 0 ? (size_t)n : 0;
-    }
-    return intern_text(p->strings, text);
-}
-
 static bool conclude(struct pipeline *p, struct error *error)
 {
     struct capture_record capture;
     engine_counters(p->engine, &capture);
-    capture.id = p->capture_id;
-    capture.name = capture_name(p);
-    capture.version = INVCAP_VERSION;
-    capture.profile = p->profile->name;
-    capture.live = p->options->interface != NULL;
-    capture.filter = p->options->filter;
+    fill_capture(p, &capture);
     capture.interrupted = p->result->interrupted;
     put_sources(p, &capture);
     p->result->cut = capture.cut;

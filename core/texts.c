@@ -300,6 +300,25 @@ size_t text_words(char *out, size_t size, const char *words, enum language langu
     }
 }
 
+size_t text_clean(char *out, size_t size, const char *utf8)
+{
+    struct output output = {out, size, 0, size == 0};
+    while (*utf8 != '\0' && !output.full) {
+        uint32_t character;
+        unsigned char first = (unsigned char)*utf8;
+        size_t len = read_char(utf8, &character);
+        if (first < ' ' || first == 0x7f || (character >= 0x80 && character < 0xa0)) {
+            put(&output, "?", 1);
+        } else if (len == 1 && first >= 0x80) {
+            put(&output, "\xEF\xBF\xBD", 3);
+        } else {
+            put(&output, utf8, len);
+        }
+        utf8 += len;
+    }
+    return finish(&output);
+}
+
 /* ---- Columns --------------------------------------------------------------------------------- */
 
 /* Returns the bytes of `utf8` that take at most `columns` columns, and how many they take. */

@@ -60,6 +60,10 @@ size_t text_fit(char *out, size_t size, const char *utf8, size_t columns);
 /* The same, with the spaces in front (numbers). */
 size_t text_fit_right(char *out, size_t size, const char *utf8, size_t columns);
 
+/* Copies `utf8` as something that a terminal may show: control characters become '?', bytes that are
+ * no UTF-8 U+FFFD. Bounded and cut like text_format(); returns the bytes written without the NUL. */
+size_t text_clean(char *out, size_t size, const char *utf8);
+
 /* Returns the byte length of the longest start of `utf8` that a line of `columns` columns takes:
  * up to a space for words, between any two CJK characters, never before a closing mark. A word
  * longer than the line is cut. Zero only for "" or zero columns. Skip leading spaces of the rest

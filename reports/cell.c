@@ -59,6 +59,11 @@ const struct column *cell_column(const struct record_table *table, const char *n
 
 void csv_field(FILE *out, const char *text, bool from_wire)
 {
+    char clean[CELL_TEXT_SIZE];
+    if (from_wire) {
+        (void)text_clean(clean, sizeof(clean), text);
+        text = clean;
+    }
     bool formula = from_wire && text[0] != '\0' && strchr("=+-@\t", text[0]) != NULL;
     if (!formula && strpbrk(text, ",\"\r\n") == NULL) {
         fputs(text, out);

@@ -10,6 +10,7 @@
  * middle make every absence doubtful. */
 #define POINTS_CUT 10
 #define POINTS_INTERRUPTED 0
+#define POINTS_KILLED 50
 #define POINTS_CLOCK 10
 #define POINTS_DUPLICATES 3
 #define POINTS_EVICTED 15
@@ -72,6 +73,10 @@ void quality_of(const struct capture_record *capture, const struct source_record
         dropped += sources[i].dropped_kernel > 0 ? sources[i].dropped_kernel : 0;
         dropped += sources[i].dropped_interface > 0 ? sources[i].dropped_interface : 0;
         cut += sources[i].cut;
+    }
+    if (capture->packets == 0 && capture->interrupted) { /* the counters come at the end */
+        add_reason(out, TEXT_QUALITY_KILLED, "", POINTS_KILLED);
+        return;
     }
     if (capture->packets == 0) {
         add_reason(out, TEXT_QUALITY_EMPTY, capture->filter != NULL ? capture->filter : "", 100);

@@ -36,11 +36,10 @@ void table_add(struct table *table, const char *text)
         table->cells = grown;
         table->capacity = capacity;
     }
-    char *copy = strdup(text);
-    for (char *at = copy; copy != NULL && *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ' || *at == 127) {
-            *at = ' ';
-        }
+    size_t size = 3 * strlen(text) + 1; /* U+FFFD takes three bytes */
+    char *copy = malloc(size);
+    if (copy != NULL) {
+        (void)text_clean(copy, size, text);
     }
     table->cells[table->count++] = copy;
 }

@@ -124,9 +124,15 @@ static void print_seen(const struct view *view, const struct report_case *loaded
                                         {"tcp", view_number(capture->tcp_connections, tcp)},
                                         {"udp", view_number(capture->udp_flows, udp)},
                                         {"other", view_number(capture->other_flows, other)}};
-    labelled(view, TEXT_REPORT_INPUT, capture->name != NULL ? capture->name : "");
+    const char *name = capture->name != NULL ? capture->name : "";
+    labelled(view, TEXT_REPORT_INPUT,
+             strcmp(name, "-") == 0 ? say(view, TEXT_REPORT_STANDARD_INPUT) : name);
     print_quality(view, loaded);
     print_period(view, loaded);
+    if (capture->packets == 0 && loaded->service_count > 0) { /* killed: never counted */
+        print_services(view, loaded);
+        return;
+    }
     text_format(line, sizeof(line),
                 say(view, capture->other_flows > 0 ? TEXT_REPORT_SEEN_OTHER : TEXT_REPORT_SEEN_ALL),
                 values, 4);

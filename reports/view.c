@@ -12,6 +12,7 @@
 #define COLUMNS_LEAST 60
 #define COLUMNS_MOST 160
 #define PIECE_SIZE 1024
+#define WRAP_SIZE 16384
 
 static bool wants_colour(FILE *out)
 {
@@ -63,7 +64,9 @@ void view_say(const struct view *view, enum text_id id, const struct text_value 
 
 void view_wrap(const struct view *view, const char *text, size_t indent, size_t used)
 {
-    const char *at = text;
+    char clean[WRAP_SIZE]; /* names of files and hosts are whatever somebody chose */
+    (void)text_clean(clean, sizeof(clean), text);
+    const char *at = clean;
     while (*at != '\0') {
         if (used < indent) {
             fprintf(view->out, "%*s", (int)(indent - used), "");

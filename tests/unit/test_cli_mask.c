@@ -72,7 +72,11 @@ static void http_keeps_start_line_and_header_names(void **state)
             MASK_KEEP_HTTP_HEADERS,
             "POST /invoice?xxxxxxxxx HTTP/1.1\r\nHost:xx\r\nCookie:xxxx\r\n\r\nxxxxxx");
     becomes("HTTP/1.1 200 OK\r\nSet-Cookie: k\r\n folded\r\n\r\nbody", MASK_KEEP_HTTP_HEADERS,
-            "HTTP/1.1 200 OK\r\nSet-Cookie:xx\r\nxxxxxxx\r\n\r\nxxxx");
+            "HTTP/1.1 200 xx\r\nSet-Cookie:xx\r\nxxxxxxx\r\n\r\nxxxx");
+    becomes("GET /api/v1/orders/a1b2c3d4e5/items?k HTTP/1.1\r\n\r\n", MASK_KEEP_HTTP_HEADERS,
+            "GET /api/v1/orders/xxxxxxxxxx/items?x HTTP/1.1\r\n\r\n");
+    becomes("GET /abcdefghijklmnopqrstuvwx HTTP/1.1\r\n\r\n", MASK_KEEP_HTTP_HEADERS,
+            "GET /xxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\n\r\n");
     becomes("GET / HTTP/1.1\nAuthorization: Basic YTpi\n\nx: y", MASK_KEEP_HTTP_HEADERS,
             "GET / HTTP/1.1\nAuthorization:xxxxxxxxxxx\n\nxxxx");
     becomes("rest of a cookie\r\nA: b", MASK_KEEP_HTTP_HEADERS, "xxxxxxxxxxxxxxxxxxxxxx");

@@ -160,6 +160,18 @@ static void lines_break_where_a_reader_expects(void **state)
     assert_int_equal(text_cut("ab", 1), 1);
 }
 
+static void clean_text_is_safe_to_show(void **state)
+{
+    char out[64];
+    (void)state;
+    assert_int_equal(text_clean(out, sizeof out, "a\033[31m\nb"), 8);
+    assert_string_equal(out, "a?[31m?b");
+    text_clean(out, sizeof out, "\xB7\xA2.pcap 发票 \xC2\x9B");
+    assert_string_equal(out, "\xEF\xBF\xBD\xEF\xBF\xBD.pcap 发票 ?");
+    assert_int_equal(text_clean(out, 4, "ab发"), 2); /* never half a character */
+    assert_string_equal(out, "ab");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +181,7 @@ int main(void)
         cmocka_unit_test(lists_of_words_are_translated),
         cmocka_unit_test(width_is_that_of_a_terminal),
         cmocka_unit_test(columns_are_filled_and_cut),
+        cmocka_unit_test(clean_text_is_safe_to_show),
         cmocka_unit_test(lines_break_where_a_reader_expects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
