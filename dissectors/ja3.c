@@ -36,20 +36,26 @@ static void text_char(struct text *text, char c)
 static void text_decimal(struct text *text, unsigned number)
 {
     char digits[10];
-    size_t count = 0;
+    size_t first = sizeof digits;
     do {
-        digits[count++] = (char)('0' + number % 10);
+        digits[--first] = (char)('0' + number % 10);
         number /= 10;
-    } while (number > 0 && count < sizeof digits);
-    while (count > 0)
-        text_char(text, digits[--count]);
+    } while (number > 0 && first > 0);
+    for (; first < sizeof digits; first++)
+        text_char(text, digits[first]);
 }
 
 static void text_hex16(struct text *text, uint16_t number)
 {
     static const char hex[] = "0123456789abcdef";
-    for (int shift = 12; shift >= 0; shift -= 4)
-        text_char(text, hex[number >> shift & 15]);
+    const char four[4] = {hex[number >> 12], hex[number >> 8 & 15], hex[number >> 4 & 15],
+                          hex[number & 15]};
+    if (TEXT_MAX - text->len < sizeof four) {
+        text->full = true;
+        return;
+    }
+    memcpy(text->bytes + text->len, four, sizeof four);
+    text->len += sizeof four;
 }
 
 /* Numbers joined by '-', GREASE left out. */
@@ -174,10 +180,28 @@ static int compare_numbers(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+/* What honest clients offer is short: no call per comparison. */
+#define SHORT_LIST 64
+
+static void sort_numbers(uint16_t *numbers, size_t count)
+{
+    if (count > SHORT_LIST) {
+        qsort(numbers, count, sizeof *numbers, compare_numbers);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        uint16_t number = numbers[i];
+        size_t at = i;
+        for (; at > 0 && numbers[at - 1] > number; at--)
+            numbers[at] = numbers[at - 1];
+        numbers[at] = number;
+    }
+}
+
 /* Appends the numbers sorted, 4 hex digits each, joined by commas. */
 static void text_sorted(struct text *text, uint16_t *numbers, size_t count)
 {
-    qsort(numbers, count, sizeof *numbers, compare_numbers);
+    sort_numbers(numbers, count);
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             text_char(text, ',');

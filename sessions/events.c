@@ -32,7 +32,7 @@ static bool grow(struct event_pools *pools, struct event_list *list)
                         : list->capacity == EVENTS_SMALL  ? EVENTS_MIDDLE
                         : list->capacity == EVENTS_MIDDLE ? EVENTS_LARGE
                                                           : FLOW_EVENTS_MAX;
-    struct flow_event *at = pool_take(pool_of(pools, capacity));
+    struct flow_event *at = pool_take_unset(pool_of(pools, capacity));
     if (at == NULL)
         return false;
     if (list->at != NULL) {

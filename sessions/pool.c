@@ -42,14 +42,20 @@ static int add_slab(struct pool *pool)
     return 1;
 }
 
-void *pool_take(struct pool *pool)
+void *pool_take_unset(struct pool *pool)
 {
     if (pool->free_list == NULL && !add_slab(pool))
         return NULL;
     void *object = pool->free_list;
     pool->free_list = next_of(object);
     pool->in_use++;
-    return memset(object, 0, pool->size);
+    return object;
+}
+
+void *pool_take(struct pool *pool)
+{
+    void *object = pool_take_unset(pool);
+    return object != NULL ? memset(object, 0, pool->size) : NULL;
 }
 
 void pool_give(struct pool *pool, void *object)

@@ -17,6 +17,8 @@ struct pool {
 void pool_init(struct pool *pool, size_t object_size, size_t per_slab, uint64_t *account);
 /* Zeroed object, or NULL when memory is out. */
 void *pool_take(struct pool *pool);
+/* The same, with whatever bytes it has. */
+void *pool_take_unset(struct pool *pool);
 void pool_give(struct pool *pool, void *object);
 /* Frees all slabs; objects still in use are gone. */
 void pool_free(struct pool *pool);

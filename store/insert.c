@@ -46,57 +46,104 @@ void inserter_close(struct inserter *inserter)
     *inserter = (struct inserter){0};
 }
 
+/* A row being bound. */
+struct binding {
+    struct inserter *inserter;
+    sqlite3_stmt *row;
+    struct bound *bound;
+    const void *record;
+};
+
 /* Keys are never NULL: a table without row ids has nothing else to find a row by. */
-static int bind_text(sqlite3_stmt *row, int at, const struct column *column, const char *text)
+static bool may_be_null(const struct column *column)
 {
-    if (text[0] == '\0' && (column->flags & COLUMN_KEY) == 0) {
-        return sqlite3_bind_null(row, at);
-    }
-    return sqlite3_bind_text(row, at, text, -1, SQLITE_STATIC);
+    return (column->flags & COLUMN_KEY) == 0;
 }
 
-static int bind_address(struct inserter *inserter, sqlite3_stmt *row, int at,
-                        const struct column *column, const void *record)
+static int bind_null(const struct binding *b, int at)
 {
-    struct address address = column_get_address(column, record);
+    if (b->bound[at - 1].kind == BOUND_NULL) {
+        return SQLITE_OK;
+    }
+    b->bound[at - 1].kind = BOUND_NULL;
+    return sqlite3_bind_null(b->row, at);
+}
+
+static int bind_text(const struct binding *b, int at, const struct column *column, const char *text)
+{
+    if (text[0] == '\0' && may_be_null(column)) {
+        return bind_null(b, at);
+    }
+    b->bound[at - 1].kind = BOUND_OTHER;
+    return sqlite3_bind_text(b->row, at, text, -1, SQLITE_STATIC);
+}
+
+static int bind_address(const struct binding *b, int at, const struct column *column)
+{
+    struct inserter *inserter = b->inserter;
+    struct address address = column_get_address(column, b->record);
     assert(inserter->address_count < INSERT_ADDRESSES);
     char *text = inserter->addresses[inserter->address_count++];
-    return bind_text(row, at, column, address_to_text(&address, text));
+    return bind_text(b, at, column, address_to_text(&address, text));
 }
 
-static int bind_blob(sqlite3_stmt *row, int at, const struct column *column, const void *record)
+static int bind_blob(const struct binding *b, int at, const struct column *column)
 {
     size_t len;
-    const uint8_t *bytes = column_get_blob(column, record, &len);
-    return sqlite3_bind_blob64(row, at, bytes, len, SQLITE_STATIC); /* NULL binds NULL */
+    const uint8_t *bytes = column_get_blob(column, b->record, &len);
+    b->bound[at - 1].kind = BOUND_OTHER;
+    return sqlite3_bind_blob64(b->row, at, bytes, len, SQLITE_STATIC); /* NULL binds NULL */
 }
 
-static int bind_integer(sqlite3_stmt *row, int at, const struct column *column, const void *record)
+/* The words of a column are constants. */
+static int bind_name(const struct binding *b, int at, const struct column *column, int64_t value)
 {
-    int64_t value = column_get_integer(column, record);
-    if (column->type == COLUMN_NAMED || column->type == COLUMN_FINDING) {
-        return bind_text(row, at, column, column_name_of(column, (unsigned)value));
+    struct bound *bound = &b->bound[at - 1];
+    if (bound->kind == BOUND_NAME && bound->value == value) {
+        return SQLITE_OK;
     }
-    return column_is_absent(column, value) && (column->flags & COLUMN_KEY) == 0
-               ? sqlite3_bind_null(row, at)
-               : sqlite3_bind_int64(row, at, value);
+    int rc = bind_text(b, at, column, column_name_of(column, (unsigned)value));
+    if (bound->kind == BOUND_OTHER) {
+        *bound = (struct bound){BOUND_NAME, value};
+    }
+    return rc;
 }
 
-static int bind_column(struct inserter *inserter, sqlite3_stmt *row, int at,
-                       const struct column *column, const void *record)
+static int bind_integer(const struct binding *b, int at, int64_t value)
+{
+    struct bound *bound = &b->bound[at - 1];
+    if (bound->kind == BOUND_INTEGER && bound->value == value) {
+        return SQLITE_OK;
+    }
+    *bound = (struct bound){BOUND_INTEGER, value};
+    return sqlite3_bind_int64(b->row, at, value);
+}
+
+static int bind_number(const struct binding *b, int at, const struct column *column)
+{
+    int64_t value = column_get_integer(column, b->record);
+    if (column->type == COLUMN_NAMED || column->type == COLUMN_FINDING) {
+        return bind_name(b, at, column, value);
+    }
+    return column_is_absent(column, value) && may_be_null(column) ? bind_null(b, at)
+                                                                  : bind_integer(b, at, value);
+}
+
+static int bind_column(const struct binding *b, int at, const struct column *column)
 {
     switch (column->type) {
     case COLUMN_REAL:
-        return sqlite3_bind_double(row, at, column_get_real(column, record));
+        b->bound[at - 1].kind = BOUND_OTHER;
+        return sqlite3_bind_double(b->row, at, column_get_real(column, b->record));
     case COLUMN_TEXT:
     case COLUMN_CHARS:
-        return bind_text(row, at, column, column_get_text(column, record));
+        return bind_text(b, at, column, column_get_text(column, b->record));
     case COLUMN_ADDRESS:
-        return bind_address(inserter, row, at, column, record);
+        return bind_address(b, at, column);
     case COLUMN_BLOB:
-        return bind_blob(row, at, column, record);
+        return bind_blob(b, at, column);
     default:
-        return bind_integer(row, at, column, record);
+        return bind_number(b, at, column);
     }
 }
 
@@ -107,36 +154,44 @@ static uint64_t packed_bits(const struct column *column, const void *record)
     return value >> column->bits.width == 0 ? value << column->bits.shift : 0;
 }
 
-static int bind_record(struct inserter *inserter, sqlite3_stmt *row,
-                       const struct record_table *table, const void *record)
+static int bind_record(struct inserter *inserter, enum record_kind kind, const void *record)
 {
+    const struct record_table *table = record_table_get(kind);
+    struct binding b = {inserter, inserter->rows[kind], inserter->bound[kind], record};
     uint64_t packed = 0;
     int at = 0;
     int rc = SQLITE_OK;
     inserter->address_count = 0;
+    assert(table->column_count <= INSERT_COLUMNS);
     for (size_t i = 0; i < table->column_count && rc == SQLITE_OK; i++) {
         const struct column *column = &table->columns[i];
         if (column->bits.width > 0) {
             packed |= packed_bits(column, record);
         } else {
-            rc = bind_column(inserter, row, ++at, column, record);
+            rc = bind_column(&b, ++at, column);
         }
     }
-    if (rc == SQLITE_OK && at < sqlite3_bind_parameter_count(row)) {
-        rc = sqlite3_bind_int64(row, ++at, (int64_t)packed);
+    if (rc == SQLITE_OK && at < sqlite3_bind_parameter_count(b.row)) {
+        rc = bind_integer(&b, ++at, (int64_t)packed);
     }
     return rc;
+}
+
+static int bind_word(sqlite3_stmt *row, int at, const char *word)
+{
+    return word[0] == '\0' ? sqlite3_bind_null(row, at)
+                           : sqlite3_bind_text(row, at, word, -1, SQLITE_STATIC);
 }
 
 static int bind_verdict(sqlite3_stmt *row, const struct verdict_record *verdict)
 {
     static const struct column finding = {.type = COLUMN_FINDING};
-    int rc = bind_text(row, 1, &finding, outcome_name(verdict->outcome));
+    int rc = bind_word(row, 1, outcome_name(verdict->outcome));
     if (rc == SQLITE_OK) {
-        rc = bind_text(row, 2, &finding, stage_name(verdict->stage));
+        rc = bind_word(row, 2, stage_name(verdict->stage));
     }
     if (rc == SQLITE_OK) {
-        rc = bind_text(row, 3, &finding, column_name_of(&finding, verdict->verdict));
+        rc = bind_word(row, 3, column_name_of(&finding, verdict->verdict));
     }
     return rc == SQLITE_OK ? sqlite3_bind_int64(row, 4, verdict->flow_id) : rc;
 }
@@ -153,7 +208,7 @@ static int insert(struct inserter *inserter, enum record_kind kind, const void *
     sqlite3_stmt *row = inserter->rows[kind];
     int rc = kind == RECORD_VERDICT
                  ? bind_verdict(row, record)
-                 : bind_record(inserter, row, record_table_get(kind), record);
+                 : bind_record(inserter, kind, record);
     return rc == SQLITE_OK ? run(row) : rc;
 }
 

@@ -7,12 +7,21 @@
 
 /* The most addresses in one record. */
 #define INSERT_ADDRESSES 4
+/* The most stored columns in one table. */
+#define INSERT_COLUMNS 128
+
+/* What the row before bound to a parameter: most numbers and absent values are the same again. */
+struct bound {
+    enum { BOUND_OTHER, BOUND_NULL, BOUND_INTEGER, BOUND_NAME } kind;
+    int64_t value; /* of BOUND_INTEGER and BOUND_NAME */
+};
 
 struct inserter {
     const struct store *store;
     struct sqlite3 *db;
     struct sqlite3_stmt *begin, *commit, *rollback;
     struct sqlite3_stmt *rows[RECORD_KIND_COUNT];
+    struct bound bound[RECORD_TABLE_COUNT][INSERT_COLUMNS]; /* parameter - 1 */
     char addresses[INSERT_ADDRESSES][ADDRESS_TEXT_SIZE]; /* bound without a copy */
     int address_count;
 };

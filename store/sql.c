@@ -85,6 +85,9 @@ bool sql_run_id(const struct store *store, struct sqlite3 *db, const char *sql, 
 bool sql_open(const struct store *store, int flags, struct sqlite3 **out, struct error *error)
 {
     sqlite3 *db = NULL;
+    /* Its count of memory in use takes a lock at each allocation; refused, and not needed, after the
+     * first connection of the process. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int rc = sqlite3_open_v2(store->path, &db, flags, NULL);
     if (rc == SQLITE_OK) {
         rc = sqlite3_busy_timeout(db, STORE_BUSY_MS);

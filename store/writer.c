@@ -126,10 +126,12 @@ static bool open_connection(struct writer *writer, struct error *error)
         writer->db = store->db;
         return true;
     }
-    /* A checkpoint copies what the log holds; the larger the log, the fewer pages twice. */
+    /* A checkpoint copies what the log holds; the larger the log, the fewer pages twice. Rows are
+     * appended: a page that is full is never looked at again, and a small cache stays near. */
     return sql_open(store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, &writer->db, error) &&
            sql_settle(store, writer->db, error) &&
-           sql_exec(store, writer->db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=4096",
+           sql_exec(store, writer->db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=4096;"
+                                       "PRAGMA cache_size=-8192",
                     "write", error);
 }
 
