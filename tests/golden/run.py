@@ -3,7 +3,8 @@
 
     run.py BINARY [NAME...] [--samples DIR] [--remade DIR] [--only VARIANT] [-v]
 
---remade DIR takes the captures from DIR (made anew by scripts/lab); their `truth:` line then does not apply.
+--remade DIR takes the captures from DIR (made anew by scripts/lab); their `truth:` line then does not apply, nor does
+the one-byte variant: one segment lost on a busy machine would become hundreds.
 """
 import argparse
 import concurrent.futures
@@ -38,7 +39,7 @@ def golden_list(path):
 
 
 def analyse(binary, capture, arguments):
-    """(findings, flows, packets or None, trouble or None)"""
+    """(findings, flows, trouble or None)"""
     try:
         done = subprocess.run([binary, "read", "--db", ":memory:", "--json", *arguments, capture],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LONGEST_S)
@@ -88,6 +89,8 @@ def case(binary, row, variant, folder, remade):
         findings, flows, trouble = analyse(binary, path, arguments)
     if trouble:
         return label, "FAIL", [trouble]
+    if remade:
+        e["truth"] = {}
     wrong = expectation.judge(e, findings, flows, variant)
     return label, "FAIL" if wrong else "ok", wrong
 
@@ -123,7 +126,7 @@ def main():
         jobs = [(check_truth, (r, o.samples)) for r in rows]
     else:
         jobs = [(case, (o.binary, r, v, o.samples, o.remade)) for r in rows for v in VARIANTS
-                if not o.only or v == o.only] + [(later, (r, o.samples)) for r in rows]
+                if (v == o.only if o.only else not (o.remade and v == "cut"))] + [(later, (r, o.samples)) for r in rows]
     counts = {"ok": 0, "FAIL": 0, "skip": 0, "none": 0}
     with concurrent.futures.ThreadPoolExecutor(o.j) as pool:
         for label, verdict, lines in pool.map(lambda job: job[0](*job[1]), jobs):

@@ -2,8 +2,7 @@
 import time
 
 import peers
-from net import CLIENTS4, SERVER
-from peers import expect
+from net import SERVER
 from runner import scenario
 from scenarios.reach import contrast, usual
 
