@@ -152,7 +152,9 @@ bool facts_is_probe(const struct flow_facts *f)
         return false;
     if (facts_is_established(f))
         return f->closed_by == SIDE_CLIENT && f->tcp->synack_count < 3;
-    return f->tcp->synack_count == 1 && client->rst_ns >= 0 && f->tcp->syn_count <= 1;
+    /* a reset of the SYN beside the SYN-ACK came from somebody else */
+    return f->tcp->synack_count == 1 && client->rst_ns >= 0 && f->tcp->syn_count <= 1 &&
+           !f->tcp->rst_to_syn && f->tcp->side[SIDE_SERVER].rst_ns < 0;
 }
 
 int64_t facts_rtt(const struct flow_facts *f)

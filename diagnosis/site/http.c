@@ -57,21 +57,10 @@ static int64_t slowish_limit(const struct judge *judge)
                : SLOWISH_NS;
 }
 
-static bool names_waiting(const char *path)
-{
-    static const char *const words[] = {"poll",  "notif",   "event", "stream",
-                                        "watch", "subscri", "wait",  "comet"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strstr(path, words[i]) != NULL)
-            return true;
-    }
-    return false;
-}
-
 static bool is_long_poll(const struct endpoint *e, int64_t limit)
 {
     return e != NULL && e->requests >= LONG_POLL_SAMPLES && e->median_ns > limit &&
-           (e->connections * 2 <= e->requests || names_waiting(e->path));
+           (e->connections * 2 <= e->requests || endpoint_names_waiting(e->path));
 }
 
 static void judge_wait(struct judge *judge, const struct site_flow *flow,

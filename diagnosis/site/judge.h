@@ -48,6 +48,7 @@ struct claim {
     struct claim_value values[CLAIM_VALUES];
     uint8_t value_count;
     uint32_t evidence; /* EVIDENCE() of the flow's events that prove it */
+    int64_t evidence_from_ns; /* earlier events prove nothing; 0: from the start */
     struct claim_reference references[CLAIM_REFERENCES];
     uint8_t reference_count;
 };
@@ -114,6 +115,9 @@ bool judge_is_withdrawn(const struct judge *judge, enum finding_code code,
 /* What the answered requests of that endpoint have in common; NULL when there were none. */
 const struct endpoint *judge_endpoint(struct judge *judge, const struct site_flow *flow,
                                       const struct http_record *request);
+
+/* The path says that its answers wait for news (long poll, event stream). */
+bool endpoint_names_waiting(const char *path);
 
 /* Puts the findings of all claims; ids count from first_id. False when memory is out. */
 bool judge_emit(struct judge *judge, int64_t first_id, const struct sink *out);

@@ -97,11 +97,12 @@ static int by_client_port(const void *left, const void *right)
 }
 
 /* Distinct targets in a sliding window over the attempts of one suspect. seen counts per target and
- * is all zero before and after. */
+ * is all zero before and after. *part becomes the run of attempts in windows that hold a scan: what
+ * the source tried long before or after is its own matter. */
 static size_t count_targets(const struct judge *judge, const struct scan *scan,
-                            struct flow_range range, uint32_t *seen)
+                            struct flow_range range, uint32_t *seen, struct flow_range *part)
 {
-    size_t start = 0, distinct = 0, vain = 0, best = 0;
+    size_t start = 0, distinct = 0, vain = 0, best = 0, first = range.count, last = 0;
     for (size_t i = 0; i < range.count; i++) {
         vain += is_vain(judge, scan, range.flows[i]);
         distinct += seen[scan->target(range.flows[i])]++ == 0;
@@ -113,7 +114,13 @@ static size_t count_targets(const struct judge *judge, const struct scan *scan,
         bool mostly = (double)vain >= SCAN_VAIN_SHARE * (double)(i + 1 - start);
         if (mostly && distinct > best)
             best = distinct;
+        if (mostly && distinct >= SCAN_TARGETS) {
+            first = start < first ? start : first;
+            last = i + 1;
+        }
     }
+    if (last > first)
+        *part = (struct flow_range){&range.flows[first], last - first};
     for (; start < range.count; start++)
         seen[scan->target(range.flows[start])] = 0;
     return best;
@@ -166,9 +173,11 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
         while (end < count && scan->same(list[i], list[end]))
             end++;
         struct flow_range range = {&list[i], end - i};
-        size_t targets = range.count >= SCAN_TARGETS ? count_targets(judge, scan, range, seen) : 0;
+        struct flow_range part = range;
+        size_t targets =
+            range.count >= SCAN_TARGETS ? count_targets(judge, scan, range, seen, &part) : 0;
         if (targets >= SCAN_TARGETS)
-            claim_scan(judge, scan, range, targets);
+            claim_scan(judge, scan, part, targets);
         i = end;
     }
 }

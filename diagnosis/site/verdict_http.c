@@ -65,6 +65,7 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     bool knew = end < asked - facts_rtt(f) - CROSSING_NS;
     int64_t idle = (end < asked ? end : asked) - server->last_payload_ns;
     out->confidence = knew ? 70 : 85;
+    out->evidence_from_ns = server->last_payload_ns;
     claim_add_ms(out, "idle_ms", idle > 0 ? idle : 0);
     out->evidence =
         EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);
@@ -88,6 +89,19 @@ static bool recording_ended(const struct flow_facts *f)
     return server->unacked_bytes > 0 && server->tail_retransmissions == 0;
 }
 
+/* An answer that dripped on with pauses, or that its path calls a stream, has no end to wait for:
+ * the client leaves it when it has enough. */
+#define STREAM_LEAST_NS (5 * FACTS_SECOND)
+
+static bool is_event_stream(const struct site_flow *flow, const struct http_record *request)
+{
+    if (request == NULL || request->response_ns < 0)
+        return false;
+    int64_t lasted = flow->f.tcp->side[SIDE_SERVER].last_payload_ns - request->response_ns;
+    return (lasted >= STREAM_LEAST_NS && flow->f.tcp->longest_idle_ns >= FACTS_PATIENCE_NS) ||
+           (request->path != NULL && endpoint_names_waiting(request->path));
+}
+
 enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -101,6 +115,8 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
     bool by_server = facts_left_first(f, SIDE_SERVER);
     bool reader_stuck = f->tcp->side[SIDE_CLIENT].zero_window_ns >= FACTS_SECOND;
     if (!by_server && client_end >= 0) {
+        if (is_event_stream(flow, request))
+            return RULING_OK;
         if (facts_was_reset_by(f, SIDE_CLIENT) && client_end - since < FACTS_PATIENCE_NS)
             return RULING_PASS; /* the rule about the client's reset */
         if (client_end - since < FACTS_PATIENCE_NS)
@@ -112,6 +128,7 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
         return RULING_OK; /* still on its way when the capture ended */
     *out = claim_start(FINDING_HTTP_TRUNCATED_RESPONSE, flow);
     out->confidence = by_server ? 90 : 75;
+    out->evidence_from_ns = request != NULL && request->request_ns > 0 ? request->request_ns : 0;
     claim_add_number(out, "received_bytes",
                      request != NULL ? (double)request->response_bytes
                                      : (double)f->payload[SIDE_SERVER]);
@@ -173,6 +190,7 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
         return RULING_OK;
     *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
     out->confidence = request != NULL ? 90 : 70;
+    out->evidence_from_ns = request != NULL && request->request_ns > 0 ? request->request_ns : 0;
     out->weight = (double)(end - since);
     claim_add_ms(out, "waited_ms", end - since);
     claim_add_text(out, "endpoint", endpoint_text(judge, request));

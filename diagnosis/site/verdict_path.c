@@ -187,8 +187,33 @@ static enum ruling idle_reset(struct judge *judge, const struct site_flow *flow,
     out->confidence = answers ? 80 : 65;
     claim_add_ms(out, "idle_ms", f->tcp->idle_before_tail_ns);
     claim_add_number(out, "attempts", f->tcp->tail_tries > 0 ? f->tcp->tail_tries : 1);
-    out->evidence = EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_RETRANSMISSION);
+    out->evidence_from_ns = f->tcp->side[other(side)].last_payload_ns;
+    out->evidence = EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DATA) |
+                    EVIDENCE(EVENT_REQUEST);
     return RULING_FAILED;
+}
+
+/* Another server fell silent on the same client at that time: what they share is the way. */
+#define SHARED_NS (10 * FACTS_SECOND)
+#define SHARED_LOOKED_AT 256
+
+static bool others_vanished(const struct judge *judge, const struct site_flow *flow,
+                            int64_t since_ns)
+{
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t count = range_find_time(range, since_ns + SHARED_NS);
+    for (size_t looked = 0; count > 0 && looked < SHARED_LOOKED_AT; looked++) {
+        const struct site_flow *other_flow = range.flows[--count];
+        const struct tcp_side_facts *client = &other_flow->f.tcp->side[SIDE_CLIENT];
+        if (other_flow->server == flow->server || client->unacked_bytes == 0 ||
+            client->tail_retransmissions < FACTS_TRIES)
+            continue;
+        if (client->tail_first_ns >= since_ns - SHARED_NS &&
+            other_flow->f.tcp->side[SIDE_SERVER].last_ns <=
+                in_flight_until(&other_flow->f, client->tail_first_ns))
+            return true;
+    }
+    return false;
 }
 
 static bool is_silent_tail(const struct judge *judge, const struct site_flow *flow, enum side side)
@@ -213,10 +238,12 @@ enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
         const struct tcp_side_facts *s = &f->tcp->side[side];
         if (f->tcp->tail_tries < FACTS_TRIES || !is_silent_tail(judge, flow, side))
             continue;
-        if (!site_server_answers(judge->site, flow, s->tail_first_ns, f->last_ns))
+        bool answers = site_server_answers(judge->site, flow, s->tail_first_ns, f->last_ns);
+        if (!answers && others_vanished(judge, flow, s->tail_first_ns))
             continue;
         *out = claim_start(FINDING_TCP_IDLE_STATE_LOST, flow);
-        out->confidence = 85;
+        out->confidence = answers ? 85 : 60;
+        out->evidence_from_ns = s->tail_first_ns;
         claim_add_ms(out, "idle_ms", f->tcp->idle_before_tail_ns);
         claim_add_number(out, "attempts", f->tcp->tail_tries);
         out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DATA);
@@ -226,29 +253,6 @@ enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
 }
 
 /* ---- vanished -------------------------------------------------------------------------------- */
-
-/* Another server fell silent on the same client at that time: what they share is the way. */
-#define SHARED_NS (10 * FACTS_SECOND)
-#define SHARED_LOOKED_AT 256
-
-static bool others_vanished(const struct judge *judge, const struct site_flow *flow,
-                            int64_t since_ns)
-{
-    struct flow_range range = site_client_flows(judge->site, flow->client);
-    size_t count = range_find_time(range, since_ns + SHARED_NS);
-    for (size_t looked = 0; count > 0 && looked < SHARED_LOOKED_AT; looked++) {
-        const struct site_flow *other_flow = range.flows[--count];
-        const struct tcp_side_facts *client = &other_flow->f.tcp->side[SIDE_CLIENT];
-        if (other_flow->server == flow->server || client->unacked_bytes == 0 ||
-            client->tail_retransmissions < FACTS_TRIES)
-            continue;
-        if (client->tail_first_ns >= since_ns - SHARED_NS &&
-            other_flow->f.tcp->side[SIDE_SERVER].last_ns <=
-                in_flight_until(&other_flow->f, client->tail_first_ns))
-            return true;
-    }
-    return false;
-}
 
 static void blame_silence(struct judge *judge, const struct site_flow *flow, enum side silent,
                           int64_t since_ns, struct claim *out)
@@ -285,6 +289,7 @@ enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow, 
         *out = claim_start(FINDING_TCP_VANISHED, flow);
         blame_silence(judge, flow, silent, s->tail_first_ns, out);
         out->weight = (double)(f->last_ns - s->tail_first_ns);
+        out->evidence_from_ns = s->tail_first_ns;
         claim_add_text(out, "silent", verdict_side_word(silent));
         claim_add_number(out, "retransmissions", s->tail_retransmissions);
         claim_add_ms(out, "waited_ms", f->last_ns - s->tail_first_ns);

@@ -168,6 +168,8 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     bool left = server->fin_ns >= 0 && server->fin_ns <= server->rst_ns;
     out->confidence = signs > 0 ? 45 : vague ? 55 : useless || left ? 60 : known && fits ? 85 : 70;
     out->weight = (double)waited;
+    if (client->last_payload_ns > 0 && client->last_payload_ns <= server->rst_ns)
+        out->evidence_from_ns = client->last_payload_ns;
     claim_add_ms(out, "waited_ms", waited > 0 ? waited : 0);
     out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);
     return RULING_FAILED;
@@ -201,6 +203,7 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
                       : facts_is_dialogue(f)                           ? 75
                                                                        : 55;
     out->weight = (double)waited;
+    out->evidence_from_ns = client->last_payload_ns;
     claim_add_ms(out, "waited_ms", waited);
     out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);
     return RULING_FAILED;

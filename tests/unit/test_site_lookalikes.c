@@ -281,6 +281,92 @@ static void one_frame_makes_no_second_owner(void **state)
     assert_non_null(scene_find(s, FINDING_NET_IP_CONFLICT));
 }
 
+/* A reset and a SYN-ACK to one SYN: the client resets the second, and is no health check. */
+static void two_answers_to_a_syn_are_no_probe(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 443, 10);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.005, 63);
+    f->tcp.synack_count = 1;
+    f->tcp.synack_first_ns = f->tcp.synack_last_ns = f->flow.first_ns + 20 * MS;
+    flow_rst(f, SIDE_CLIENT, 0.021, 64);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_REJECTED_BY_MIDDLEBOX, CULPRIT_MIDDLEBOX);
+}
+
+static void streams_of_events_have_no_end(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    struct http_record *r = scene_request(s, f, "/feed", 0.02);
+    flow_answer(f, r, 200, 0.1);
+    r->complete = false;
+    r->truncated = true;
+    f->flow.facts |= FLOW_FACT_ANSWER_INCOMPLETE;
+    flow_send(f, SIDE_SERVER, 40, 30);
+    f->tcp.longest_idle_ns = 10 * SECOND;
+    flow_fin(f, SIDE_CLIENT, 60);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    s->flows[1].tcp.longest_idle_ns = 100 * MS; /* it came without pauses, then stopped */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_HTTP_TRUNCATED_RESPONSE, CULPRIT_SERVER);
+    r->path = "/api/events";
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+}
+
+static void forgotten_while_idle_without_a_witness(void **state)
+{
+    struct scene *s = *state;
+    lost_tail(s, SERVER, 1000, 10, 300)->tcp.idle_before_tail_ns = 900 * SECOND;
+    s->flows[1].tcp.tail_tries = 7;
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TCP_IDLE_STATE_LOST, CULPRIT_MIDDLEBOX);
+    assert_true(found->record.confidence < 80);
+    lost_tail(s, "10.0.0.3", 1001, 11, 300); /* nobody answers: the way is cut */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TCP_VANISHED, CULPRIT_NETWORK);
+}
+
+static void evidence_begins_with_the_request(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    flow_answer(f, scene_request(s, f, "/a", 0.02), 200, 0.05);
+    struct http_record *r = scene_request(s, f, "/b", 1);
+    f->events[0] = (struct flow_event){
+        .time_ns = f->flow.first_ns + 20 * MS, .frame = 4, .source_id = 1, .kind = EVENT_REQUEST};
+    f->events[1] = (struct flow_event){
+        .time_ns = r->request_ns, .frame = 9, .source_id = 1, .kind = EVENT_REQUEST};
+    f->event_count = 2;
+    flow_fin(f, SIDE_CLIENT, 9);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER);
+    assert_int_equal(found->evidence_count, 1);
+    assert_int_equal(found->evidence[0].frame, 9);
+}
+
+static void after_a_scan_the_source_is_heard_again(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 25; i++) {
+        bool later = i >= 20;
+        struct scene_flow *f =
+            scene_flow_add(s, CLIENT, (uint16_t)(2000 + i), SERVER,
+                           later ? 443 : (uint16_t)(1000 + i), later ? 90 + i * 0.1 : i * 0.1);
+        f->tcp.rst_to_syn = true;
+        flow_rst(f, SIDE_SERVER, 0.01, 64);
+    }
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_SEC_PORT_SCAN)->record.count, 20);
+    assert_int_equal(
+        expect_verdict(s, 25, FINDING_CONN_REFUSED, CULPRIT_SERVER)->record.count, 5);
+}
+
 static int setup(void **state)
 {
     int result = scene_setup(state);
@@ -309,6 +395,11 @@ int main(void)
         LOOKALIKE(names_that_nobody_certifies),
         LOOKALIKE(clocks_of_capture_and_client_disagree),
         LOOKALIKE(one_frame_makes_no_second_owner),
+        LOOKALIKE(two_answers_to_a_syn_are_no_probe),
+        LOOKALIKE(streams_of_events_have_no_end),
+        LOOKALIKE(forgotten_while_idle_without_a_witness),
+        LOOKALIKE(evidence_begins_with_the_request),
+        LOOKALIKE(after_a_scan_the_source_is_heard_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
