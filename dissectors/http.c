@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* Only scanners pipeline deeper than this; their further requests are counted, and their answers are
- * told without them. */
+/* Only scanners pipeline deeper than this; their further requests are counted, and their answers
+ * are told without them. */
 #define PIPELINE_MAX 16
 #define HEAD_MAX (64u * 1024u)
 #define CHUNK_LINE_MAX 1024u
@@ -17,9 +17,9 @@ enum phase {
     PHASE_CHUNK,     /* a chunk-size line comes next */
     PHASE_CHUNK_END, /* the line end behind chunk data */
     PHASE_TRAILER,
-    PHASE_TO_CLOSE,  /* the body ends with the connection */
-    PHASE_LOST,      /* after a gap: wait for something that looks like a start */
-    PHASE_TUNNEL     /* behind CONNECT: the answer decides what the bytes are */
+    PHASE_TO_CLOSE, /* the body ends with the connection */
+    PHASE_LOST,     /* after a gap: wait for something that looks like a start */
+    PHASE_TUNNEL    /* behind CONNECT: the answer decides what the bytes are */
 };
 
 struct http_side {
@@ -37,14 +37,14 @@ struct http_state {
     struct http_side side[2];
     struct transaction queue[PIPELINE_MAX];
     uint32_t first, count;
-    uint64_t beyond;        /* requests behind the queue, not kept */
+    uint64_t beyond; /* requests behind the queue, not kept */
     int64_t number;
     int64_t last_response_end_ns;
     struct transaction late; /* an answer whose request was not seen */
     bool late_open;
-    bool resync;            /* answers were missed: the next one is for the last request */
-    bool reset;             /* the connection was aborted */
-    bool over;              /* another protocol follows */
+    bool resync; /* answers were missed: the next one is for the last request */
+    bool reset;  /* the connection was aborted */
+    bool over;   /* another protocol follows */
 };
 
 static enum dissector_match http_looks_like(const uint8_t *bytes, size_t len, enum side side)
@@ -189,8 +189,8 @@ static void on_request(struct http_state *s, const struct http_head *h,
         struct http_record *r = &t->record;
         r->method = intern_bytes(context->strings, h->method.at, h->method.len);
         r->host = intern_bytes(context->strings, h->host.at, h->host.len);
-        r->path = intern_bytes(context->strings, path,
-                               http_path_template(h->target, path, sizeof path));
+        r->path =
+            intern_bytes(context->strings, path, http_path_template(h->target, path, sizeof path));
         r->request_ns = context->first_time_ns;
         r->request_frame = context->first_frame;
         r->request_bytes = h->has_length && !h->chunked ? h->length : 0;
@@ -281,7 +281,8 @@ static void on_response(struct http_state *s, const struct http_head *h,
     begin_response_body(s, t, h, context);
 }
 
-/* A line that ends within max bytes: its length with the end, 0 when more is needed, max + 1 when not. */
+/* A line that ends within max bytes: its length with the end, 0 when more is needed, max + 1 when
+ * not. */
 static size_t line_length(const struct cursor *c, size_t max)
 {
     size_t left = cur_left(c);

@@ -6,9 +6,10 @@
 /* The longest registered one (IANA) is UPDATEREDIRECTREF. */
 #define METHOD_MAX 24
 
-static const char *const methods[] = {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH",
-                                      "CONNECT", "TRACE", "PROPFIND", "REPORT", "MKCOL", "MOVE",
-                                      "COPY", "LOCK", "UNLOCK", "SEARCH", "NOTIFY", "SUBSCRIBE"};
+static const char *const methods[] = {"GET",     "POST",   "PUT",     "HEAD",     "DELETE",
+                                      "OPTIONS", "PATCH",  "CONNECT", "TRACE",    "PROPFIND",
+                                      "REPORT",  "MKCOL",  "MOVE",    "COPY",     "LOCK",
+                                      "UNLOCK",  "SEARCH", "NOTIFY",  "SUBSCRIBE"};
 
 int http_starts_like(const uint8_t *bytes, size_t len, bool *is_response)
 {

@@ -26,16 +26,16 @@
 struct sighting {
     uint64_t digest;
     int64_t first_ns, last_ns;
-    uint32_t link;              /* hash of MACs and VLAN of the first copy */
-    uint8_t ttl_high, ttl_low;  /* of the copies */
-    uint8_t count;              /* 0: free */
-    uint8_t drops;              /* copies whose TTL was lower than all before */
+    uint32_t link;             /* hash of MACs and VLAN of the first copy */
+    uint8_t ttl_high, ttl_low; /* of the copies */
+    uint8_t count;             /* 0: free */
+    uint8_t drops;             /* copies whose TTL was lower than all before */
 };
 
 struct duplicates {
     struct sighting sets[RING_SETS][RING_WAYS];
     uint64_t seed;
-    uint32_t packets, repeats;  /* with content, lately; and those seen before to the letter */
+    uint32_t packets, repeats; /* with content, lately; and those seen before to the letter */
 };
 
 struct duplicates *duplicates_new(uint64_t seed)
@@ -92,8 +92,8 @@ static size_t put_icmp(const struct icmp_header *icmp, uint64_t *words)
     words[0] = join((uint32_t)icmp->id << 16 | icmp->sequence, icmp->mtu);
     if (!icmp->is_error || !icmp->quoted.present)
         return 1;
-    words[1] = join((uint32_t)icmp->quoted.src_port << 16 | icmp->quoted.dst_port,
-                    icmp->quoted.sequence);
+    words[1] =
+        join((uint32_t)icmp->quoted.src_port << 16 | icmp->quoted.dst_port, icmp->quoted.sequence);
     words[2] = icmp->quoted.ip_id;
     return 3;
 }
@@ -102,9 +102,9 @@ static uint64_t digest_of(const struct duplicates *ring, const struct layers *l)
 {
     uint64_t words[IDENTITY_WORDS];
     size_t count = put_addresses(l, words);
-    words[count++] = join((uint32_t)l->src_port << 16 | l->dst_port,
-                          (uint32_t)l->ip_id << 16 | (uint32_t)(l->ip_protocol << 8) |
-                              l->ip_version);
+    words[count++] =
+        join((uint32_t)l->src_port << 16 | l->dst_port,
+             (uint32_t)l->ip_id << 16 | (uint32_t)(l->ip_protocol << 8) | l->ip_version);
     words[count++] = l->payload_len;
     if (l->kind == LAYER_TCP)
         count += put_tcp(&l->tcp, words + count);
@@ -119,7 +119,8 @@ static uint64_t digest_of(const struct duplicates *ring, const struct layers *l)
     return XXH3_64bits_withSeed(words, count * sizeof words[0], ring->seed);
 }
 
-/* The set of a packet does not depend on the seed: the same capture gives the same copies each time. */
+/* The set of a packet does not depend on the seed: the same capture gives the same copies each
+ * time. */
 static struct sighting *set_of(struct duplicates *ring, const struct layers *l)
 {
     uint64_t mix = join((uint32_t)l->src_port << 16 | l->dst_port, l->ip_id);
@@ -143,8 +144,8 @@ static uint32_t link_of(const struct layers *l)
     return (uint32_t)(mac >> 32);
 }
 
-/* Content makes the proof: nobody sends the same bytes twice within milliseconds all the time, while
- * honest duplicate ACKs are equal to the letter. */
+/* Content makes the proof: nobody sends the same bytes twice within milliseconds all the time,
+ * while honest duplicate ACKs are equal to the letter. */
 static bool has_content(const struct layers *l)
 {
     return l->payload_len > 0 ||
@@ -179,7 +180,7 @@ static enum copy_kind classify(const struct duplicates *ring, const struct sight
         if (seen->drops + 1 >= LOOP_DROPS && age < LOOP_WINDOW_NS)
             return COPY_LOOP;
         return age < (seen->drops > 0 ? LOOP_WINDOW_NS : ROUTED_WINDOW_NS) ? COPY_ROUTED
-                                                                          : COPY_NONE;
+                                                                           : COPY_NONE;
     }
     if (l->ttl > seen->ttl_high)
         return soon && l->ttl - seen->ttl_high <= DISORDER_HOPS ? COPY_ROUTED : COPY_NONE;
@@ -221,17 +222,17 @@ enum copy_kind duplicates_check(struct duplicates *ring, const struct packet *pa
     age = age < 0 ? -age : age;
     if (has_content(layers))
         note_usual(ring, age < MIRROR_WINDOW_NS);
-    enum copy_kind kind =
-        seen == NULL ? COPY_NONE : classify(ring, seen, layers, link, age);
+    enum copy_kind kind = seen == NULL ? COPY_NONE : classify(ring, seen, layers, link, age);
     if (kind != COPY_NONE) {
         *delay_ns = packet->time_ns - seen->first_ns;
         note_copy(seen, packet, layers);
         return kind;
     }
     if (seen == NULL)
-        seen = set[0].count == 0 || (set[1].count > 0 && set[0].last_ns <= set[1].last_ns) ? &set[0]
-                                                                                         : &set[1];
-    *seen = (struct sighting){digest,      packet->time_ns, packet->time_ns, link,
-                              layers->ttl, layers->ttl,     1,               0};
+        seen = set[0].count == 0 || (set[1].count > 0 && set[0].last_ns <= set[1].last_ns)
+                   ? &set[0]
+                   : &set[1];
+    *seen = (struct sighting){
+        digest, packet->time_ns, packet->time_ns, link, layers->ttl, layers->ttl, 1, 0};
     return COPY_NONE;
 }

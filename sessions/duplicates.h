@@ -22,8 +22,8 @@ struct duplicates *duplicates_new(uint64_t seed);
 void duplicates_free(struct duplicates *ring);
 /* Asks the memory for what duplicates_check will look at: most of its time is the wait for it. */
 void duplicates_prefetch(struct duplicates *ring, const struct layers *layers);
-/* Tells whether the packet repeats an earlier one, and remembers it. *delay_ns is the time since the
- * first sighting of a routed copy. */
+/* Tells whether the packet repeats an earlier one, and remembers it. *delay_ns is the time since
+ * the first sighting of a routed copy. */
 enum copy_kind duplicates_check(struct duplicates *ring, const struct packet *packet,
                                 const struct layers *layers, int64_t *delay_ns);
 

@@ -42,9 +42,8 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
     e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments};
-    e->tcp_stream_limits = (struct tcp_stream_limits){&e->stream_memory, &e->state_memory,
-                                              &e->counters.limit_streams,
-                                              &e->counters.limit_bytes};
+    e->tcp_stream_limits = (struct tcp_stream_limits){
+        &e->stream_memory, &e->state_memory, &e->counters.limit_streams, &e->counters.limit_bytes};
     e->counters.routed_delay_ns = RECORD_NONE_NS;
     if (!make_parts(e)) {
         engine_free(e);
@@ -204,8 +203,8 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
         flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
 }
 
-static void on_datagram(struct engine *e, struct flow *flow, enum side side,
-                        const struct packet *p, const struct layers *l)
+static void on_datagram(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
+                        const struct layers *l)
 {
     if (flow->side[side].ttl == 0)
         flow->side[side].ttl = l->ttl;
@@ -269,16 +268,16 @@ static void sweep(struct engine *e)
         engine_flow_finish(e, flow, is_closed(flow) ? END_CLOSED : END_TIMEOUT);
 }
 
-/* Some devices count the padding of a 60-byte Ethernet frame into the IP length: an ACK then seems to
- * carry up to six zero bytes. */
+/* Some devices count the padding of a 60-byte Ethernet frame into the IP length: an ACK then seems
+ * to carry up to six zero bytes. */
 static void drop_padding(const struct packet *p, struct layers *l)
 {
     static const uint8_t zeros[6];
     if (l->kind != LAYER_TCP || l->payload_len == 0 || l->payload_len > sizeof zeros ||
         l->tcp.flags != TCP_ACK || p->len != 60 || l->tunnel_depth > 0 || l->ip_version != 4)
         return;
-    if ((size_t)(l->network - p->data) + l->ip_len != p->len || l->payload_caplen < l->payload_len ||
-        memcmp(l->payload, zeros, l->payload_len) != 0)
+    if ((size_t)(l->network - p->data) + l->ip_len != p->len ||
+        l->payload_caplen < l->payload_len || memcmp(l->payload, zeros, l->payload_len) != 0)
         return;
     l->ip_len -= l->payload_len;
     l->payload_len = l->payload_caplen = 0;

@@ -18,7 +18,7 @@ struct engine_options {
     struct intern *strings;                 /* borrowed: outlives the engine */
     struct certificate_cache *certificates; /* borrowed */
     int64_t capture_id, first_flow_id;
-    uint64_t memory_bytes;                  /* ceiling of flows, events and reassembly */
+    uint64_t memory_bytes; /* ceiling of flows, events and reassembly */
     enum engine_ndpi ndpi;
     bool verify_checksums;
 };

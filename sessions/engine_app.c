@@ -81,8 +81,8 @@ static bool starts_with(const struct layers *l, const char *word)
 
 static bool is_http_request(const struct layers *l)
 {
-    static const char *const methods[] = {"GET ",     "POST ",   "PUT ",  "HEAD ", "DELETE ",
-                                          "OPTIONS ", "PATCH ",  "CONNECT ", "PRI * "};
+    static const char *const methods[] = {"GET ",     "POST ",  "PUT ",     "HEAD ", "DELETE ",
+                                          "OPTIONS ", "PATCH ", "CONNECT ", "PRI * "};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (starts_with(l, methods[i]))
             return true;
@@ -138,7 +138,8 @@ static void flip(struct engine *e, struct flow *flow)
     (void)e;
 }
 
-/* The first payload of a side tells which end is which when no SYN did. Returns the side it has now. */
+/* The first payload of a side tells which end is which when no SYN did. Returns the side it has
+ * now. */
 static enum side note_first(struct engine *e, struct flow *flow, enum side side,
                             const struct packet *p, const struct layers *l)
 {
@@ -245,7 +246,8 @@ static bool port_expects_tls(const struct engine *e, const struct flow *flow)
     return service != NULL && service->expected == PROFILE_TLS;
 }
 
-/* Clear text to a TLS server: the server answered in TLS, said so in words, or the port wants TLS. */
+/* Clear text to a TLS server: the server answered in TLS, said so in words, or the port wants TLS.
+ */
 static void note_plaintext(struct engine *e, struct flow *flow)
 {
     uint8_t client = flow->first_bytes[SIDE_CLIENT], server = flow->first_bytes[SIDE_SERVER];

@@ -59,9 +59,8 @@ static uint64_t memory_in_use(const struct engine *e)
     return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
            e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
            e->tls_records.in_use * e->tls_records.size + v->small.in_use * v->small.size +
-           v->middle.in_use * v->middle.size +
-           v->large.in_use * v->large.size + v->full.in_use * v->full.size + e->stream_memory +
-           e->state_memory;
+           v->middle.in_use * v->middle.size + v->large.in_use * v->large.size +
+           v->full.in_use * v->full.size + e->stream_memory + e->state_memory;
 }
 
 static void make_room(struct engine *e)
@@ -94,8 +93,7 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
     }
     bool server_first = first_sender_is_server(e, layers);
     flow->client_is_high = from_high != server_first;
-    flow->direction_guessed =
-        layers->kind == LAYER_TCP && (layers->tcp.flags & TCP_SYN) == 0;
+    flow->direction_guessed = layers->kind == LAYER_TCP && (layers->tcp.flags & TCP_SYN) == 0;
     flow->id = e->next_flow_id++;
     flow->first_ns = flow->last_ns = packet->time_ns;
     flow->first_frame = (int64_t)packet->frame;
@@ -144,8 +142,8 @@ static void fill_record(struct engine *e, struct flow *flow, enum end_reason end
     };
     if (flow->direction_guessed)
         out->facts |= FLOW_FACT_DIRECTION_GUESSED;
-    const struct profile_service *service = profile_service_of(
-        e->options.profile, out->protocol, &out->server_ip, out->server_port);
+    const struct profile_service *service =
+        profile_service_of(e->options.profile, out->protocol, &out->server_ip, out->server_port);
     if (service != NULL) {
         out->service = service->name;
         out->service_class = service->class_name;
@@ -195,8 +193,8 @@ static void tell_neighbors(struct engine *e, const struct flow *flow)
     }
 }
 
-/* For protocols that no dissector speaks for: who had the last word. One that only ever listens (a log
- * sink) owes no answer. */
+/* For protocols that no dissector speaks for: who had the last word. One that only ever listens (a
+ * log sink) owes no answer. */
 static void generic_request_state(const struct flow *flow, struct flow_record *out)
 {
     const struct tcp_flow *tcp = flow->tcp;

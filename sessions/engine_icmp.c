@@ -1,7 +1,8 @@
 #include "sessions/engine_internal.h"
 
-/* The quoted packet was sent by the flow (RFC 5927 4): its sequence lies between the oldest byte that
- * may still be on its way and the newest. Retransmitted bytes count: 64 KiB below is generous. */
+/* The quoted packet was sent by the flow (RFC 5927 4): its sequence lies between the oldest byte
+ * that may still be on its way and the newest. Retransmitted bytes count: 64 KiB below is generous.
+ */
 #define QUOTE_SLACK 65536
 
 static bool sequence_fits(const struct flow *flow, enum side side, const struct quoted_packet *q)

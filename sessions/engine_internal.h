@@ -27,22 +27,22 @@ struct engine {
     struct event_pools events;
     struct pool tcp_flows, holes, tls_records;
     struct tcp_env tcp_env;
-    uint64_t memory;              /* bytes of table, pools, events */
-    uint64_t stream_memory;       /* bytes of reassembly */
-    uint64_t state_memory;        /* bytes of dissectors */
+    uint64_t memory;        /* bytes of table, pools, events */
+    uint64_t stream_memory; /* bytes of reassembly */
+    uint64_t state_memory;  /* bytes of dissectors */
     struct tcp_stream_limits tcp_stream_limits;
     struct dissect_context context;
-    struct flow_record view;      /* what dissectors see and fill of the flow at hand */
-    struct flow *current;         /* of the event callback */
+    struct flow_record view; /* what dissectors see and fill of the flow at hand */
+    struct flow *current;    /* of the event callback */
     int64_t next_flow_id;
-    int64_t now_ns;               /* highest packet time that two packets agree on */
-    int64_t previous_ns;          /* time of the packet before */
+    int64_t now_ns;      /* highest packet time that two packets agree on */
+    int64_t previous_ns; /* time of the packet before */
     int64_t last_sweep_ns;
     struct capture_record counters;
     uint64_t gaps, gap_bytes, acked_segments;
     int64_t routed_delays[ROUTED_DELAYS];
     uint64_t routed_count;
-    uint32_t context_source;      /* source of the packet at hand, for dissector events */
+    uint32_t context_source; /* source of the packet at hand, for dissector events */
 };
 
 /* engine_flow.c */
@@ -54,7 +54,8 @@ void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind
                   uint32_t length);
 
 /* engine_app.c */
-/* Returns the side that the sender has now: first words may tell that client and server are exchanged. */
+/* Returns the side that the sender has now: first words may tell that client and server are
+ * exchanged. */
 enum side engine_app_payload(struct engine *engine, struct flow *flow, enum side side,
                              const struct packet *packet, const struct layers *layers,
                              int64_t offset);

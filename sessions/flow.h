@@ -10,24 +10,35 @@
 #include <stdint.h>
 
 struct tcp_flow;   /* sessions/tcp.h */
-struct tcp_stream;     /* sessions/tcp_stream.h */
+struct tcp_stream; /* sessions/tcp_stream.h */
 struct ndpi_opinion;
 
 /* What the first payload of a side looks like. */
 enum first_bytes {
-    FIRST_UNSEEN, FIRST_CLIENT_HELLO, FIRST_SERVER_HELLO, FIRST_TLS_ALERT, FIRST_TLS,
-    FIRST_HTTP_REQUEST, FIRST_HTTP_RESPONSE, FIRST_OTHER
+    FIRST_UNSEEN,
+    FIRST_CLIENT_HELLO,
+    FIRST_SERVER_HELLO,
+    FIRST_TLS_ALERT,
+    FIRST_TLS,
+    FIRST_HTTP_REQUEST,
+    FIRST_HTTP_RESPONSE,
+    FIRST_OTHER
 };
 
 /* Where a flow waits for its idle time, and in which order memory pressure takes flows. */
 enum flow_class {
-    CLASS_SYN, CLASS_CLOSED, CLASS_CLOSING, CLASS_DATAGRAM, CLASS_ESTABLISHED, CLASS_COUNT
+    CLASS_SYN,
+    CLASS_CLOSED,
+    CLASS_CLOSING,
+    CLASS_DATAGRAM,
+    CLASS_ESTABLISHED,
+    CLASS_COUNT
 };
 
 struct flow_side {
     uint64_t packets, bytes;
     uint8_t mac[6];
-    uint8_t ttl;          /* first of the usual packets, RSTs left out */
+    uint8_t ttl; /* first of the usual packets, RSTs left out */
     bool has_mac;
     uint32_t mac_packets; /* with that mac, not yet told to the neighbor table */
 };
@@ -38,23 +49,23 @@ struct flow {
     int64_t first_ns, last_ns;
     int64_t first_frame;
     uint32_t first_source;
-    uint32_t index;            /* in the flow table */
-    uint32_t generation;       /* of this slot: queue entries of an earlier tenant are stale */
+    uint32_t index;      /* in the flow table */
+    uint32_t generation; /* of this slot: queue entries of an earlier tenant are stale */
     int32_t vlan;
-    const char *tunnel;        /* interned or static; NULL none */
-    uint8_t class;             /* enum flow_class */
-    bool client_is_high;       /* which end of the key is the client */
+    const char *tunnel;  /* interned or static; NULL none */
+    uint8_t class;       /* enum flow_class */
+    bool client_is_high; /* which end of the key is the client */
     bool direction_guessed;
-    bool app_decided;          /* no dissector will have it */
+    bool app_decided; /* no dissector will have it */
     bool ndpi_done;
-    bool tls_named;            /* the server's clear answer says that it wants TLS */
-    uint8_t first_bytes[2];    /* enum first_bytes */
+    bool tls_named;                         /* the server's clear answer says that it wants TLS */
+    uint8_t first_bytes[2];                 /* enum first_bytes */
     uint8_t first_alert, first_alert_level; /* a TLS alert as the server's first word */
     int64_t first_alert_ns, first_alert_frame;
     struct flow_side side[2];
     uint64_t facts;
     struct tcp_flow *tcp;      /* NULL for other protocols */
-    struct tcp_stream *stream;     /* NULL until the first payload; NULL again when nobody wants it */
+    struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
     struct tls_record *tls;
     struct ndpi_opinion *ndpi;
     const char *app, *ndpi_protocol, *name;

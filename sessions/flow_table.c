@@ -158,8 +158,7 @@ static bool grow_slots(struct flow_table *table)
 
 static bool add_chunk(struct flow_table *table)
 {
-    struct flow **chunks =
-        realloc(table->chunks, (table->chunk_count + 1) * sizeof *table->chunks);
+    struct flow **chunks = realloc(table->chunks, (table->chunk_count + 1) * sizeof *table->chunks);
     if (chunks == NULL)
         return false;
     table->chunks = chunks;
@@ -301,7 +300,7 @@ void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow
     if (flow->class == class)
         return;
     struct queue *queue = &table->queues[class];
-    flow->class = (uint8_t)class;
+    flow->class = (uint8_t) class;
     (void)queue_push(table, queue,
                      (struct entry){flow->index, flow->generation, now_ns + queue->idle_ns});
 }
@@ -327,7 +326,7 @@ static struct flow *queue_expired(struct flow_table *table, int class, int64_t n
 
 struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns)
 {
-    for (int class = 0; class < CLASS_COUNT; class++) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
         struct flow *flow = queue_expired(table, class, now_ns);
         if (flow != NULL)
             return flow;
@@ -338,7 +337,7 @@ struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns)
 struct flow *flow_table_victim(struct flow_table *table)
 {
     int chances = VICTIM_CHANCES;
-    for (int class = 0; class < CLASS_COUNT; class++) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
         struct queue *queue = &table->queues[class];
         while (queue->count > 0) {
             struct entry entry = queue->entries[queue->head];

@@ -10,8 +10,8 @@
 #include <ndpi_api.h>
 #pragma GCC diagnostic pop
 
-/* nDPI looks at no more packets of a flow itself (NDPI_MAX_NUM_PKTS_PER_FLOW_TO_DISSECT is 32); most
- * verdicts fall within three payload packets. */
+/* nDPI looks at no more packets of a flow itself (NDPI_MAX_NUM_PKTS_PER_FLOW_TO_DISSECT is 32);
+ * most verdicts fall within three payload packets. */
 #define PACKETS_TO_VERDICT 12
 
 struct opinions {
@@ -96,7 +96,7 @@ void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion, char
 }
 
 bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion, const uint8_t *network,
-                 size_t len, int64_t time_ns, char *name, size_t size)
+                     size_t len, int64_t time_ns, char *name, size_t size)
 {
     name[0] = '\0';
     if (!start(ndpi))

@@ -12,12 +12,13 @@ struct ndpi_opinion; /* of one flow, while undecided */
 
 struct opinions *opinions_new(void);
 void opinions_free(struct opinions *ndpi);
-/* Shows one packet with payload: network = IP header on. *opinion is made on the first call and freed
- * (NULL again) with the verdict, which goes to name (size bytes, "" when unknown). Returns whether the
- * verdict fell. */
+/* Shows one packet with payload: network = IP header on. *opinion is made on the first call and
+ * freed (NULL again) with the verdict, which goes to name (size bytes, "" when unknown). Returns
+ * whether the verdict fell. */
 bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion, const uint8_t *network,
-                 size_t len, int64_t time_ns, char *name, size_t size);
+                     size_t len, int64_t time_ns, char *name, size_t size);
 /* The flow ended undecided: nDPI's best guess. */
-void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion, char *name, size_t size);
+void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion, char *name,
+                      size_t size);
 
 #endif

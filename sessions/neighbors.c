@@ -6,15 +6,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* A LAN segment has hundreds of hosts; a sweep asks for thousands. Beyond this rows are left out. */
+/* A LAN segment has hundreds of hosts; a sweep asks for thousands. Beyond this rows are left out.
+ */
 #define ROWS_MAX 16384u
 #define SLOTS (ROWS_MAX * 2u)
 #define CHAINS 4096u
 
 struct key {
-    struct address ip;         /* asked for, or claimed */
-    struct address requester;  /* of a request; none for a claim */
-    uint8_t mac[6];            /* of a claim; zero for a request */
+    struct address ip;        /* asked for, or claimed */
+    struct address requester; /* of a request; none for a claim */
+    uint8_t mac[6];           /* of a claim; zero for a request */
     int32_t vlan;
     bool is_request, ndp;
 };
@@ -30,7 +31,7 @@ struct row {
 struct neighbors {
     struct row *rows;
     uint32_t count, capacity;
-    uint32_t slots[SLOTS];     /* row + 1, by the whole key */
+    uint32_t slots[SLOTS];                        /* row + 1, by the whole key */
     uint32_t by_ip[CHAINS], by_requester[CHAINS]; /* row + 1, heads of chains */
 };
 
@@ -128,8 +129,11 @@ static void note_request(struct neighbors *table, const struct packet *packet,
                          const struct layers *l)
 {
     const struct neighbor_message *m = &l->neighbor;
-    struct key key = {.ip = m->target_ip, .requester = m->sender_ip, .vlan = l->vlan,
-                      .is_request = true, .ndp = m->ndp};
+    struct key key = {.ip = m->target_ip,
+                      .requester = m->sender_ip,
+                      .vlan = l->vlan,
+                      .is_request = true,
+                      .ndp = m->ndp};
     struct row *row = row_of(table, &key, packet);
     if (row == NULL)
         return;

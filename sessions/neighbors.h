@@ -1,5 +1,5 @@
-/* Who answers for which address on the wire (ARP, NDP), and who asks in vain. Bounded; rows come out in
- * order of first sight. */
+/* Who answers for which address on the wire (ARP, NDP), and who asks in vain. Bounded; rows come
+ * out in order of first sight. */
 #ifndef INVCAP_SESSIONS_NEIGHBORS_H
 #define INVCAP_SESSIONS_NEIGHBORS_H
 

@@ -7,9 +7,8 @@
 
 void pool_init(struct pool *pool, size_t object_size, size_t per_slab, uint64_t *account)
 {
-    *pool = (struct pool){.size = (object_size + 15) & ~(size_t)15,
-                          .per_slab = per_slab,
-                          .account = account};
+    *pool = (struct pool){
+        .size = (object_size + 15) & ~(size_t)15, .per_slab = per_slab, .account = account};
 }
 
 /* The next pointers live inside the free objects; memcpy keeps it legal for any alignment. */

@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 struct pool {
-    size_t size;        /* of one object, rounded up to 16 */
+    size_t size; /* of one object, rounded up to 16 */
     size_t per_slab;
     void *free_list;
-    void *slabs;        /* linked */
-    uint64_t *account;  /* bytes of all slabs are added here; may be shared by several pools */
+    void *slabs;       /* linked */
+    uint64_t *account; /* bytes of all slabs are added here; may be shared by several pools */
     size_t in_use;
 };
 

@@ -47,7 +47,8 @@ bool tcp_is_new_connection(const struct tcp_flow *tcp, enum side side, const str
         return false; /* captured late: it belongs to what is already known */
     if (d->endpoint == ENDPOINT_SYN_SENT || (d->letters & HISTORY_BIT('s')) != 0)
         return layers->tcp.sequence != d->syn_sequence;
-    if (!d->seen) /* the other side's flow: simultaneous open, or the roles of the old one swapped */
+    if (!d->seen) /* the other side's flow: simultaneous open, or the roles of the old one swapped
+                   */
         return tcp->dir[!side].endpoint == ENDPOINT_CLOSED ||
                tcp->dir[!side].endpoint == ENDPOINT_RESET ||
                (d->base_known && layers->tcp.sequence != d->base);
@@ -123,8 +124,8 @@ static void note_history(struct tcp_flow *tcp, enum side side, const struct laye
         note_letter(tcp, side, 'f', false);
     if ((flags & TCP_FIN) != 0)
         d->fin_sequence = fin_sequence(l);
-    if ((flags & TCP_RST) != 0 && ((d->letters & HISTORY_BIT('r')) == 0 ||
-                                   d->rst_sequence != l->tcp.sequence))
+    if ((flags & TCP_RST) != 0 &&
+        ((d->letters & HISTORY_BIT('r')) == 0 || d->rst_sequence != l->tcp.sequence))
         note_letter(tcp, side, 'r', false);
     if (l->checksum == CHECKSUM_BAD)
         tcp_note_scaled(tcp, side, 'c');
@@ -142,14 +143,14 @@ static void update_endpoint(struct tcp_flow *tcp, enum side side, uint16_t flags
             if (d->endpoint == ENDPOINT_INACTIVE)
                 d->endpoint = ENDPOINT_SYN_SENT;
         } else if (d->endpoint < ENDPOINT_ESTABLISHED) {
-            d->endpoint = peer->endpoint == ENDPOINT_SYN_SENT ? ENDPOINT_ESTABLISHED
-                                                              : ENDPOINT_SYN_ACK_SENT;
+            d->endpoint =
+                peer->endpoint == ENDPOINT_SYN_SENT ? ENDPOINT_ESTABLISHED : ENDPOINT_SYN_ACK_SENT;
             if (peer->endpoint == ENDPOINT_SYN_SENT)
                 peer->endpoint = ENDPOINT_ESTABLISHED;
         }
     } else if (d->endpoint == ENDPOINT_INACTIVE) {
-        d->endpoint = peer->endpoint == ENDPOINT_SYN_ACK_SENT ? ENDPOINT_ESTABLISHED
-                                                              : ENDPOINT_PARTIAL;
+        d->endpoint =
+            peer->endpoint == ENDPOINT_SYN_ACK_SENT ? ENDPOINT_ESTABLISHED : ENDPOINT_PARTIAL;
         if (peer->endpoint == ENDPOINT_SYN_ACK_SENT)
             peer->endpoint = ENDPOINT_ESTABLISHED;
     } else if (d->endpoint == ENDPOINT_SYN_SENT && (flags & TCP_ACK) != 0) {
@@ -161,8 +162,8 @@ static void update_endpoint(struct tcp_flow *tcp, enum side side, uint16_t flags
 
 static void option_letters(const struct tcp_header *h, char *out, size_t size)
 {
-    static const char *const words[] = {[0] = "eol", [1] = "nop", [2] = "mss", [3] = "ws",
-                                        [4] = "sok", [5] = "sack", [8] = "ts"};
+    static const char *const words[] = {
+        [0] = "eol", [1] = "nop", [2] = "mss", [3] = "ws", [4] = "sok", [5] = "sack", [8] = "ts"};
     size_t len = 0;
     for (uint8_t i = 0; i < h->option_count; i++) {
         uint8_t kind = h->option_kinds[i];
@@ -191,9 +192,7 @@ static void settle_scales(struct tcp_flow *tcp)
     for (int s = 0; s < 2; s++) {
         struct tcp_direction *d = &tcp->dir[s];
         bool both = tcp->dir[0].facts.window_scale >= 0 && tcp->dir[1].facts.window_scale >= 0;
-        d->scale = (int8_t)(!both                        ? 0
-                            : d->facts.window_scale > 14 ? 14
-                                                         : d->facts.window_scale);
+        d->scale = (int8_t)(!both ? 0 : d->facts.window_scale > 14 ? 14 : d->facts.window_scale);
     }
 }
 
@@ -215,7 +214,8 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
         tcp->syn_first_ns = p->time_ns;
 }
 
-/* A reset came first, for an older connection or from a firewall, and the same SYN was tried again. */
+/* A reset came first, for an older connection or from a firewall, and the same SYN was tried again.
+ */
 static void revive(struct tcp_flow *tcp, enum side answering)
 {
     for (int s = 0; s < 2; s++) {
@@ -300,8 +300,8 @@ static void note_established(struct tcp_flow *tcp, enum side side, const struct 
     }
 }
 
-/* Pauses: a packet after a second of silence on both sides opens one; any other word of the other side
- * but a RST shows that the flow survived it. */
+/* Pauses: a packet after a second of silence on both sides opens one; any other word of the other
+ * side but a RST shows that the flow survived it. */
 static void note_pause(struct tcp_flow *tcp, enum side side, const struct packet *p,
                        const struct layers *l)
 {
@@ -375,8 +375,9 @@ static void note_sender(struct tcp_flow *tcp, struct flow *flow, enum side side,
         d->facts.dont_fragment = true;
 }
 
-/* RFC 5961 4: the server still holds the 4-tuple and answers the SYN by an ACK that does not fit it; the
- * client resets that old connection and asks again. Neither says anything about the new one. */
+/* RFC 5961 4: the server still holds the 4-tuple and answers the SYN by an ACK that does not fit
+ * it; the client resets that old connection and asks again. Neither says anything about the new
+ * one. */
 static bool is_about_old_connection(struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     const struct tcp_direction *client = &tcp->dir[SIDE_CLIENT];

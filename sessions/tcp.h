@@ -1,5 +1,5 @@
-/* TCP analysis of one flow from a single tap: RFC 9293 state, 64-bit stream offsets, retransmissions,
- * gaps, windows, round trips, resets. Offsets: 0 is the SYN, data starts at 1. */
+/* TCP analysis of one flow from a single tap: RFC 9293 state, 64-bit stream offsets,
+ * retransmissions, gaps, windows, round trips, resets. Offsets: 0 is the SYN, data starts at 1. */
 #ifndef INVCAP_SESSIONS_TCP_H
 #define INVCAP_SESSIONS_TCP_H
 
@@ -14,17 +14,22 @@
 
 /* Zeek's endpoint states (conn.log). */
 enum endpoint {
-    ENDPOINT_INACTIVE, ENDPOINT_PARTIAL, ENDPOINT_SYN_SENT, ENDPOINT_SYN_ACK_SENT,
-    ENDPOINT_ESTABLISHED, ENDPOINT_CLOSED, ENDPOINT_RESET
+    ENDPOINT_INACTIVE,
+    ENDPOINT_PARTIAL,
+    ENDPOINT_SYN_SENT,
+    ENDPOINT_SYN_ACK_SENT,
+    ENDPOINT_ESTABLISHED,
+    ENDPOINT_CLOSED,
+    ENDPOINT_RESET
 };
 
 #define TCP_HOLES 16
 
 struct tcp_hole {
-    int64_t start, end;  /* offsets */
-    int64_t since_ns;    /* when the segment above it came */
-    int64_t acked_ns;    /* when the peer acknowledged past it; -1 not yet */
-    uint16_t above_id;   /* IP ID of that segment: an older ID later means reordering */
+    int64_t start, end; /* offsets */
+    int64_t since_ns;   /* when the segment above it came */
+    int64_t acked_ns;   /* when the peer acknowledged past it; -1 not yet */
+    uint16_t above_id;  /* IP ID of that segment: an older ID later means reordering */
     uint32_t above_timestamp;
 };
 
@@ -34,47 +39,47 @@ struct tcp_holes {
 };
 
 struct tcp_direction {
-    struct tcp_side_facts facts;   /* what goes into the record */
-    uint32_t base;                 /* sequence number of offset 0 */
+    struct tcp_side_facts facts; /* what goes into the record */
+    uint32_t base;               /* sequence number of offset 0 */
     bool base_known;
-    bool seen;                     /* any packet of this side */
-    bool window_known;             /* scale valid or not used */
-    bool syn_seen;                 /* without ACK */
-    bool early_data;               /* the SYN carried payload (RFC 7413) */
+    bool seen;         /* any packet of this side */
+    bool window_known; /* scale valid or not used */
+    bool syn_seen;     /* without ACK */
+    bool early_data;   /* the SYN carried payload (RFC 7413) */
     bool fin_seen;
-    bool reset_is_past;            /* its RST came before the connection that was opened at last */
-    bool timing;                   /* timed_end is awaiting its ACK */
-    bool zero_window_waited;       /* the peer probed or filled the window */
-    uint8_t endpoint;              /* enum endpoint */
-    int8_t scale;                  /* effective shift; -1 unknown */
-    uint16_t window;               /* last announced, raw */
+    bool reset_is_past;      /* its RST came before the connection that was opened at last */
+    bool timing;             /* timed_end is awaiting its ACK */
+    bool zero_window_waited; /* the peer probed or filled the window */
+    uint8_t endpoint;        /* enum endpoint */
+    int8_t scale;            /* effective shift; -1 unknown */
+    uint16_t window;         /* last announced, raw */
     uint16_t ip_id;
     uint32_t timestamp;
-    int64_t next;                  /* highest end sent */
-    int64_t acked;                 /* highest acknowledgment received from the peer */
+    int64_t next;  /* highest end sent */
+    int64_t acked; /* highest acknowledgment received from the peer */
     int64_t fin_end;
     int64_t timed_end, timed_ns;
-    int64_t sent_ns;               /* last payload, SYN or FIN of this side */
-    int64_t next_ns;               /* when next last advanced */
-    int64_t zero_since_ns;         /* -1 none */
-    int64_t zero_pending_ns;       /* a closed zero-window period that still needs waiting data */
+    int64_t sent_ns;         /* last payload, SYN or FIN of this side */
+    int64_t next_ns;         /* when next last advanced */
+    int64_t zero_since_ns;   /* -1 none */
+    int64_t zero_pending_ns; /* a closed zero-window period that still needs waiting data */
     int64_t zero_ended_ns;
-    int64_t outstanding_ns;        /* when the oldest unacknowledged byte was first sent; -1 none */
-    int64_t largest_end[2];        /* big segments awaiting their ACK */
+    int64_t outstanding_ns; /* when the oldest unacknowledged byte was first sent; -1 none */
+    int64_t largest_end[2]; /* big segments awaiting their ACK */
     uint32_t largest_len[2];
     uint32_t syn_sequence, fin_sequence;
-    uint32_t rst_sequence;         /* of the last one */
+    uint32_t rst_sequence;                                     /* of the last one */
     uint32_t rst_kind_sequence[2], rst_kind_acknowledgment[2]; /* last one without, with ACK */
-    uint8_t rst_kinds;             /* bits: without, with ACK */
-    uint32_t retransmissions;      /* data segments sent again, spurious ones included */
-    uint32_t pending_losses;       /* of those, not yet acknowledged */
-    int64_t probe_end;             /* of a zero-window probe, whose byte may be refused */
-    uint32_t acknowledgment;       /* last one this side sent, raw */
+    uint8_t rst_kinds;                                         /* bits: without, with ACK */
+    uint32_t retransmissions;       /* data segments sent again, spurious ones included */
+    uint32_t pending_losses;        /* of those, not yet acknowledged */
+    int64_t probe_end;              /* of a zero-window probe, whose byte may be refused */
+    uint32_t acknowledgment;        /* last one this side sent, raw */
     uint32_t acknowledgment_before; /* the one before that differs */
     bool acknowledged_any;
-    uint32_t letters;              /* history letters given once, bit per letter */
-    uint32_t scaled[4];            /* c g t w counts for the logarithmic letters */
-    struct tcp_holes *holes;       /* NULL: none open */
+    uint32_t letters;        /* history letters given once, bit per letter */
+    uint32_t scaled[4];      /* c g t w counts for the logarithmic letters */
+    struct tcp_holes *holes; /* NULL: none open */
 };
 
 /* Facts of both sides together, named as in struct flow_tcp_record. */
@@ -95,8 +100,8 @@ struct tcp_flow {
     uint8_t synack_side;
     bool server_spoke_first;
     uint8_t last_payload_side;
-    uint8_t idle_side;             /* who sent the packet that ended the pause */
-    bool idle_open;                /* that packet has no answer yet */
+    uint8_t idle_side; /* who sent the packet that ended the pause */
+    bool idle_open;    /* that packet has no answer yet */
     int64_t rtt_min_ns[2];
     int64_t last_packet_ns;
     uint32_t data_segments, mss_exceeded;
@@ -107,18 +112,18 @@ struct tcp_flow {
 /* What the caller does after a segment. */
 struct tcp_verdict {
     enum event_kind event;
-    bool has_payload;              /* payload_offset, payload are meant for the stream */
+    bool has_payload; /* payload_offset, payload are meant for the stream */
     int64_t payload_offset;
-    uint32_t sequence;             /* relative, of the segment, for the event */
-    bool closing;                  /* FIN both ways: the last acknowledgment may be missing */
-    bool closed;                   /* both FINs acknowledged, or a RST: it lingers shortly */
-    int64_t gap_to[2];             /* a hole of that side is lost for good up to there; 0 none */
-    bool fin;                      /* side ended at fin_offset */
+    uint32_t sequence; /* relative, of the segment, for the event */
+    bool closing;      /* FIN both ways: the last acknowledgment may be missing */
+    bool closed;       /* both FINs acknowledged, or a RST: it lingers shortly */
+    int64_t gap_to[2]; /* a hole of that side is lost for good up to there; 0 none */
+    bool fin;          /* side ended at fin_offset */
     int64_t fin_offset;
 };
 
 struct tcp_env {
-    struct pool *holes;            /* of struct tcp_holes */
+    struct pool *holes;                          /* of struct tcp_holes */
     uint64_t *gaps, *gap_bytes, *acked_segments; /* capture-loss counters */
 };
 
@@ -135,7 +140,8 @@ bool tcp_is_opening(const struct tcp_flow *tcp);
 bool tcp_is_open(const struct tcp_flow *tcp);
 /* Who sent the first FIN or RST; SIDE_NONE: nobody did. */
 enum side tcp_closed_by(const struct tcp_flow *tcp);
-/* The oldest byte below offset that side may still send again: where its first hole begins, else offset. */
+/* The oldest byte below offset that side may still send again: where its first hole begins, else
+ * offset. */
 int64_t tcp_expected(const struct tcp_flow *tcp, enum side side, int64_t offset);
 /* Swaps client and server when content says so (only before the records depend on it). */
 void tcp_flip(struct tcp_flow *tcp);

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The peer of a side that is never seen acknowledges at least so much: one-way capture, not chance. */
+/* The peer of a side that is never seen acknowledges at least so much: one-way capture, not chance.
+ */
 #define UNSEEN_PROGRESS 1
 
 static bool is_inactive(const struct tcp_direction *d)
@@ -151,8 +152,9 @@ static bool something_happened(const struct tcp_flow *tcp, const struct flow_rec
 {
     for (int s = 0; s < 2; s++) {
         const struct tcp_side_facts *f = &tcp->dir[s].facts;
-        if (tcp->dir[s].retransmissions || f->rst_count || f->zero_windows || f->reordered_segments ||
-            f->capture_gap_bytes || f->wire_gap_bytes || f->unacked_bytes || f->keepalives)
+        if (tcp->dir[s].retransmissions || f->rst_count || f->zero_windows ||
+            f->reordered_segments || f->capture_gap_bytes || f->wire_gap_bytes ||
+            f->unacked_bytes || f->keepalives)
             return true;
     }
     return strcmp(flow->state, "SF") != 0 || end != END_CLOSED || tcp->facts.syn_count != 1 ||

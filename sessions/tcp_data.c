@@ -7,7 +7,8 @@
 #define DISORDER_NS (50 * MS)
 /* Without a round trip to compare: LAN reordering, as Wireshark assumes. */
 #define REORDER_DEFAULT_NS (3 * MS)
-/* A packet that left before another arrives at most so much later; a retransmission timer is longer. */
+/* A packet that left before another arrives at most so much later; a retransmission timer is
+ * longer. */
 #define REORDER_PROVEN_NS (200 * MS)
 /* The sender answers a reopened window within this when data was waiting for it. */
 #define WINDOW_REACTION_NS (500 * MS)
@@ -99,7 +100,7 @@ static void fill_hole(struct tcp_direction *d, uint32_t index, int64_t start, in
                       struct tcp_env *env)
 {
     struct tcp_hole *hole = &d->holes->at[index];
-    bool head = hole->start < start, tail = hole->end > end;
+    bool head = hole->start<start, tail = hole->end> end;
     if (head && tail && d->holes->count < TCP_HOLES) {
         memmove(&d->holes->at[index + 1], hole, (d->holes->count - index) * sizeof *hole);
         d->holes->count++;
@@ -249,8 +250,8 @@ static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *
         d->next = end + 1;
 }
 
-/* First segment of a side whose place was guessed from the peer's acknowledgment: what came before is
- * not missing, it is not ours; and a guess that is far off was wrong. */
+/* First segment of a side whose place was guessed from the peer's acknowledgment: what came before
+ * is not missing, it is not ours; and a guess that is far off was wrong. */
 static int64_t join_midstream(struct tcp_direction *d, int64_t start)
 {
     if (start <= d->next && start >= d->next - SANE_AHEAD)
@@ -313,8 +314,8 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
     }
     if (!d->seen && tcp->facts.syn_count == 0 && !tcp->synack_seen)
         start = join_midstream(d, start);
-    if (l->payload_len == 0 && !syn && d->seen && start > d->next &&
-        start - d->next < SANE_AHEAD && tcp_add_hole(d, d->next, start, p, l, env))
+    if (l->payload_len == 0 && !syn && d->seen && start > d->next && start - d->next < SANE_AHEAD &&
+        tcp_add_hole(d, d->next, start, p, l, env))
         d->next = start; /* its own sequence number tells of bytes that never came by */
     if (l->payload_len > 0) {
         d->early_data = d->early_data || syn;

@@ -20,15 +20,16 @@ void tcp_note_window(struct tcp_flow *tcp, enum side side, const struct packet *
 /* tcp_data.c: segments with payload, SYN or FIN: order, holes, retransmissions. */
 void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
                    const struct layers *l, struct tcp_env *env, struct tcp_verdict *out);
-/* Holes of side that the peer acknowledged and that had time to arrive late: lost by the capture. */
+/* Holes of side that the peer acknowledged and that had time to arrive late: lost by the capture.
+ */
 void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool at_end,
                       struct tcp_env *env, struct tcp_verdict *out);
 bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
 
 /* tcp_reset.c */
-void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side,
-                    const struct packet *p, const struct layers *l);
+void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
+                    const struct layers *l);
 void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l);
 

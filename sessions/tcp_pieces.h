@@ -18,8 +18,8 @@ struct pieces {
     uint64_t bytes;
 };
 
-/* Copies what no kept piece covers of the piece that *like describes (next is not looked at): the first
- * copy of a byte counts. *account grows by what is kept; without memory it is lost. */
+/* Copies what no kept piece covers of the piece that *like describes (next is not looked at): the
+ * first copy of a byte counts. *account grows by what is kept; without memory it is lost. */
 void pieces_keep(struct pieces *pieces, const struct piece *like, const uint8_t *bytes,
                  uint64_t *account);
 /* Takes the first one out; the caller frees it. NULL when there is none. */

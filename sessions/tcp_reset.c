@@ -3,8 +3,8 @@
 /* Reordering near the end of a connection is over within this. */
 #define REORDER_NS 3000000LL
 
-/* RFC 9293 3.10.7.1: a bare RST takes its sequence from the acknowledgment of the segment it answers,
- * which may have left before the peer's last one. */
+/* RFC 9293 3.10.7.1: a bare RST takes its sequence from the acknowledgment of the segment it
+ * answers, which may have left before the peer's last one. */
 static bool answers_segment(const struct tcp_direction *peer, const struct layers *l)
 {
     return peer->acknowledged_any && (l->tcp.sequence == peer->acknowledgment ||
@@ -44,8 +44,8 @@ static bool resets_disagree(const struct tcp_flow *tcp, enum side side, const st
            peer->facts.last_ns <= d->facts.rst_ns;
 }
 
-void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side,
-                    const struct packet *p, const struct layers *l)
+void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
+                    const struct layers *l)
 {
     struct tcp_direction *d = &tcp->dir[side];
     (void)flow;

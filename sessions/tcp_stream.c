@@ -10,15 +10,15 @@
 #define LATE_TRIES 8
 
 struct direction {
-    int64_t next;          /* offset that the dissector gets next */
-    uint64_t skip;         /* bytes to pass over from there */
-    uint8_t *carry;        /* not eaten yet */
+    int64_t next;   /* offset that the dissector gets next */
+    uint64_t skip;  /* bytes to pass over from there */
+    uint8_t *carry; /* not eaten yet */
     size_t carry_len, carry_capacity;
-    size_t need;           /* bytes that the dissector waits for */
+    size_t need; /* bytes that the dissector waits for */
     int64_t carry_ns, carry_frame;
-    struct pieces pieces;  /* out of order, waiting */
+    struct pieces pieces; /* out of order, waiting */
     bool started, finished;
-    bool gapped;           /* bytes were lost before a dissector was chosen */
+    bool gapped; /* bytes were lost before a dissector was chosen */
     bool fin, fin_told;
     int64_t fin_offset;
 };
@@ -27,9 +27,9 @@ struct tcp_stream {
     struct direction dir[2];
     const struct dissector *dissector;
     void *state;
-    bool unknown;          /* no dissector matched */
-    bool limited;          /* met a limit */
-    int tries;             /* segments that no dissector wanted */
+    bool unknown; /* no dissector matched */
+    bool limited; /* met a limit */
+    int tries;    /* segments that no dissector wanted */
     struct tcp_stream_limits limits;
 };
 
@@ -123,8 +123,10 @@ static bool grow_carry(struct tcp_stream *stream, struct direction *d, size_t le
     return true;
 }
 
-/* Keeps what the dissector left uneaten (in the carry or in the packet); false when it is too much. */
-static bool keep_carry(struct tcp_stream *stream, struct direction *d, const uint8_t *bytes, size_t len)
+/* Keeps what the dissector left uneaten (in the carry or in the packet); false when it is too much.
+ */
+static bool keep_carry(struct tcp_stream *stream, struct direction *d, const uint8_t *bytes,
+                       size_t len)
 {
     if (!grow_carry(stream, d, len))
         return false;
@@ -166,8 +168,8 @@ enum choice { CHOICE_MADE, CHOICE_LATER, CHOICE_NONE };
 
 /* Chooses the dissector by the first bytes of a side. LATER: more of them are needed. NONE: not by
  * these; the flow is unknown unless its beginning was missed, when a later segment may tell. */
-static enum choice choose(struct tcp_stream *stream, enum side side, const uint8_t *bytes, size_t len,
-                          struct dissect_context *context)
+static enum choice choose(struct tcp_stream *stream, enum side side, const uint8_t *bytes,
+                          size_t len, struct dissect_context *context)
 {
     size_t count = 0;
     const struct dissector *const *all = dissector_list(&count);
@@ -336,7 +338,8 @@ static void deliver_pieces(struct tcp_stream *stream, enum side side,
 }
 
 /* What is missing below the first waiting piece is given up: the rest goes on behind the gap. */
-static void skip_to_pieces(struct tcp_stream *stream, enum side side, struct dissect_context *context)
+static void skip_to_pieces(struct tcp_stream *stream, enum side side,
+                           struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
     if (d->pieces.first->offset > d->next)
@@ -346,7 +349,8 @@ static void skip_to_pieces(struct tcp_stream *stream, enum side side, struct dis
 
 static bool is_full(const struct tcp_stream *stream, const struct direction *d, uint32_t present)
 {
-    return d->pieces.count >= LIMIT_STREAM_RANGES || d->pieces.bytes + present > LIMIT_STREAM_BYTES ||
+    return d->pieces.count >= LIMIT_STREAM_RANGES ||
+           d->pieces.bytes + present > LIMIT_STREAM_BYTES ||
            *stream->limits.memory > LIMIT_REASSEMBLY_TOTAL;
 }
 
@@ -420,7 +424,8 @@ bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *i
         deliver_span(stream, in, context);
     deliver_pieces(stream, in->side, context);
     tell_fin(stream, in->side, context);
-    tell_fin(stream, !in->side, context); /* it may have ended before anybody was chosen to hear it */
+    tell_fin(stream, !in->side,
+             context); /* it may have ended before anybody was chosen to hear it */
     return is_wanted(stream);
 }
 
@@ -439,7 +444,7 @@ bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offs
 }
 
 void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset,
-                struct dissect_context *context)
+                    struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
     if (d->fin)

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "tests/unit/tcp_builder.h"
@@ -82,7 +83,8 @@ static inline int tear_down(void **state)
 
 static const char payload[4096];
 
-#define DATA(side, seq, ack, n) ((struct segment){side, TCP_ACK | TCP_PSH, seq, ack, payload, n, 0, 0})
+#define DATA(side, seq, ack, n)                                                                    \
+    ((struct segment){side, TCP_ACK | TCP_PSH, seq, ack, payload, n, 0, 0})
 #define ACK(side, seq, ack) ((struct segment){side, TCP_ACK, seq, ack, NULL, 0, 0, 0})
 #define FIN(side, seq, ack) ((struct segment){side, TCP_ACK | TCP_FIN, seq, ack, NULL, 0, 0, 0})
 #define RST(side, seq) ((struct segment){side, TCP_RST, seq, -1, NULL, 0, 0, 0})

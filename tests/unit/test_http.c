@@ -63,7 +63,8 @@ static void test_answers_without_body(void **state)
     say(&talk, 0, GET);
     say(&talk, 1, "HTTP/1.1 304 Not Modified\r\nContent-Length: 777\r\n\r\n");
     say(&talk, 0, GET);
-    say(&talk, 1, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" NO_CONTENT);
+    say(&talk, 1,
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" NO_CONTENT);
     end(&talk, 0);
     assert_int_equal(talk.f->seen.http_count, 3);
     expect(&talk, 0, "/h", 200);
@@ -79,8 +80,9 @@ static void test_chunks(void **state)
         "Transfer-Encoding: chunked\r\n\r\n"
         "00000000000000000004;name=\"v\"\r\nwiki\r\nA \r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n";
     struct talk talk = begin(state);
-    say(&talk, 0, "POST /a HTTP/1.1\r\nHost: x\r\ntransfer-encoding: Chunked\r\n\r\n"
-                  "3\nabc\n0\n\n" GET);
+    say(&talk, 0,
+        "POST /a HTTP/1.1\r\nHost: x\r\ntransfer-encoding: Chunked\r\n\r\n"
+        "3\nabc\n0\n\n" GET);
     say(&talk, 1, body);
     say(&talk, 1, NO_CONTENT);
     end(&talk, 0);
@@ -261,12 +263,11 @@ static void test_late_join(void **state)
     assert_string_equal(f->seen.flows[0].app, "http");
 }
 
-static const char client_hello[] =
-    "\x16\x03\x01\x00\x45\x01\x00\x00\x41\x03\x03"
-    "0123456789abcdef0123456789abcdef"
-    "\x00\x00\x02\x13\x01\x01\x00\x00\x16"
-    "\x00\x00\x00\x12\x00\x10\x00\x00\x0dinv.tax.gov.c"
-    "\x00";
+static const char client_hello[] = "\x16\x03\x01\x00\x45\x01\x00\x00\x41\x03\x03"
+                                   "0123456789abcdef0123456789abcdef"
+                                   "\x00\x00\x02\x13\x01\x01\x00\x00\x16"
+                                   "\x00\x00\x00\x12\x00\x10\x00\x00\x0dinv.tax.gov.c"
+                                   "\x00";
 
 static void test_tls_in_a_tunnel(void **state)
 {
@@ -275,8 +276,9 @@ static void test_tls_in_a_tunnel(void **state)
     say(&talk, 1, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno");
     say(&talk, 0, "CONNECT inv.tax.gov.cn:443 HTTP/1.1\r\nProxy-Authorization: Basic eDp5\r\n\r\n");
     say(&talk, 1, "HTTP/1.1 200 Connection established\r\nContent-Length: 99\r\n\r\n");
-    send_at(&talk.f->c, 1, (struct segment){0, TCP_ACK | TCP_PSH, talk.next[0], talk.next[1],
-                                            client_hello, 74, 0, 0});
+    send_at(
+        &talk.f->c, 1,
+        (struct segment){0, TCP_ACK | TCP_PSH, talk.next[0], talk.next[1], client_hello, 74, 0, 0});
     talk.next[0] += 74;
     end(&talk, 0);
     assert_int_equal(talk.f->seen.http_count, 2);
@@ -291,7 +293,9 @@ static void test_upgrade_to_something_else(void **state)
     struct talk talk = begin(state);
     say(&talk, 0, "GET /chat HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     say(&talk, 1, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello");
-    say(&talk, 0, "\x81\x85" "abcdefghi");
+    say(&talk, 0,
+        "\x81\x85"
+        "abcdefghi");
     end(&talk, 0);
     assert_int_equal(talk.f->seen.http_count, 1);
     expect(&talk, 0, "/chat", 101);

@@ -1,4 +1,5 @@
-/* Streams behind the flow: bytes in order for the dissector, whatever is missing, twice or too much. */
+/* Streams behind the flow: bytes in order for the dissector, whatever is missing, twice or too
+ * much. */
 #include "tests/unit/session_fixture.h"
 
 #define HEAD "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -45,8 +46,8 @@ static void test_between_two_holes(void **state)
     handshake(c, 20, 5);
     send_text(c, 1, 0, 1, 1, ask);
     send_text(c, 1, 1, 1, a, answer);
-    send_text(c, 1, 0, a + 50, b, ask);               /* 50 bytes before it are missing */
-    send_text(c, 1, 0, a + 50 + a - 1 + 50, b, "x");  /* and 50 behind it */
+    send_text(c, 1, 0, a + 50, b, ask);              /* 50 bytes before it are missing */
+    send_text(c, 1, 0, a + 50 + a - 1 + 50, b, "x"); /* and 50 behind it */
     send_at(c, 1, ACK(1, b, 2 * a + 100));
     send_at(c, 100, ACK(1, b, 2 * a + 100));
     send_text(c, 1, 1, b, 2 * a + 100, answer);

@@ -31,7 +31,8 @@ static void test_syn_without_answer(void **state)
     struct fixture *f = *state;
     struct conversation *c = &f->c;
     for (int i = 0; i < 4; i++)
-        send_at(c, i == 0 ? 0 : 1000 << (i - 1), (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+        send_at(c, i == 0 ? 0 : 1000 << (i - 1),
+                (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
     engine_finish(c->engine);
     assert_string_equal(f->seen.flows[0].state, "S0");
     assert_string_equal(f->seen.flows[0].history, "S");
@@ -318,8 +319,11 @@ static void test_mirror_copies_count_once(void **state)
     struct fixture *f = *state;
     struct conversation *c = &f->c;
     struct capture_record counters;
-    struct segment s[] = {{0, TCP_SYN, 0, -1, NULL, 0, 0, 11}, {1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 12},
-                          ACK(0, 1, 1), DATA(0, 1, 1, 50), ACK(1, 1, 51)};
+    struct segment s[] = {{0, TCP_SYN, 0, -1, NULL, 0, 0, 11},
+                          {1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 12},
+                          ACK(0, 1, 1),
+                          DATA(0, 1, 1, 50),
+                          ACK(1, 1, 51)};
     for (size_t i = 0; i < sizeof s / sizeof *s; i++) {
         s[i].ip_id = (uint16_t)(20 + i);
         send_at(c, 5, s[i]);
@@ -382,7 +386,8 @@ static void test_snaplen_keeps_sequence(void **state)
     assert_int_not_equal(f->seen.flows[0].facts & FLOW_FACT_SNAPLEN, 0);
 }
 
-/* RFC 5961: a stale connection answers by a challenge ACK, the client resets that one and asks again. */
+/* RFC 5961: a stale connection answers by a challenge ACK, the client resets that one and asks
+ * again. */
 static void test_stale_tuple_is_no_reset_of_the_new(void **state)
 {
     struct fixture *f = *state;
@@ -404,7 +409,8 @@ static void test_stale_tuple_is_no_reset_of_the_new(void **state)
     assert_int_equal(f->seen.flows[0].server_payload_bytes, 100);
 }
 
-/* An ACK without payload stands where bytes must have been: a full-size segment that never arrived. */
+/* An ACK without payload stands where bytes must have been: a full-size segment that never arrived.
+ */
 static void test_empty_segment_shows_a_hole(void **state)
 {
     struct fixture *f = *state;
@@ -453,7 +459,8 @@ static void test_http_waits_without_the_network(void **state)
     assert_string_equal(h->path, "/invoice/{id}");
     assert_string_equal(h->host, "inv.example.cn");
     assert_true(h->complete);
-    assert_int_equal(f->seen.flows[0].facts & (FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE), 0);
+    assert_int_equal(
+        f->seen.flows[0].facts & (FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE), 0);
     assert_int_not_equal(f->seen.flows[0].facts & FLOW_FACT_ANSWERED, 0);
 }
 
@@ -470,7 +477,9 @@ static void test_http_any_segmentation(void **state)
     for (size_t i = 0; ask[i] != '\0'; i++)
         send_at(c, 1, (struct segment){0, TCP_ACK, 1 + (int64_t)i, 1, ask + i, 1, 0, 0});
     for (size_t i = 0; answer[i] != '\0'; i++)
-        send_at(c, 1, (struct segment){1, TCP_ACK, 1 + (int64_t)i, 1 + (int64_t)strlen(ask), answer + i, 1, 0, 0});
+        send_at(c, 1,
+                (struct segment){1, TCP_ACK, 1 + (int64_t)i, 1 + (int64_t)strlen(ask), answer + i,
+                                 1, 0, 0});
     engine_finish(c->engine);
     assert_int_equal(f->seen.http_count, 2);
     assert_int_equal(f->seen.http[0].status, 201);

@@ -189,8 +189,8 @@ static void test_partial_ack_is_no_challenge(void **state)
     assert_int_equal(f->seen.tcp[0].side[0].unacked_bytes, 0);
 }
 
-/* The client closes while the answer comes: each late segment is answered by a bare reset that takes
- * its sequence from that segment, sent before or after the server heard of the FIN. */
+/* The client closes while the answer comes: each late segment is answered by a bare reset that
+ * takes its sequence from that segment, sent before or after the server heard of the FIN. */
 static void test_resets_answer_older_segments(void **state)
 {
     struct fixture *f = *state;
@@ -350,14 +350,20 @@ static void test_padding_is_no_payload(void **state)
     struct fixture *f = *state;
     struct conversation *c = &f->c;
     handshake(c, 20, 5);
-    uint8_t frame[60] = {[12] = 8, [14] = 0x45, [17] = 46, [19] = 1, [22] = 64, 6,
-                         [26] = 10, 0, 0, 1, 203, 0, 113, 5, [46] = 0x50, TCP_ACK, 0xfa};
+    uint8_t frame[60] = {
+        [12] = 8, [14] = 0x45, [17] = 46, [19] = 1, [22] = 64, 6,           [26] = 10, 0,   0,
+        1,        203,         0,         113,      5,         [46] = 0x50, TCP_ACK,   0xfa};
     put16(frame + 34, c->ports[0]);
     put16(frame + 36, c->ports[1]);
     put32(frame + 38, c->isn[0] + 1);
     put32(frame + 42, c->isn[1] + 1);
-    struct packet packet = {.data = frame, .caplen = 60, .len = 60, .time_ns = c->now_ns + 1000,
-                            .frame = ++c->frame, .source_id = 1, .link_type = 1};
+    struct packet packet = {.data = frame,
+                            .caplen = 60,
+                            .len = 60,
+                            .time_ns = c->now_ns + 1000,
+                            .frame = ++c->frame,
+                            .source_id = 1,
+                            .link_type = 1};
     engine_packet(c->engine, &packet);
     send_at(c, 1, DATA(0, 1, 1, 100));
     send_at(c, 20, ACK(1, 1, 101));
