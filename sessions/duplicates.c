@@ -12,6 +12,7 @@
 /* Switches deliver a mirror's second copy within microseconds, busy ones within 20 ms; what an end
  * system sends again so soon has another IP ID. */
 #define MIRROR_WINDOW_NS 25000000LL
+#define SYN_WINDOW_NS 2000000LL
 /* A router or firewall may hold a packet for some queueing time. */
 #define ROUTED_WINDOW_NS 100000000LL
 #define LOOP_WINDOW_NS 2000000000LL
@@ -164,10 +165,13 @@ static void note_usual(struct duplicates *ring, bool repeat)
 
 /* Without an IP ID two honest packets can be equal to the letter (duplicate ACKs, resets, a quick
  * retransmission): they are copies only where most packets come twice. A SYN waits for hundreds of
- * milliseconds before it is sent again. */
-static bool is_proven(const struct duplicates *ring, const struct layers *l)
+ * milliseconds before it is sent again; a SYN-ACK may answer one right before its own timer ends.
+ */
+static bool is_proven(const struct duplicates *ring, const struct layers *l, int64_t age)
 {
-    if (l->ip_id != 0 || (l->kind == LAYER_TCP && (l->tcp.flags & TCP_SYN) != 0))
+    if (l->ip_id != 0)
+        return true;
+    if (l->kind == LAYER_TCP && (l->tcp.flags & TCP_SYN) != 0 && age < SYN_WINDOW_NS)
         return true;
     return ring->packets >= USUAL_FIRST && ring->repeats * 3 > ring->packets;
 }
@@ -175,7 +179,7 @@ static bool is_proven(const struct duplicates *ring, const struct layers *l)
 static enum copy_kind classify(const struct duplicates *ring, const struct sighting *seen,
                                const struct layers *l, uint32_t link, int64_t age)
 {
-    bool soon = age < MIRROR_WINDOW_NS && is_proven(ring, l);
+    bool soon = age < MIRROR_WINDOW_NS && is_proven(ring, l, age);
     if (l->ttl < seen->ttl_low) {
         if (seen->drops + 1 >= LOOP_DROPS && age < LOOP_WINDOW_NS)
             return COPY_LOOP;

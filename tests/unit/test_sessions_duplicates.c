@@ -147,6 +147,9 @@ static void test_equal_without_id_is_honest(void **state)
     assert_int_equal(show(f, 0), COPY_NONE);
     assert_int_equal(show(f, MS), COPY_MIRROR);
     assert_int_equal(show(f, 1001 * MS), COPY_NONE);
+    f->l = segment(4, TCP_SYN | TCP_ACK, 0); /* the answer to a SYN, and its own timer */
+    assert_int_equal(show(f, 0), COPY_NONE);
+    assert_int_equal(show(f, 5 * MS), COPY_NONE);
 }
 
 static void test_mirrored_ipv6_is_learnt(void **state)
