@@ -326,6 +326,8 @@ static bool conclude(struct pipeline *p, struct error *error)
 {
     struct capture_record capture;
     engine_counters(p->engine, &capture);
+    engine_free(p->engine); /* its tables are the larger half of the memory, and judging needs some */
+    p->engine = NULL;
     fill_capture(p, &capture);
     capture.interrupted = p->result->interrupted;
     put_sources(p, &capture);

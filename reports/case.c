@@ -157,43 +157,114 @@ static int compare_findings(const void *a, const void *b)
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
-static bool take_flow(void *self, const void *record)
+/* Rows of all findings, in the order of findings. */
+struct finding_rows {
+    char *items;
+    size_t count, size, at;
+};
+
+/* finding_id is the first member of every kind that is shared out here. */
+static int64_t finding_of(const struct finding_rows *rows, size_t index)
 {
-    memcpy(self, record, sizeof(struct flow_record));
-    return false;
+    int64_t id;
+    memcpy(&id, rows->items + index * rows->size, sizeof(id));
+    return id;
 }
 
-static bool load_parts(struct store *store, struct case_finding *finding, struct error *error)
+/* A copy of the rows of the next finding; *out is to be freed. */
+static bool share_rows(struct finding_rows *rows, int64_t finding_id, void *out, size_t *out_count)
 {
-    char where[64];
-    make_where(where, "finding_id", finding->record.id);
-    if (!gather_all(store, RECORD_FINDING_VALUE, where, NULL, &finding->values,
-                    &finding->value_count, error) ||
-        !gather_all(store, RECORD_FINDING_EVIDENCE, where, "number", &finding->evidence,
-                    &finding->evidence_count, error)) {
+    while (rows->at < rows->count && finding_of(rows, rows->at) < finding_id) {
+        rows->at++;
+    }
+    size_t first = rows->at;
+    while (rows->at < rows->count && finding_of(rows, rows->at) == finding_id) {
+        rows->at++;
+    }
+    size_t count = rows->at - first;
+    char *copy = count > 0 ? malloc(count * rows->size) : NULL;
+    if (count > 0 && copy == NULL) {
         return false;
     }
-    if (finding->record.flow_id == 0) {
-        return true;
+    if (count > 0) {
+        memcpy(copy, rows->items + first * rows->size, count * rows->size);
     }
-    make_where(where, "id", finding->record.flow_id);
-    return store_select(store, RECORD_FLOW, where, NULL, 1, true, take_flow, &finding->flow, error);
+    memcpy(out, &copy, sizeof(copy));
+    *out_count = count;
+    return true;
+}
+
+/* All that the findings have, one question per table: a case may have thousands of findings. */
+struct parts {
+    struct finding_rows values, evidence;
+    struct flow_record *flows; /* by id */
+    size_t flow_count;
+};
+
+static bool load_parts(const struct report_case *loaded, struct parts *parts, struct error *error)
+{
+    char of_findings[128], of_flows[128];
+    snprintf(of_findings, sizeof(of_findings),
+             "finding_id IN (SELECT id FROM findings WHERE capture_id = %lld)",
+             (long long)loaded->capture_id);
+    snprintf(of_flows, sizeof(of_flows),
+             "id IN (SELECT flow_id FROM findings WHERE capture_id = %lld)",
+             (long long)loaded->capture_id);
+    parts->values.size = sizeof(struct finding_value_record);
+    parts->evidence.size = sizeof(struct finding_evidence_record);
+    return gather_all(loaded->store, RECORD_FINDING_VALUE, of_findings, "finding_id, name",
+                      &parts->values.items, &parts->values.count, error) &&
+           gather_all(loaded->store, RECORD_FINDING_EVIDENCE, of_findings, "finding_id, number",
+                      &parts->evidence.items, &parts->evidence.count, error) &&
+           gather_all(loaded->store, RECORD_FLOW, of_flows, "id", &parts->flows,
+                      &parts->flow_count, error);
+}
+
+static int compare_flow_id(const void *key, const void *item)
+{
+    const int64_t *id = key;
+    const struct flow_record *flow = item;
+    return (*id > flow->id) - (*id < flow->id);
+}
+
+/* The findings come in the order of their numbers. */
+static bool share_parts(struct parts *parts, struct case_finding *finding, struct error *error)
+{
+    int64_t id = finding->record.id;
+    const struct flow_record *flow = NULL;
+    if (!share_rows(&parts->values, id, &finding->values, &finding->value_count) ||
+        !share_rows(&parts->evidence, id, &finding->evidence, &finding->evidence_count)) {
+        return error_set(error, ERROR_RUNTIME, "out of memory");
+    }
+    if (finding->record.flow_id != 0 && parts->flow_count > 0) {
+        flow = bsearch(&finding->record.flow_id, parts->flows, parts->flow_count, sizeof(*flow),
+                       compare_flow_id);
+    }
+    if (flow != NULL) {
+        finding->flow = *flow;
+    }
+    return true;
 }
 
 static bool load_findings(struct report_case *loaded, const char *where, struct error *error)
 {
     struct finding_record *records = NULL;
+    struct parts parts = {0};
     size_t count = 0;
-    if (!gather_all(loaded->store, RECORD_FINDING, where, NULL, &records, &count, error)) {
+    if (!gather_all(loaded->store, RECORD_FINDING, where, "id", &records, &count, error)) {
         return false;
     }
     loaded->findings = calloc(count > 0 ? count : 1, sizeof(struct case_finding));
     bool good = loaded->findings != NULL || error_set(error, ERROR_RUNTIME, "out of memory");
+    good = good && (count == 0 || load_parts(loaded, &parts, error));
     for (size_t i = 0; good && i < count; i++) {
         loaded->findings[i].record = records[i];
         loaded->finding_count = i + 1;
-        good = load_parts(loaded->store, &loaded->findings[i], error);
+        good = share_parts(&parts, &loaded->findings[i], error);
     }
+    free(parts.values.items);
+    free(parts.evidence.items);
+    free(parts.flows);
     free(records);
     if (good && count > 0) {
         qsort(loaded->findings, count, sizeof(struct case_finding), compare_findings);
