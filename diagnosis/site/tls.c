@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define VERSION_SSL2 0x0002
 #define VERSION_SSL3 0x0300
 #define VERSION_TLS_11 0x0302
 #define VERSION_TLS_12 0x0303
@@ -19,6 +20,8 @@ static bool has(const char *text, const char *word)
 static const char *version_word(uint16_t version)
 {
     switch (version) {
+    case VERSION_SSL2:
+        return "SSL 2.0";
     case VERSION_SSL3:
         return "SSL 3.0";
     case 0x0301:
@@ -71,7 +74,7 @@ static void find_negotiated(struct judge *judge, const struct site_flow *flow)
 {
     const struct tls_facts *t = flow->f.tls;
     struct claim claim;
-    if (t->version >= VERSION_SSL3 && t->version <= VERSION_TLS_11) {
+    if (version_word(t->version) != NULL) {
         claim = start(FINDING_TLS_WEAK_VERSION, flow);
         claim.weight = VERSION_TLS_12 - t->version;
         claim_add_text(&claim, "version", version_word(t->version));

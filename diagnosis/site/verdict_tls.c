@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VERSION_SSL2 0x0002
 #define VERSION_TLS_11 0x0302
 #define VERSION_TLS_12 0x0303
 #define VERSION_TLS_13 0x0304
@@ -111,6 +112,18 @@ static bool chain_is_incomplete(const struct judge *judge, const struct site_flo
     return false;
 }
 
+/* A leaf alone that another signed: its issuer may be the client's root, or an intermediate that the
+ * server forgot. */
+#define CHAIN_UNSURE 75
+
+static bool may_lack_issuer(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    const struct certificate_record *leaf =
+        t->chain_count == 1 ? site_find_certificate(judge->site, t->chain[0]) : NULL;
+    return leaf != NULL && leaf->parse_error == NULL && !leaf->self_signed;
+}
+
 static void blame_alert(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct tls_facts *t = flow->f.tls;
@@ -123,6 +136,8 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
         break;
     case FINDING_TLS_UNKNOWN_CA:
         out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER : CULPRIT_CLIENT;
+        if (out->culprit == CULPRIT_CLIENT && may_lack_issuer(judge, flow))
+            out->confidence = CHAIN_UNSURE;
         break;
     case FINDING_TLS_ALERT:
         out->culprit = (uint8_t)alert_culprit(t->alert, (enum side)t->alert_by);
@@ -453,6 +468,8 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
     if (t == NULL || t->established || t->client_hello_ns < 0 || t->plaintext_client ||
         t->plaintext_server || !facts_is_established(f))
         return RULING_PASS;
+    if (t->version == VERSION_SSL2)
+        return RULING_UNKNOWN; /* nobody here reads on after its hellos */
     if (alert_find_verdict(f, &code) && code != FINDING_TLS_HANDSHAKE_ABORTED) {
         start_alert(judge, flow, code, out);
         return RULING_FAILED;

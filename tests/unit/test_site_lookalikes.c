@@ -367,6 +367,33 @@ static void after_a_scan_the_source_is_heard_again(void **state)
         expect_verdict(s, 25, FINDING_CONN_REFUSED, CULPRIT_SERVER)->record.count, 5);
 }
 
+static void ssl_2_is_weak_and_not_read_further(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    flow_tls(f, 0.02);
+    flow_server_hello(f, 0.04);
+    f->tls.version = f->tls.version_offered = 0x0002;
+    f->tls.cipher_name = NULL;
+    flow_fin(f, SIDE_SERVER, 1);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    assert_string_equal(
+        finding_value(scene_find(s, FINDING_TLS_WEAK_VERSION), "version")->text, "SSL 2.0");
+}
+
+static void a_leaf_alone_may_lack_its_issuer(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = with_certificate(s, "inv.example.cn", 1000);
+    s->certificates[0].issuer = "CN=some CA";
+    f->tls.established = false;
+    flow_alert(f, 48, SIDE_CLIENT, 0.05);
+    scene_judge(s);
+    assert_true(expect_verdict(s, 1, FINDING_TLS_UNKNOWN_CA, CULPRIT_CLIENT)->record.confidence <
+                80);
+}
+
 static int setup(void **state)
 {
     int result = scene_setup(state);
@@ -400,6 +427,8 @@ int main(void)
         LOOKALIKE(forgotten_while_idle_without_a_witness),
         LOOKALIKE(evidence_begins_with_the_request),
         LOOKALIKE(after_a_scan_the_source_is_heard_again),
+        LOOKALIKE(ssl_2_is_weak_and_not_read_further),
+        LOOKALIKE(a_leaf_alone_may_lack_its_issuer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
