@@ -39,8 +39,8 @@ static bool begins_http(const uint8_t *at, size_t len)
     return false;
 }
 
-#define SEGMENT_LONG 24     /* of a path: longer ones are no words */
-#define SEGMENT_NUMBERED 8  /* this long with a digit: an id or a token */
+#define SEGMENT_LONG 24    /* of a path: longer ones are no words */
+#define SEGMENT_NUMBERED 8 /* this long with a digit: an id or a token */
 
 static void mask_segment(uint8_t *at, const uint8_t *end)
 {

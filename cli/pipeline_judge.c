@@ -19,6 +19,7 @@ struct judge {
     struct store *store;
     struct site *site;
     struct rows tcp, tls, certificates, events;
+    struct rows services; /* struct store_service: of flows that have another one now */
     enum record_kind kind;       /* of the plain records being loaded */
     struct sink store_sink;
     struct pipeline_result *result;
@@ -78,6 +79,21 @@ static size_t unpack_events(const struct flow_event_record *rows, size_t count,
     return kept;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static void note_service(struct judge *j, const struct flow_record *flow,
+                         const struct profile_service *service)
+{
+    const struct store_service now = {flow->id, service != NULL ? service->name : NULL};
+    if (!is_same(flow->service, now.service)) {
+        (void)keep_row(&j->services, &now);
+        j->failed = j->failed || j->services.failed;
+    }
+}
+
 static bool judge_flow(void *self, const void *record)
 {
     struct judge *j = self;
@@ -94,6 +110,7 @@ static bool judge_flow(void *self, const void *record)
     /* The service may be another one under the profile at hand. */
     const struct profile_service *service =
         profile_service_of(j->profile, flow.protocol, &flow.server_ip, flow.server_port);
+    note_service(j, &flow, service);
     flow.service = service != NULL ? service->name : NULL;
     flow.service_class = service != NULL ? service->class_name : NULL;
     flow_diagnose(j->profile, &bundle);
@@ -184,14 +201,19 @@ bool pipeline_judge(struct store *store, const struct profile *profile, int64_t 
     if (j.site == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
     j.store_sink = store_sink(store);
+    j.services.size = sizeof(struct store_service);
     struct sink judgement = {&j, put_judgement};
     bool ok = store_clear_findings(store, capture_id, error) && load_all(&j, capture_id, error) &&
               site_judge(j.site, store_next_finding_id(store), &judgement, error) &&
+              store_set_services(store, capture_id, j.profile->name,
+                                 (const struct store_service *)(const void *)j.services.bytes,
+                                 j.services.count, error) &&
               store_finish(store, error);
     site_free(j.site);
     free(j.tcp.bytes);
     free(j.tls.bytes);
     free(j.certificates.bytes);
     free(j.events.bytes);
+    free(j.services.bytes);
     return ok;
 }

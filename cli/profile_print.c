@@ -60,7 +60,7 @@ void profile_print(const struct view *view, const struct profile *profile)
 {
     const struct table_head heads[] = {
         {text_get(TEXT_HEAD_SERVICE, view->language), false, true},
-        {text_get(TEXT_HEAD_NAME, view->language), false, false},
+        {text_get(TEXT_HEAD_SERVICE_NAME, view->language), false, false},
         {text_get(TEXT_HEAD_PORTS, view->language), false, false},
         {text_get(TEXT_HEAD_EXPECTED, view->language), false, true},
         {text_get(TEXT_HEAD_ADDRESSES, view->language), false, false}};

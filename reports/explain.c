@@ -150,7 +150,7 @@ bool report_explain_finding(const struct view *view, const struct report_case *l
     const struct finding_info *info = case_info(finding);
     struct finding_words words;
     struct rival_printer rivals = {view, true};
-    char text[FINDING_TEXT_SIZE], confidence[VIEW_TIME_SIZE];
+    char text[FINDING_TEXT_SIZE + 16], confidence[VIEW_TIME_SIZE];
     finding_words_make(finding, view->language, &words);
     finding_sentence(&words, info->title, view->language, text);
     print_heading(view, text, finding->record.severity, info->code);
@@ -173,8 +173,10 @@ bool report_explain_finding(const struct view *view, const struct report_case *l
     if (finding->record.confidence < NEXT_BELOW) {
         paragraph(view, &words, TEXT_REPORT_NEXT, info->next);
     }
-    if (finding_filter(finding, text)[0] != '\0') {
-        view_labelled(view, "tshark -Y", LABEL_COLUMNS, text);
+    char filter[FINDING_TEXT_SIZE];
+    if (finding_filter(finding, filter)[0] != '\0') {
+        snprintf(text, sizeof(text), "tshark -Y '%s'", filter);
+        view_labelled(view, say(view, TEXT_REPORT_FILTER), LABEL_COLUMNS, text);
     }
     return print_ladder(view, loaded, finding, error);
 }
@@ -256,7 +258,7 @@ void report_ticket(const struct view *view, const struct report_case *loaded,
         {"meanwhile", meanwhile},
         {"advice", finding_sentence(&words, info->advice, view->language, advice)},
         {"frames", finding_frames(loaded, finding, frames)},
-        {"protocol", finding->flow.id == 0             ? NULL
+        {"protocol", finding->flow.id == 0          ? NULL
                      : finding->flow.protocol == 17 ? "UDP"
                                                     : "TCP"}};
     text_format(line, sizeof(line),

@@ -181,6 +181,33 @@ char *finding_who(const struct case_finding *finding, const struct finding_words
     return out;
 }
 
+enum text_id finding_who_pattern(const struct finding_record *record, const char *path)
+{
+    bool both = address_is_set(&record->client_ip) && address_is_set(&record->server_ip);
+    bool many = record->count > 1;
+    switch ((enum culprit)record->culprit) {
+    case CULPRIT_MIDDLEBOX:
+    case CULPRIT_NETWORK:
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    case CULPRIT_SERVER:
+        if (both) {
+            return many ? TEXT_REPORT_WHO_TO_SERVER_MANY : TEXT_REPORT_WHO_TO_SERVER;
+        }
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    case CULPRIT_CLIENT:
+        if (both) {
+            return many ? TEXT_REPORT_WHO_FROM_CLIENT_MANY : TEXT_REPORT_WHO_FROM_CLIENT;
+        }
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    default:
+        break;
+    }
+    if (path[0] == '\0') {
+        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
+    }
+    return many ? TEXT_REPORT_WHO_LINE_MANY : TEXT_REPORT_WHO_LINE;
+}
+
 static const char *short_path(const struct report_case *loaded, int64_t source_id)
 {
     const char *path = case_source_path(loaded, source_id);
@@ -189,7 +216,8 @@ static const char *short_path(const struct report_case *loaded, int64_t source_i
 }
 
 static char *write_frames(const struct report_case *loaded, const struct case_finding *finding,
-                          const char *(*path_of)(const struct report_case *loaded, int64_t source_id),
+                          const char *(*path_of)(const struct report_case *loaded,
+                                                 int64_t source_id),
                           char out[FINDING_TEXT_SIZE])
 {
     size_t count = finding->evidence_count < FRAMES_SHOWN ? finding->evidence_count : FRAMES_SHOWN;
@@ -241,8 +269,8 @@ char *finding_filter(const struct case_finding *finding, char out[FINDING_TEXT_S
                (unsigned)record->server_port);
     }
     bool one_flow = record->count == 1 && record->client_port != 0 && record->server_port != 0;
-    if (!one_flow && (record->count == 1 || record->culprit == CULPRIT_CLIENT ||
-                      record->scope == SCOPE_PATH)) {
+    if (!one_flow &&
+        (record->count == 1 || record->culprit == CULPRIT_CLIENT || record->scope == SCOPE_PATH)) {
         add_address_filter(&record->client_ip, out);
     }
     if (one_flow) { /* both ports and one address tell it; the line stays short */

@@ -30,6 +30,9 @@ char *finding_sentence(const struct finding_words *words, enum text_id id, enum 
 char *finding_who(const struct case_finding *finding, const struct finding_words *words,
                   enum language language, char out[FINDING_TEXT_SIZE]);
 /* "17, 21, 25 (a.pcap); 3 (b.pcap)"; "" without evidence. */
+/* The sentence of the first screen's line "who", with {who} {path} {client} {server} {count} {time}:
+ * "who" names one end or both already, the line adds the other end only. path as finding_path(). */
+enum text_id finding_who_pattern(const struct finding_record *record, const char *path);
 /* The same for the first screen: no file name when there is one file, else without its folder. */
 char *finding_frames_short(const struct report_case *loaded, const struct case_finding *finding,
                            char out[FINDING_TEXT_SIZE]);

@@ -240,34 +240,6 @@ static void print_title(const struct view *view, const struct case_finding *find
     fputs(view_plain(view), view->out);
 }
 
-/* "who" names one end or both already: the line adds the other end only. */
-static enum text_id who_pattern(const struct finding_record *record, const char *path)
-{
-    bool both = address_is_set(&record->client_ip) && address_is_set(&record->server_ip);
-    bool many = record->count > 1;
-    switch ((enum culprit)record->culprit) {
-    case CULPRIT_MIDDLEBOX:
-    case CULPRIT_NETWORK:
-        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
-    case CULPRIT_SERVER:
-        if (both) {
-            return many ? TEXT_REPORT_WHO_TO_SERVER_MANY : TEXT_REPORT_WHO_TO_SERVER;
-        }
-        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
-    case CULPRIT_CLIENT:
-        if (both) {
-            return many ? TEXT_REPORT_WHO_FROM_CLIENT_MANY : TEXT_REPORT_WHO_FROM_CLIENT;
-        }
-        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
-    default:
-        break;
-    }
-    if (path[0] == '\0') {
-        return many ? TEXT_REPORT_WHO_SHORT_MANY : TEXT_REPORT_WHO_SHORT;
-    }
-    return many ? TEXT_REPORT_WHO_LINE_MANY : TEXT_REPORT_WHO_LINE;
-}
-
 static void print_who(const struct view *view, const struct case_finding *finding,
                       const struct finding_words *words)
 {
@@ -281,7 +253,7 @@ static void print_who(const struct view *view, const struct case_finding *findin
                                         {"server", words->server},
                                         {"count", view_number(finding->record.count, count)},
                                         {"time", view_clock(finding->record.first_ns, first)}};
-    enum text_id pattern = who_pattern(&finding->record, path);
+    enum text_id pattern = finding_who_pattern(&finding->record, path);
     text_format(line, sizeof(line), say(view, pattern), values, 6);
     labelled(view, TEXT_REPORT_WHO, line);
 }

@@ -1,5 +1,6 @@
-/* Deleting what an older read left. Rows hang on a capture by its id, on its flows by their ids
- * (contiguous, since one program writes at a time) and on its findings. */
+/* Deleting what an older read left, and changing what another profile says. Rows hang on a capture
+ * by its id, on its flows by their ids (contiguous, since one program writes at a time) and on its
+ * findings. */
 #include "store/private.h"
 
 #include <sqlite3.h>
@@ -145,6 +146,49 @@ bool store_delete_capture(const struct store *store, int64_t id, struct error *e
                run_all(store, delete_findings, id, error) &&
                    run_all(store, delete_capture, id, error),
                error);
+}
+
+static bool set_service(const struct store *store, sqlite3_stmt *row,
+                        const struct store_service *service, struct error *error)
+{
+    (void)sqlite3_bind_text(row, 1, service->service, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(row, 2, service->flow_id);
+    int rc = sqlite3_step(row);
+    (void)sqlite3_reset(row);
+    return rc == SQLITE_DONE || sql_fail(store, store->db, rc, "write", error);
+}
+
+static bool set_profile(const struct store *store, int64_t capture_id, const char *profile,
+                        struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    int rc = sqlite3_prepare_v2(store->db, "UPDATE captures SET profile = ? WHERE id = ?", -1, &row,
+                                NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_bind_text(row, 1, profile, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(row, 2, capture_id);
+        rc = sqlite3_step(row);
+    }
+    (void)sqlite3_finalize(row);
+    return rc == SQLITE_DONE || sql_fail(store, store->db, rc, "write", error);
+}
+
+bool store_set_services(struct store *store, int64_t capture_id, const char *profile,
+                        const struct store_service *services, size_t count, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    if (!store_flush(store, error) || !begin(store, error)) {
+        return false;
+    }
+    int rc = sqlite3_prepare_v2(store->db, "UPDATE flows SET service = ? WHERE id = ?", -1, &row,
+                                NULL);
+    bool done = rc == SQLITE_OK || sql_fail(store, store->db, rc, "write", error);
+    done = done && set_profile(store, capture_id, profile, error);
+    for (size_t i = 0; done && i < count; i++) {
+        done = set_service(store, row, &services[i], error);
+    }
+    (void)sqlite3_finalize(row);
+    return end(store, done, error);
 }
 
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error)

@@ -32,6 +32,15 @@ int64_t store_next_finding_id(const struct store *store);
  * first packet. */
 bool store_replace_source(struct store *store, const struct source_record *source,
                           struct error *error);
+/* What another profile says of a flow: its service; NULL none. */
+struct store_service {
+    int64_t flow_id;
+    const char *service;
+};
+/* Writes the services of flows, and the name of the profile that said so into their capture. What was
+ * put before is committed first. */
+bool store_set_services(struct store *store, int64_t capture_id, const char *profile,
+                        const struct store_service *services, size_t count, struct error *error);
 /* Removes the findings of a capture with their values, evidence and flows, before it is judged again. */
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error);
 /* Takes copies of records; the writer thread inserts them in batches (a transaction at least every

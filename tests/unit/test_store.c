@@ -294,6 +294,26 @@ static void an_abandoned_read_leaves_nothing(void **state)
     check_counts(scratch->path, 1, 1, 2);
 }
 
+static void another_profile_changes_services(void **state)
+{
+    struct scratch *scratch = *state;
+    struct error error = {0};
+    const struct source_row a = {"a.pcap", "aa", 100};
+    const struct store_service services[] = {{1, "portal"}, {2, NULL}};
+    read_in(scratch->path, false, &a, 1);
+    struct store *store = open_store(scratch->path, STORE_CHANGE);
+    must(store_set_services(store, 1, "site", services, 2, &error), &error);
+    must(store_finish(store, &error), &error);
+    store_close(store);
+    store = open_store(scratch->path, STORE_READ);
+    assert_int_equal(ask_number(store, "SELECT count(*) FROM flows WHERE id = 1 AND service = 'portal'"),
+                     1);
+    assert_int_equal(ask_number(store, "SELECT count(*) FROM flows WHERE id = 2 AND service IS NULL"),
+                     1);
+    assert_int_equal(ask_number(store, "SELECT count(*) FROM captures WHERE profile = 'site'"), 1);
+    store_close(store);
+}
+
 static void sources_are_known_by_content_too(void **state)
 {
     struct scratch *scratch = *state;
@@ -451,6 +471,7 @@ int main(void)
         TEST(places_that_cannot_be),
         TEST(changing_never_creates),
         TEST(an_abandoned_read_leaves_nothing),
+        TEST(another_profile_changes_services),
         TEST(the_file_is_private_and_ours),
         TEST(a_second_writer_is_told_who_writes),
         TEST(a_foreign_lock_is_one_clear_error),
