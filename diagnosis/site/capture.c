@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* Zeek warns from 1 % on; an absence is not believed where one packet in twenty is missing. */
-/* FINDINGS.md: delivered twice on 1-50 % of packets is the network, above 90 % the mirror. In between
- * nobody can tell; the capture is suspected, which accuses no one. */
+/* FINDINGS.md: delivered twice on 1-50 % of packets is the network, above 90 % the mirror. In
+ * between nobody can tell; the capture is suspected, which accuses no one. */
 #define DUPLICATION_LEAST 0.01
 #define DUPLICATION_MOST 0.5
 #define DUPLICATION_PACKETS 3
@@ -135,7 +135,8 @@ static void find_offload(struct judge *judge)
     found(judge, &claim);
 }
 
-/* Packets that come twice here and there were delivered twice by the network; a mirror doubles all. */
+/* Packets that come twice here and there were delivered twice by the network; a mirror doubles all.
+ */
 static bool is_network_duplication(const struct capture_record *c, double share)
 {
     return c->routed_packets == 0 && share <= DUPLICATION_MOST;

@@ -102,7 +102,8 @@ static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
 /* 2001-01-01: a device whose clock was never set starts at 1970 or 2000. */
 #define CLOCK_UNSET_NS (978307200LL * FACTS_SECOND)
 
-/* A client that went on found the certificate valid by its own clock: the capture's may be wrong. */
+/* A client that went on found the certificate valid by its own clock: the capture's may be wrong.
+ */
 static uint8_t date_confidence(const struct site_flow *flow, uint8_t accepted)
 {
     return flow->f.tls->established ? accepted : 95;
@@ -170,8 +171,8 @@ static void claim_mismatch(struct judge *judge, const struct site_flow *flow,
     judge_claim(judge, &claim);
 }
 
-/* Addresses and local names ("printer", "x.local") are no names that anybody certifies: clients that
- * use them check something else, or nothing. */
+/* Addresses and local names ("printer", "x.local") are no names that anybody certifies: clients
+ * that use them check something else, or nothing. */
 static bool is_public_name(const char *name)
 {
     struct address address;

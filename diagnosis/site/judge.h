@@ -47,7 +47,7 @@ struct claim {
     double weight;      /* the worst of a finding's claims has the greatest */
     struct claim_value values[CLAIM_VALUES];
     uint8_t value_count;
-    uint32_t evidence; /* EVIDENCE() of the flow's events that prove it */
+    uint32_t evidence;        /* EVIDENCE() of the flow's events that prove it */
     int64_t evidence_from_ns; /* earlier events prove nothing; 0: from the start */
     struct claim_reference references[CLAIM_REFERENCES];
     uint8_t reference_count;

@@ -55,8 +55,8 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     int64_t asked = client->last_payload_ns, end = facts_end_ns(f, SIDE_SERVER);
     if (request != NULL && request->response_ns < 0 && request->request_ns > 0)
         asked = request->request_ns;
-    if (!facts_is_dialogue(f) || !was_served(flow) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) || end < 0 ||
-        facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
+    if (!facts_is_dialogue(f) || !was_served(flow) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) ||
+        end < 0 || facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
         return RULING_PASS;
     if (server->last_payload_ns > asked || !crosses(f, asked, end) ||
         (f->tls != NULL && f->tls->close_notify_client))

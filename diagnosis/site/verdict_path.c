@@ -60,7 +60,8 @@ static bool small_one_lost(const struct flow_facts *f, enum side side)
     if (s->fin_ns >= s->tail_first_ns)
         return true;
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        if (s->smallest_lost > headers[i] && s->unacked_bytes % (s->smallest_lost - headers[i]) == 0)
+        if (s->smallest_lost > headers[i] &&
+            s->unacked_bytes % (s->smallest_lost - headers[i]) == 0)
             return false;
     }
     return true;
@@ -137,8 +138,8 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         *out = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
         out->confidence = only_this_name(flow) ? 60 : sent > 0 ? sent : 75;
         out->weight = (double)(f->last_ns - since);
-        uint32_t passed = s->largest_delivered > 0 ? s->largest_delivered
-                                                   : flow->pair->largest_passed[side];
+        uint32_t passed =
+            s->largest_delivered > 0 ? s->largest_delivered : flow->pair->largest_passed[side];
         if (passed > 0)
             claim_add_number(out, "passed_bytes", passed);
         claim_add_number(out, "retransmissions",

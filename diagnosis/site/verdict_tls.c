@@ -76,8 +76,7 @@ static bool takes_offers(const struct site_flow *other, const struct site_flow *
 {
     const struct tls_facts *t = other->f.tls;
     return other->service != flow->service && t != NULL && t->established &&
-           t->client_ciphers != NULL &&
-           strcmp(t->client_ciphers, flow->f.tls->client_ciphers) == 0;
+           t->client_ciphers != NULL && strcmp(t->client_ciphers, flow->f.tls->client_ciphers) == 0;
 }
 
 /* Another service took exactly these offers, of this client or another: this one is the odd one. */
@@ -112,8 +111,8 @@ static bool chain_is_incomplete(const struct judge *judge, const struct site_flo
     return false;
 }
 
-/* A leaf alone that another signed: its issuer may be the client's root, or an intermediate that the
- * server forgot. */
+/* A leaf alone that another signed: its issuer may be the client's root, or an intermediate that
+ * the server forgot. */
 #define CHAIN_UNSURE 75
 
 static bool may_lack_issuer(const struct judge *judge, const struct site_flow *flow)
@@ -207,10 +206,10 @@ enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
         return RULING_PASS;
     bool http = flow->request_count > 0 || (f->app != NULL && strcmp(f->app, "http") == 0);
     /* The port is known for TLS by its other connections, whatever the profile says. */
-    bool asked_in_clear = (t != NULL && t->plaintext_client) ||
-                          ((http || f->payload[SIDE_SERVER] == 0) &&
-                           flow->service->version_min != 0 && f->payload[SIDE_CLIENT] > 0 &&
-                           (t == NULL || t->client_hello_ns < 0));
+    bool asked_in_clear =
+        (t != NULL && t->plaintext_client) ||
+        ((http || f->payload[SIDE_SERVER] == 0) && flow->service->version_min != 0 &&
+         f->payload[SIDE_CLIENT] > 0 && (t == NULL || t->client_hello_ns < 0));
     if (asked_in_clear && server_wanted_tls(flow)) {
         *out = claim_start(FINDING_TLS_PLAINTEXT_ON_TLS_PORT, flow);
         out->confidence = t != NULL && t->alert >= 0 ? 95 : f->payload[SIDE_SERVER] > 0 ? 85 : 75;
@@ -264,8 +263,8 @@ static int64_t silence_after(const struct judge *judge, const struct flow_facts 
     return (end < INT64_MAX ? end : judge_capture_end(judge, since_ns)) - since_ns;
 }
 
-static void start_timeout(const struct judge *judge, const struct site_flow *flow,
-                          int64_t since_ns, struct claim *out)
+static void start_timeout(const struct judge *judge, const struct site_flow *flow, int64_t since_ns,
+                          struct claim *out)
 {
     *out = claim_start(FINDING_TLS_HANDSHAKE_TIMEOUT, flow);
     int64_t waited = silence_after(judge, &flow->f, since_ns);

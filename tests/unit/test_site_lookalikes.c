@@ -198,15 +198,16 @@ static void unread_protocols_leave_the_last_word_open(void **state)
 static struct scene_flow *with_certificate(struct scene *s, const char *sni, uint16_t port)
 {
     s->certificate_count = 1;
-    s->certificates[0] = (struct certificate_record){.id = 1,
-                                                     .subject = "CN=inv.example.cn",
-                                                     .subject_cn = "inv.example.cn",
-                                                     .san = "DNS:inv.example.cn",
-                                                     .not_before_ns = START_NS - 100 * 86400 * SECOND,
-                                                     .not_after_ns = START_NS + 200 * 86400 * SECOND,
-                                                     .key_type = "EC",
-                                                     .key_bits = 256,
-                                                     .signature = "ecdsa-with-SHA256"};
+    s->certificates[0] =
+        (struct certificate_record){.id = 1,
+                                    .subject = "CN=inv.example.cn",
+                                    .subject_cn = "inv.example.cn",
+                                    .san = "DNS:inv.example.cn",
+                                    .not_before_ns = START_NS - 100 * 86400 * SECOND,
+                                    .not_after_ns = START_NS + 200 * 86400 * SECOND,
+                                    .key_type = "EC",
+                                    .key_bits = 256,
+                                    .signature = "ecdsa-with-SHA256"};
     struct scene_flow *f = open_flow(s, port, 10 + port % 100);
     flow_tls(f, 0.02);
     f->flow.name = f->tls.sni = sni;
@@ -363,8 +364,7 @@ static void after_a_scan_the_source_is_heard_again(void **state)
     }
     scene_judge(s);
     assert_int_equal(scene_find(s, FINDING_SEC_PORT_SCAN)->record.count, 20);
-    assert_int_equal(
-        expect_verdict(s, 25, FINDING_CONN_REFUSED, CULPRIT_SERVER)->record.count, 5);
+    assert_int_equal(expect_verdict(s, 25, FINDING_CONN_REFUSED, CULPRIT_SERVER)->record.count, 5);
 }
 
 static void ssl_2_is_weak_and_not_read_further(void **state)
@@ -378,8 +378,8 @@ static void ssl_2_is_weak_and_not_read_further(void **state)
     flow_fin(f, SIDE_SERVER, 1);
     scene_judge(s);
     expect_outcome(s, 1, OUTCOME_UNKNOWN);
-    assert_string_equal(
-        finding_value(scene_find(s, FINDING_TLS_WEAK_VERSION), "version")->text, "SSL 2.0");
+    assert_string_equal(finding_value(scene_find(s, FINDING_TLS_WEAK_VERSION), "version")->text,
+                        "SSL 2.0");
 }
 
 static void a_leaf_alone_may_lack_its_issuer(void **state)
