@@ -89,16 +89,19 @@ static bool recording_ended(const struct flow_facts *f)
     return server->unacked_bytes > 0 && server->tail_retransmissions == 0;
 }
 
-/* An answer that dripped on with pauses, or that its path calls a stream, has no end to wait for:
- * the client leaves it when it has enough. */
+/* An answer that dripped on with pauses, a few bytes at a time, or that its path calls a stream,
+ * has no end to wait for: the client leaves it when it has enough. */
 #define STREAM_LEAST_NS (5 * FACTS_SECOND)
+#define STREAM_BYTES_PER_SECOND 4096
 
 static bool is_event_stream(const struct site_flow *flow, const struct http_record *request)
 {
     if (request == NULL || request->response_ns < 0)
         return false;
     int64_t lasted = flow->f.tcp->side[SIDE_SERVER].last_payload_ns - request->response_ns;
-    return (lasted >= STREAM_LEAST_NS && flow->f.tcp->longest_idle_ns >= FACTS_PATIENCE_NS) ||
+    uint64_t few = (uint64_t)(lasted / FACTS_SECOND) * STREAM_BYTES_PER_SECOND;
+    return (lasted >= STREAM_LEAST_NS && flow->f.tcp->longest_idle_ns >= FACTS_PATIENCE_NS &&
+            flow->f.payload[SIDE_SERVER] < few) ||
            (request->path != NULL && endpoint_names_waiting(request->path));
 }
 
