@@ -16,8 +16,9 @@
 
 static const char *endpoint_text(struct judge *judge, const struct http_record *r)
 {
-    return arena_format(&judge->site->arena, "%s %s", r->method != NULL ? r->method : "?",
-                        r->path != NULL ? r->path : "");
+    if (r->method == NULL) /* the answer alone was seen */
+        return NULL;
+    return arena_format(&judge->site->arena, "%s %s", r->method, r->path != NULL ? r->path : "");
 }
 
 static struct claim start(enum finding_code code, const struct site_flow *flow,
