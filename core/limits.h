@@ -39,9 +39,9 @@
 #define LIMIT_IDLE_SYN_NS (150LL * 1000000000LL)
 #define LIMIT_IDLE_ESTABLISHED_NS (86400LL * 1000000000LL)
 #define LIMIT_IDLE_CLOSING_NS (60LL * 1000000000LL)
-/* Both FINs acknowledged, or a reset: what still follows (answers to late segments, data behind an
- * injected reset) comes within some round trips. */
-#define LIMIT_IDLE_CLOSED_NS (10LL * 1000000000LL)
+/* Both FINs acknowledged, or a reset: what still follows (late resets, a FIN sent again by its timer,
+ * data behind an injected reset) comes within this. */
+#define LIMIT_IDLE_CLOSED_NS (30LL * 1000000000LL)
 #define LIMIT_IDLE_UDP_NS (120LL * 1000000000LL)
 
 #endif
