@@ -41,7 +41,7 @@
 #define LIMIT_IDLE_CLOSING_NS (60LL * 1000000000LL)
 /* Both FINs acknowledged, or a reset: what still follows (late resets, a FIN sent again by its timer,
  * data behind an injected reset) comes within this. */
-#define LIMIT_IDLE_CLOSED_NS (30LL * 1000000000LL)
+#define LIMIT_IDLE_CLOSED_NS (20LL * 1000000000LL)
 #define LIMIT_IDLE_UDP_NS (120LL * 1000000000LL)
 
 #endif
