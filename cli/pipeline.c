@@ -225,7 +225,7 @@ static bool start(struct pipeline *p, struct error *error)
         .first_flow_id = store_next_flow_id(p->store),
         .memory_bytes = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY,
         .ndpi = (enum engine_ndpi)o->ndpi,
-        .verify_checksums = false,
+        .verify_checksums = true,
     };
     p->merger = merger_new(p->sources, p->source_count);
     if (p->merger == NULL || p->certificates == NULL)
