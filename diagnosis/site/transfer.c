@@ -51,25 +51,35 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
     return loss;
 }
 
+/* Whether so many of a path's segments were counted that it is worth a finding; begins its claim. */
+static bool start_path_claim(const struct site_pair *pair, const struct path_loss *found,
+                             enum finding_code code, double limit, struct claim *out)
+{
+    if (found->segments < LOSS_SEGMENTS || found->lost < 3 ||
+        (double)found->lost <= limit * (double)found->segments)
+        return false;
+    *out = claim_start(code, found->worst);
+    out->flows = pair->flows.flows;
+    out->flow_count = 0;
+    out->weight = (double)found->lost;
+    out->client_port = 0;
+    out->server_port = 0;
+    claim_add_number(out, "share", 100.0 * (double)found->lost / (double)found->segments);
+    claim_add_number(out, "segments", (double)found->segments);
+    return true;
+}
+
 static void find_loss(struct judge *judge, const struct site_pair *pair, enum side side)
 {
     double limit = judge->profile != NULL && judge->profile->loss_share > 0
                        ? judge->profile->loss_share
                        : LOSS_SHARE;
     struct path_loss loss = measure(judge, pair, side, FINDING_TCP_LOSS);
-    if (loss.segments < LOSS_SEGMENTS || loss.lost < 3 ||
-        (double)loss.lost <= limit * (double)loss.segments)
+    struct claim claim;
+    if (!start_path_claim(pair, &loss, FINDING_TCP_LOSS, limit, &claim))
         return;
-    struct claim claim = claim_start(FINDING_TCP_LOSS, loss.worst);
-    claim.flows = pair->flows.flows;
-    claim.flow_count = 0;
     claim.confidence = 85;
-    claim.weight = (double)loss.lost;
-    claim.client_port = 0;
-    claim.server_port = 0;
-    claim_add_number(&claim, "share", 100.0 * (double)loss.lost / (double)loss.segments);
     claim_add_number(&claim, "lost", (double)loss.lost);
-    claim_add_number(&claim, "segments", (double)loss.segments);
     claim_add_text(&claim, "side", verdict_side_word(side));
     claim.evidence = EVIDENCE(EVENT_RETRANSMISSION);
     judge_claim(judge, &claim);
@@ -78,19 +88,11 @@ static void find_loss(struct judge *judge, const struct site_pair *pair, enum si
 static void find_reordering(struct judge *judge, const struct site_pair *pair, enum side side)
 {
     struct path_loss late = measure(judge, pair, side, FINDING_TCP_REORDERING);
-    if (late.segments < LOSS_SEGMENTS || late.lost < 3 ||
-        (double)late.lost <= LOSS_SHARE * (double)late.segments)
+    struct claim claim;
+    if (!start_path_claim(pair, &late, FINDING_TCP_REORDERING, LOSS_SHARE, &claim))
         return;
-    struct claim claim = claim_start(FINDING_TCP_REORDERING, late.worst);
-    claim.flows = pair->flows.flows;
-    claim.flow_count = 0;
     claim.confidence = 80;
-    claim.weight = (double)late.lost;
-    claim.client_port = 0;
-    claim.server_port = 0;
-    claim_add_number(&claim, "share", 100.0 * (double)late.lost / (double)late.segments);
     claim_add_number(&claim, "reordered", (double)late.lost);
-    claim_add_number(&claim, "segments", (double)late.segments);
     claim.evidence = EVIDENCE(EVENT_REORDERED);
     judge_claim(judge, &claim);
 }
