@@ -31,6 +31,8 @@
 /* Distinct certificates kept by an engine and their bytes; a large site has some thousands of 2 KiB. */
 #define LIMIT_CERTIFICATES 32768
 #define LIMIT_CERTIFICATE_BYTES (64u * 1024u * 1024u)
+/* Datagrams of a flow that are looked at for a protocol: the first may be lost or cut. */
+#define LIMIT_DATAGRAM_TRIES 4
 /* All reassembly memory of an engine. */
 #define LIMIT_REASSEMBLY_TOTAL (256u * 1024u * 1024u)
 /* Idle time after which a flow is closed, by state: SYN-only must outlive the Linux ladder of 127 s,

@@ -210,6 +210,7 @@ static void on_datagram(struct engine *e, struct flow *flow, enum side side, con
         flow->side[side].ttl = l->ttl;
     engine_event(e, flow, EVENT_DATAGRAM, side, p->time_ns, (int64_t)p->frame, p->source_id, 0,
                  l->payload_len);
+    engine_datagram(e, flow, side, p, l);
     if (l->payload_len > 0)
         engine_ndpi(e, flow, p, l);
 }

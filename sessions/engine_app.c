@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct tls_record *take_tls_record(struct engine *e)
+struct tls_record *engine_take_tls_record(struct engine *e)
 {
     struct tls_record *tls = pool_take(&e->tls_records);
     if (tls == NULL)
@@ -26,7 +26,7 @@ static void on_dissector_event(void *self, enum event_kind kind, enum side side,
 }
 
 /* What the dissector may see and change of the flow. */
-static void enter(struct engine *e, struct flow *flow)
+void engine_app_enter(struct engine *e, struct flow *flow)
 {
     struct flow_record *v = &e->view;
     struct dissect_context *c = &e->context;
@@ -41,7 +41,7 @@ static void enter(struct engine *e, struct flow *flow)
     v->response_max_ns = flow->response_max_ns;
     v->facts = flow->facts;
     v->closed_by = SIDE_NONE; /* known at the end only */
-    if (flow->tcp->facts.syn_count == 0 && !flow->tcp->synack_seen)
+    if (flow->tcp != NULL && flow->tcp->facts.syn_count == 0 && !flow->tcp->synack_seen)
         v->facts |= FLOW_FACT_MIDSTREAM;
     c->flow_id = flow->id;
     c->protocol = flow->key.protocol;
@@ -54,7 +54,7 @@ static void enter(struct engine *e, struct flow *flow)
     c->sink = &e->options.sink;
     c->certificates = e->options.certificates;
     c->capture_id = e->options.capture_id;
-    c->rtt_server_ns = flow->tcp->rtt_min_ns[SIDE_SERVER];
+    c->rtt_server_ns = flow->tcp != NULL ? flow->tcp->rtt_min_ns[SIDE_SERVER] : RECORD_NONE_NS;
     c->skip = 0;
     c->need = 0;
     c->event = on_dissector_event;
@@ -62,7 +62,7 @@ static void enter(struct engine *e, struct flow *flow)
     e->current = flow;
 }
 
-static void leave(struct engine *e, struct flow *flow)
+void engine_app_leave(struct engine *e, struct flow *flow)
 {
     const struct flow_record *v = &e->view;
     flow->app = v->app;
@@ -177,9 +177,9 @@ static void settle(struct engine *e, struct flow *flow)
     }
     if (!tcp_stream_is_unknown(flow->stream))
         return;
-    enter(e, flow);
+    engine_app_enter(e, flow);
     tcp_stream_close(flow->stream, DISSECTOR_END_CAPTURE, &e->context);
-    leave(e, flow);
+    engine_app_leave(e, flow);
     flow->stream = NULL;
     flow->app_decided = true;
     pool_give(&e->tls_records, flow->tls);
@@ -195,7 +195,7 @@ enum side engine_app_payload(struct engine *e, struct flow *flow, enum side side
         return side;
     if (flow->stream == NULL) {
         flow->stream = tcp_stream_new(&e->tcp_stream_limits);
-        flow->tls = take_tls_record(e);
+        flow->tls = engine_take_tls_record(e);
         if (flow->stream == NULL || flow->tls == NULL) {
             flow->app_decided = true;
             return side;
@@ -210,11 +210,11 @@ enum side engine_app_payload(struct engine *e, struct flow *flow, enum side side
                                   .time_ns = packet->time_ns,
                                   .frame = (int64_t)packet->frame};
     if (flow->tls == NULL && tcp_stream_dissector(flow->stream) == NULL)
-        flow->tls = take_tls_record(e); /* behind a tunnel's opening it may be TLS */
-    enter(e, flow);
+        flow->tls = engine_take_tls_record(e); /* behind a tunnel's opening it may be TLS */
+    engine_app_enter(e, flow);
     e->context_source = packet->source_id;
     (void)tcp_stream_push(flow->stream, &in, &e->context);
-    leave(e, flow);
+    engine_app_leave(e, flow);
     settle(e, flow);
     return side;
 }
@@ -223,9 +223,9 @@ void engine_app_gap(struct engine *e, struct flow *flow, enum side side, int64_t
 {
     if (flow->stream == NULL)
         return;
-    enter(e, flow);
+    engine_app_enter(e, flow);
     (void)tcp_stream_skip_gap(flow->stream, side, offset, &e->context);
-    leave(e, flow);
+    engine_app_leave(e, flow);
     settle(e, flow);
 }
 
@@ -233,9 +233,9 @@ void engine_app_fin(struct engine *e, struct flow *flow, enum side side, int64_t
 {
     if (flow->stream == NULL)
         return;
-    enter(e, flow);
+    engine_app_enter(e, flow);
     tcp_stream_fin(flow->stream, side, offset, &e->context);
-    leave(e, flow);
+    engine_app_leave(e, flow);
 }
 
 static bool port_expects_tls(const struct engine *e, const struct flow *flow)
@@ -261,7 +261,7 @@ static void note_plaintext(struct engine *e, struct flow *flow)
         return;
     if ((flow->facts & FLOW_FACT_SERVER_SPOKE_FIRST) != 0)
         return;
-    if (flow->tls == NULL && (flow->tls = take_tls_record(e)) == NULL)
+    if (flow->tls == NULL && (flow->tls = engine_take_tls_record(e)) == NULL)
         return;
     flow->tls->plaintext_client = true;
     if (server == FIRST_TLS_ALERT && flow->first_alert_ns > 0) {
@@ -273,26 +273,33 @@ static void note_plaintext(struct engine *e, struct flow *flow)
     }
 }
 
+size_t engine_copy_certificates(const struct flow *flow, const struct tls_certificate_record *sent,
+                                size_t count, struct tls_certificate_record *out)
+{
+    if (count > ENGINE_CERTIFICATES)
+        count = ENGINE_CERTIFICATES;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = sent[i];
+        out[i].flow_id = flow->id;
+    }
+    return count;
+}
+
 void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
                       struct tls_certificate_record *certificates, size_t *count)
 {
     *count = 0;
     if (flow->stream != NULL) {
         bool tls = tcp_stream_dissector(flow->stream) == &dissector_tls;
-        enter(e, flow);
+        engine_app_enter(e, flow);
         e->view.closed_by = (uint8_t)tcp_closed_by(flow->tcp);
         if (tls) {
             const struct tls_certificate_record *sent =
                 tls_state_certificates(tcp_stream_state(flow->stream), count);
-            if (*count > ENGINE_CERTIFICATES)
-                *count = ENGINE_CERTIFICATES;
-            for (size_t i = 0; i < *count; i++) {
-                certificates[i] = sent[i];
-                certificates[i].flow_id = flow->id;
-            }
+            *count = engine_copy_certificates(flow, sent, *count, certificates);
         }
         tcp_stream_close(flow->stream, why, &e->context);
-        leave(e, flow);
+        engine_app_leave(e, flow);
         flow->stream = NULL;
         if (!tls) {
             pool_give(&e->tls_records, flow->tls);

@@ -234,6 +234,8 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
         record.server_resets = flow->tcp->dir[SIDE_SERVER].facts.rst_count;
         engine_app_close(e, flow, why_of(&record, end), certificates,
                          &bundle.tls_certificate_count);
+    } else {
+        engine_datagram_close(e, flow, certificates, &bundle.tls_certificate_count);
     }
     if (flow->ndpi != NULL)
         engine_ndpi(e, flow, NULL, NULL);

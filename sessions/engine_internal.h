@@ -2,6 +2,7 @@
 #ifndef INVCAP_SESSIONS_ENGINE_INTERNAL_H
 #define INVCAP_SESSIONS_ENGINE_INTERNAL_H
 
+#include "dissectors/datagram.h"
 #include "dissectors/decode.h"
 #include "dissectors/dissector.h"
 #include "sessions/duplicates.h"
@@ -63,8 +64,22 @@ void engine_app_gap(struct engine *engine, struct flow *flow, enum side side, in
 void engine_app_fin(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
 void engine_app_close(struct engine *engine, struct flow *flow, enum end_why why,
                       struct tls_certificate_record *certificates, size_t *certificate_count);
+/* A record with nothing known yet; NULL when memory is out. */
+struct tls_record *engine_take_tls_record(struct engine *engine);
+/* What a dissector may see and change of the flow goes into the context, and back. */
+void engine_app_enter(struct engine *engine, struct flow *flow);
+void engine_app_leave(struct engine *engine, struct flow *flow);
+/* Returns how many of the count were stamped and copied, at most ENGINE_CERTIFICATES. */
+size_t engine_copy_certificates(const struct flow *flow, const struct tls_certificate_record *sent,
+                                size_t count, struct tls_certificate_record *out);
 void engine_ndpi(struct engine *engine, struct flow *flow, const struct packet *packet,
                  const struct layers *layers);
+
+/* engine_datagram.c */
+void engine_datagram(struct engine *engine, struct flow *flow, enum side side,
+                     const struct packet *packet, const struct layers *layers);
+void engine_datagram_close(struct engine *engine, struct flow *flow,
+                           struct tls_certificate_record *certificates, size_t *certificate_count);
 
 /* engine_icmp.c */
 void engine_icmp_error(struct engine *engine, const struct packet *packet,

@@ -12,6 +12,7 @@
 struct tcp_flow;   /* sessions/tcp.h */
 struct tcp_stream; /* sessions/tcp_stream.h */
 struct ndpi_opinion;
+struct datagram_dissector; /* dissectors/datagram.h */
 
 /* What the first payload of a side looks like. */
 enum first_bytes {
@@ -57,6 +58,7 @@ struct flow {
     bool client_is_high; /* which end of the key is the client */
     bool direction_guessed;
     bool app_decided; /* no dissector will have it */
+    uint8_t datagram_tries; /* datagrams that no dissector wanted */
     bool ndpi_done;
     bool tls_named;                         /* the server's clear answer says that it wants TLS */
     uint8_t first_bytes[2];                 /* enum first_bytes */
@@ -66,6 +68,8 @@ struct flow {
     uint64_t facts;
     struct tcp_flow *tcp;      /* NULL for other protocols */
     struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
+    const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */
+    void *datagram_state;
     struct tls_record *tls;
     struct ndpi_opinion *ndpi;
     const char *app, *ndpi_protocol, *name;
