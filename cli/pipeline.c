@@ -74,7 +74,7 @@ static void put_record(void *self, enum record_kind kind, const void *record)
         struct flow_bundle bundle = *(const struct flow_bundle *)record;
         flow_diagnose(p->profile, &bundle);
         if (!is_notable(&bundle)) {
-            bundle.event_count = 0;
+            bundle.event_count = bundle.reset_count = 0;
             bundle.tcp = NULL;
         }
         sink_put(&p->store_sink, kind, &bundle);

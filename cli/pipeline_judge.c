@@ -18,7 +18,7 @@ struct judge {
     const struct profile *profile;
     struct store *store;
     struct site *site;
-    struct rows tcp, tls, certificates, events;
+    struct rows tcp, tls, certificates, events, resets;
     struct rows services; /* struct store_service: of flows that have another one now */
     enum record_kind kind;       /* of the plain records being loaded */
     struct sink store_sink;
@@ -107,6 +107,7 @@ static bool judge_flow(void *self, const void *record)
     bundle.tls_certificates = take_rows(&j->certificates, flow.id, &bundle.tls_certificate_count);
     const struct flow_event_record *rows = take_rows(&j->events, flow.id, &event_rows);
     bundle.event_count = unpack_events(rows, event_rows, events);
+    bundle.resets = take_rows(&j->resets, flow.id, &bundle.reset_count);
     /* The service may be another one under the profile at hand. */
     const struct profile_service *service =
         profile_service_of(j->profile, flow.protocol, &flow.server_ip, flow.server_port);
@@ -175,7 +176,8 @@ static bool load_all(struct judge *j, int64_t capture_id, struct error *error)
         !load_rows(j, RECORD_TLS, &j->tls, capture_id, "flow_id", error) ||
         !load_rows(j, RECORD_TLS_CERTIFICATE, &j->certificates, capture_id,
                    "flow_id, side, position", error) ||
-        !load_rows(j, RECORD_FLOW_EVENT, &j->events, capture_id, "flow_id, number", error))
+        !load_rows(j, RECORD_FLOW_EVENT, &j->events, capture_id, "flow_id, number", error) ||
+        !load_rows(j, RECORD_RESET, &j->resets, capture_id, "flow_id, number", error))
         return false;
     if (!load_plain(j, RECORD_CERTIFICATE, NULL, error))
         return false;
@@ -214,6 +216,7 @@ bool pipeline_judge(struct store *store, const struct profile *profile, int64_t 
     free(j.tls.bytes);
     free(j.certificates.bytes);
     free(j.events.bytes);
+    free(j.resets.bytes);
     free(j.services.bytes);
     return ok;
 }

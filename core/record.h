@@ -9,6 +9,7 @@
 #define INVCAP_CORE_RECORD_H
 
 #include "core/address.h"
+#include "core/record_reset.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -135,6 +136,17 @@ struct tcp_side_facts {
     char options[24];               /* SYN options in order, p0f letters: "mss,sok,ts,nop,ws" cut */
 };
 
+/* Two SYN-ACKs with different sequence numbers: was it one machine that sent them? */
+struct synack_pair {
+    int64_t source_id, first_frame, other_frame; /* frames 0: none */
+    int64_t gap_ns;                 /* between the two; -1 none */
+    uint32_t syns;                  /* SYNs seen before the second */
+    uint8_t first_ttl, other_ttl;
+    bool shape_differs;             /* options, their values or the window */
+    bool mac_differs;               /* sender's hardware address */
+    bool answers_same;              /* both acknowledge the same SYN */
+};
+
 struct flow_tcp_record {
     int64_t flow_id;
     uint32_t syn_count, synack_count;
@@ -142,6 +154,7 @@ struct flow_tcp_record {
     int64_t synack_first_ns, synack_last_ns;
     int64_t established_ns;         /* first packet that acknowledges the SYN-ACK; -1 never */
     bool synack_conflict;           /* two SYN-ACKs with different sequence numbers */
+    struct synack_pair synack_pair; /* the first two of these */
     bool rst_to_syn;                /* the server's first word to the SYN was a RST */
     bool challenge_ack;             /* the SYN was answered by an ACK that does not fit it */
     int64_t longest_idle_ns;        /* longest pause that the flow survived */
@@ -450,6 +463,7 @@ struct column {
 enum record_kind {
     RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT, RECORD_TLS,
     RECORD_CERTIFICATE, RECORD_TLS_CERTIFICATE, RECORD_HTTP, RECORD_ICMP, RECORD_ARP,
+    RECORD_RESET,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
@@ -505,6 +519,8 @@ struct flow_bundle {
     size_t tls_certificate_count;
     const struct flow_event *events;         /* in time order, already head + tail */
     size_t event_count;
+    const struct reset_record *resets;       /* by number */
+    size_t reset_count;
 };
 
 struct sink {

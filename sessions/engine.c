@@ -40,8 +40,9 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     events_init(&e->events, &e->memory);
     pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
+    pool_init(&e->resets, sizeof(struct tcp_resets), 64, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
-    e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments};
+    e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments, &e->resets};
     e->tcp_stream_limits = (struct tcp_stream_limits){
         &e->stream_memory, &e->state_memory, &e->counters.limit_streams, &e->counters.limit_bytes};
     e->counters.routed_delay_ns = RECORD_NONE_NS;
@@ -65,6 +66,7 @@ void engine_free(struct engine *e)
     events_free(&e->events);
     pool_free(&e->tcp_flows);
     pool_free(&e->holes);
+    pool_free(&e->resets);
     pool_free(&e->tls_records);
     free(e);
 }

@@ -58,6 +58,7 @@ static uint64_t memory_in_use(const struct engine *e)
     const struct event_pools *v = &e->events;
     return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
            e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
+           e->resets.in_use * e->resets.size +
            e->tls_records.in_use * e->tls_records.size + v->small.in_use * v->small.size +
            v->middle.in_use * v->middle.size + v->large.in_use * v->large.size +
            v->full.in_use * v->full.size + e->stream_memory + e->state_memory;
@@ -249,6 +250,7 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
             record.server_payload_bytes == 0)
             bundle.tcp = &tcp;
         record.has_tcp = bundle.tcp != NULL;
+        bundle.resets = tcp_resets(flow->tcp, flow, &bundle.reset_count);
     } else {
         datagram_state(&record);
     }

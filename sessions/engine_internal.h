@@ -26,7 +26,7 @@ struct engine {
     struct neighbors *neighbors;
     struct opinions *opinions;
     struct event_pools events;
-    struct pool tcp_flows, holes, tls_records;
+    struct pool tcp_flows, holes, resets, tls_records;
     struct tcp_env tcp_env;
     uint64_t memory;        /* bytes of table, pools, events */
     uint64_t stream_memory; /* bytes of reassembly */

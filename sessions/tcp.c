@@ -15,6 +15,7 @@ void tcp_init(struct tcp_flow *tcp)
     tcp->syn_first_ns = tcp->synack_rtt_ns = tcp->ack_rtt_ns = RECORD_NONE_NS;
     tcp->last_payload_side = SIDE_NONE;
     tcp->last_packet_ns = RECORD_NONE_NS;
+    tcp->facts.synack_pair.gap_ns = RECORD_NONE_NS;
     for (int s = 0; s < 2; s++) {
         struct tcp_direction *d = &tcp->dir[s];
         struct tcp_side_facts *f = &d->facts;
@@ -24,6 +25,7 @@ void tcp_init(struct tcp_flow *tcp)
         f->window_scale = -1;
         d->scale = -1;
         d->zero_since_ns = d->outstanding_ns = d->next_ns = d->sent_ns = RECORD_NONE_NS;
+        d->manner.turn_ns = d->manner.last_ns = RECORD_NONE_NS;
     }
 }
 
@@ -259,6 +261,7 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
         peer->next = 1;
     if (tcp->synack_seen && side != tcp->synack_side)
         return; /* simultaneous open: each side answers the other's SYN */
+    tcp_note_synack_pair(tcp, p, l);
     tcp->facts.synack_count++;
     tcp->facts.synack_last_ns = p->time_ns;
     if (tcp->synack_seen) {
@@ -362,6 +365,7 @@ static void note_sender(struct tcp_flow *tcp, struct flow *flow, enum side side,
     tcp->last_packet_ns = p->time_ns;
     if ((l->tcp.flags & TCP_RST) != 0)
         return;
+    tcp_note_manner(tcp, side, p, l);
     d->ip_id = l->ip_id;
     if (l->tcp.has_timestamp)
         d->timestamp = l->tcp.timestamp_value;
@@ -408,7 +412,7 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
     note_pause(tcp, side, packet, layers);
     if ((flags & TCP_RST) != 0) {
         pick_up(tcp, side, layers);
-        tcp_note_reset(tcp, flow, side, packet, layers);
+        tcp_note_reset(tcp, flow, side, packet, layers, env);
         note_history(tcp, side, layers);
         tcp->dir[side].rst_sequence = layers->tcp.sequence;
         update_endpoint(tcp, side, flags);
@@ -448,6 +452,7 @@ void tcp_flip(struct tcp_flow *tcp)
     if (tcp->last_payload_side < SIDE_NONE)
         tcp->last_payload_side = !tcp->last_payload_side;
     tcp->idle_side = !tcp->idle_side;
+    tcp_flip_resets(tcp);
     for (uint8_t i = 0; i < tcp->history_len; i++)
         tcp->history[i] = (char)(tcp->history[i] ^ 0x20);
     if (tcp->history_len + 1u < sizeof tcp->history) {
@@ -463,4 +468,6 @@ void tcp_release(struct tcp_flow *tcp, struct tcp_env *env)
         pool_give(env->holes, tcp->dir[s].holes);
         tcp->dir[s].holes = NULL;
     }
+    pool_give(env->resets, tcp->resets);
+    tcp->resets = NULL;
 }

@@ -38,6 +38,29 @@ struct tcp_holes {
     uint32_t count;
 };
 
+/* What the usual packets of a side have in common; a RST is held against it. */
+#define TCP_TTLS 3
+#define TCP_ACKS 8
+
+struct tcp_manner {
+    int64_t turn_ns; /* first packet after the other side's last one; -1 none */
+    int64_t last_ns; /* last packet, resets left out; -1 none */
+    uint32_t acks[TCP_ACKS]; /* latest acknowledgment numbers that differ, a ring */
+    uint32_t ack_count;
+    uint16_t ttl_count[TCP_TTLS];
+    uint8_t ttl[TCP_TTLS];
+    uint16_t id_packets, id_zeros, id_steps; /* IP IDs: seen, zero, a little above the one before */
+    uint16_t window;
+    bool timestamps;
+};
+
+/* The resets of a flow that are kept, in order of capture, either side's first. */
+struct tcp_resets {
+    struct reset_record at[RESETS_MAX];
+    uint32_t sequence[RESETS_MAX];
+    uint8_t count;
+};
+
 struct tcp_direction {
     struct tcp_side_facts facts; /* what goes into the record */
     uint32_t base;               /* sequence number of offset 0 */
@@ -80,12 +103,14 @@ struct tcp_direction {
     uint32_t letters;        /* history letters given once, bit per letter */
     uint32_t scaled[4];      /* c g t w counts for the logarithmic letters */
     struct tcp_holes *holes; /* NULL: none open */
+    struct tcp_manner manner;
 };
 
 /* Facts of both sides together, named as in struct flow_tcp_record. */
 struct tcp_common_facts {
     uint32_t syn_count, synack_count, tail_tries;
     bool synack_conflict, rst_to_syn, challenge_ack;
+    struct synack_pair synack_pair;
     int64_t syn_last_ns, synack_first_ns, synack_last_ns, established_ns;
     int64_t longest_idle_ns, idle_before_tail_ns;
 };
@@ -107,6 +132,16 @@ struct tcp_flow {
     uint32_t data_segments, mss_exceeded;
     char history[32];
     uint8_t history_len;
+    struct tcp_resets *resets; /* NULL: none seen */
+    struct tcp_synack_shape {
+        uint64_t options; /* their kinds and values, mixed */
+        uint32_t acknowledgment;
+        int64_t frame, time_ns;
+        uint16_t window;
+        uint8_t mac[6];
+        uint8_t ttl;
+        bool has_mac;
+    } synack_shape; /* of the first SYN-ACK */
 };
 
 /* What the caller does after a segment. */
@@ -125,6 +160,7 @@ struct tcp_verdict {
 struct tcp_env {
     struct pool *holes;                          /* of struct tcp_holes */
     uint64_t *gaps, *gap_bytes, *acked_segments; /* capture-loss counters */
+    struct pool *resets;                         /* of struct tcp_resets */
 };
 
 void tcp_init(struct tcp_flow *tcp);
@@ -154,6 +190,9 @@ bool tcp_close(struct tcp_flow *tcp, const struct flow *flow, enum end_reason en
 /* Decides the holes of side that are still open; *out tells how far the stream may skip. */
 void tcp_decide_holes_at_end(struct tcp_flow *tcp, enum side side, int64_t now_ns,
                              struct tcp_env *env, struct tcp_verdict *out);
+/* The kept resets of the flow, *count of them, numbered; borrowed until tcp_release. A lone RST that
+ * refuses a SYN gives none. */
+const struct reset_record *tcp_resets(struct tcp_flow *tcp, const struct flow *flow, size_t *count);
 /* Gives back what the directions hold. */
 void tcp_release(struct tcp_flow *tcp, struct tcp_env *env);
 

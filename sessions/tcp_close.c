@@ -172,6 +172,7 @@ static void fill_common(const struct tcp_common_facts *f, struct flow_tcp_record
     out->synack_last_ns = f->synack_last_ns;
     out->established_ns = f->established_ns;
     out->synack_conflict = f->synack_conflict;
+    out->synack_pair = f->synack_pair;
     out->rst_to_syn = f->rst_to_syn;
     out->challenge_ack = f->challenge_ack;
     out->longest_idle_ns = f->longest_idle_ns;

@@ -29,7 +29,13 @@ bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const str
 
 /* tcp_reset.c */
 void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
-                    const struct layers *l);
+                    const struct layers *l, struct tcp_env *env);
+/* A packet of side that is no RST: what its sender usually does. */
+void tcp_note_manner(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                     const struct layers *l);
+/* A SYN-ACK of the answering side, before anything else is noted of it. */
+void tcp_note_synack_pair(struct tcp_flow *tcp, const struct packet *p, const struct layers *l);
+void tcp_flip_resets(struct tcp_flow *tcp);
 void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l);
 

@@ -50,6 +50,7 @@ static size_t size_of_bundle(const struct flow_bundle *bundle)
     size += bundle->tcp != NULL ? size_plain(RECORD_FLOW_TCP) : 0;
     size += bundle->tls != NULL ? size_plain(RECORD_TLS) : 0;
     size += bundle->tls_certificate_count * size_plain(RECORD_TLS_CERTIFICATE);
+    size += bundle->reset_count * size_plain(RECORD_RESET);
     size += wants_events(bundle) ? bundle->event_count * size_plain(RECORD_FLOW_EVENT) : 0;
     return size;
 }
@@ -140,6 +141,9 @@ static void add_bundle(struct batch *batch, const struct flow_bundle *bundle)
     for (size_t i = 0; i < bundle->tls_certificate_count; i++) {
         add_plain(batch, RECORD_TLS_CERTIFICATE, &bundle->tls_certificates[i],
                   size_plain(RECORD_TLS_CERTIFICATE));
+    }
+    for (size_t i = 0; i < bundle->reset_count; i++) {
+        add_plain(batch, RECORD_RESET, &bundle->resets[i], size_plain(RECORD_RESET));
     }
     for (size_t i = 0; wants_events(bundle) && i < bundle->event_count; i++) {
         add_event(batch, bundle->flow->id, (int64_t)i, &bundle->events[i]);

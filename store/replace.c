@@ -21,6 +21,7 @@ static const char *const delete_findings[] = {
 static const char *const delete_capture[] = {
     "DELETE FROM flow_tcp" BY_FLOWS,
     "DELETE FROM flow_events" BY_FLOWS,
+    "DELETE FROM resets" BY_FLOWS,
     "DELETE FROM tls_sessions" BY_FLOWS,
     "DELETE FROM tls_certificates" BY_FLOWS,
     "DELETE FROM http_transactions" BY_FLOWS,

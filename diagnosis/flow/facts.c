@@ -17,6 +17,7 @@ static const struct flow_tcp_record nothing_happened = {
     .longest_idle_ns = RECORD_NONE_NS,
     .idle_before_tail_ns = RECORD_NONE_NS,
     .wait_ns = RECORD_NONE_NS,
+    .synack_pair = {.gap_ns = RECORD_NONE_NS},
     .side = {NO_SIDE, NO_SIDE},
 };
 
@@ -109,6 +110,8 @@ void facts_fill(const struct flow_bundle *bundle, struct tls_facts *tls, struct 
     }
     out->events = bundle->events;
     out->event_count = bundle->event_count;
+    out->reset_rows = bundle->resets;
+    out->reset_row_count = bundle->reset_count;
 }
 
 bool facts_has(const struct flow_facts *f, uint64_t bit)

@@ -60,6 +60,8 @@ struct flow_facts {
     const struct tls_facts *tls;
     const struct flow_event *events;
     size_t event_count;
+    const struct reset_record *reset_rows; /* the first of each side, in order */
+    size_t reset_row_count;
 };
 
 /* Fills *out from the bundle; *tls is where TLS facts go when there are any. Everything stays

@@ -10,7 +10,7 @@
 #include "core/catalogue.h"
 #include "diagnosis/site/model.h"
 
-#define CLAIM_VALUES 4
+#define CLAIM_VALUES 12
 #define CLAIM_REFERENCES 4
 /* FINDINGS.md: at most so many evidence references per finding. */
 #define FINDING_REFERENCES 8

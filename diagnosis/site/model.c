@@ -186,6 +186,12 @@ static bool keep_details(struct site *site, const struct flow_bundle *bundle, st
     }
     if (bundle->tls != NULL && !keep_tls(site, bundle, tls, f))
         return false;
+    if (bundle->reset_count > 0) {
+        f->reset_rows = arena_copy(&site->arena, bundle->resets,
+                                   bundle->reset_count * sizeof *bundle->resets);
+        if (f->reset_rows == NULL)
+            return false;
+    }
     f->events = NULL;
     f->event_count = 0;
     if (bundle->event_count > 0 && !(plain && bundle->tcp == NULL)) {

@@ -24,6 +24,8 @@ struct seen {
     size_t count;
     struct http_record http[64];
     size_t http_count;
+    struct reset_record resets[RESETS_MAX]; /* of all flows */
+    size_t reset_count;
 };
 
 struct fixture {
@@ -47,6 +49,8 @@ static inline void keep(void *self, enum record_kind kind, const void *record)
         seen->tcp[at] = *bundle->tcp;
     memcpy(seen->events[at], bundle->events, bundle->event_count * sizeof *bundle->events);
     seen->event_count[at] = bundle->event_count;
+    for (size_t i = 0; i < bundle->reset_count && seen->reset_count < RESETS_MAX; i++)
+        seen->resets[seen->reset_count++] = bundle->resets[i];
 }
 
 static inline int set_up(void **state)
