@@ -54,6 +54,9 @@ static const struct column tls_columns[] = {
     COL(hello_delay_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "From the end of the ClientHello to the start of the ServerHello at the capture point."),
     COL(certificate_count, "count", 0, "Certificates that the server sent."),
+    COL(upgraded_from, "", 0,
+        "Protocol that the connection spoke in clear before TLS: smtp, ldap, postgresql, socks5 ...; "
+        "NULL none."),
     COL(client_ciphers, "", 0, "Cipher suites offered by the client, in hex, comma separated."),
 };
 

@@ -31,6 +31,9 @@
 /* Distinct certificates kept by an engine and their bytes; a large site has some thousands of 2 KiB. */
 #define LIMIT_CERTIFICATES 32768
 #define LIMIT_CERTIFICATE_BYTES (64u * 1024u * 1024u)
+/* Bytes of a side that may come before TLS on a connection that begins in clear: greetings of XMPP and
+ * MySQL have 1 to 2 KiB, mail commands less. */
+#define LIMIT_UPGRADE_BYTES (16u * 1024u)
 /* Datagrams of a flow that are looked at for a protocol: the first may be lost or cut. */
 #define LIMIT_DATAGRAM_TRIES 4
 /* All reassembly memory of an engine. */

@@ -242,6 +242,7 @@ struct tls_record {
     uint64_t client_app_records, server_app_records;
     int64_t hello_delay_ns;        /* ClientHello end to ServerHello start, at the tap */
     uint32_t certificate_count;    /* sent by the server */
+    const char *upgraded_from;     /* what the connection spoke before: "smtp", "socks5"; NULL nothing */
     const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
 };
 

@@ -51,11 +51,17 @@ struct dissect_context {
     /* Out: called for events of the ladder (EVENT_CLIENT_HELLO, EVENT_ALERT, EVENT_REQUEST ...). */
     void (*event)(void *self, enum event_kind kind, enum side side, int64_t time_ns, int64_t frame);
     void *event_self;
+    /* What the flow spoke before it handed over to another protocol ("smtp", "socks5"), NULL nothing;
+     * static. Whoever returns FEED_HAND_OVER may set it. */
+    const char *upgrade;
 };
 
 struct dissector {
     const char *name; /* flow.app: "tls", "http" */
     size_t state_size;
+    /* It only waits for another protocol to begin: the flow stays without a name, nDPI is asked, and
+     * FEED_GIVE_UP gives the flow back as if nobody had taken it. */
+    bool watches;
     /* Looks at the first bytes of one side of a flow; MATCH_MORE asks for more (up to 64). */
     enum dissector_match (*looks_like)(const uint8_t *bytes, size_t len, enum side side);
     /* state is zeroed memory of state_size. */

@@ -59,6 +59,19 @@ bool tls_is_client_hello(const uint8_t *bytes, size_t len)
            (message_len + 4 == record_len || record_len >= 512);
 }
 
+bool tls_is_server_hello(const uint8_t *bytes, size_t len)
+{
+    struct cursor c = cur_of(bytes, len);
+    if (header_match(bytes, len) != MATCH_YES || cur_u8(&c) != TLS_RECORD_HANDSHAKE)
+        return false;
+    cur_skip(&c, 4);
+    uint8_t type = cur_u8(&c);
+    uint32_t message_len = cur_u24(&c);
+    uint16_t version = cur_u16(&c);
+    bool known = version == TLS_VERSION_TLCP || (version >> 8 == 3 && (version & 0xff) <= 4);
+    return cur_ok(&c) && type == 2 && known && message_len >= 38 && message_len < 1024;
+}
+
 static void tls_open(void *self, struct dissect_context *context)
 {
     struct tls_state *state = self;
@@ -71,6 +84,7 @@ static void tls_open(void *self, struct dissect_context *context)
     tls->alert = -1;
     tls->alert_by = SIDE_NONE;
     tls->alert_ns = tls->hello_delay_ns = RECORD_NONE_NS;
+    tls->upgraded_from = context->upgrade;
     state->warning = -1;
     context->flow->app = "tls";
 }

@@ -15,6 +15,11 @@ extern const struct dissector dissector_tls;
  * TLS that starts inside another protocol (STARTTLS, CONNECT, SOCKS, PROXY). */
 bool tls_is_client_hello(const uint8_t *bytes, size_t len);
 
+/* The same of a ServerHello, for captures that lack the client. */
+bool tls_is_server_hello(const uint8_t *bytes, size_t len);
+/* Bytes that both need. */
+#define TLS_HELLO_START 11
+
 /* The certificates seen in this flow, in order of appearance; flow_id is left 0. Borrowed from the
  * state: also good after close, as long as the state's memory lives. */
 const struct tls_certificate_record *tls_state_certificates(const void *state, size_t *count);

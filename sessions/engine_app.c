@@ -59,12 +59,14 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     c->need = 0;
     c->event = on_dissector_event;
     c->event_self = e;
+    c->upgrade = flow->upgrade;
     e->current = flow;
 }
 
 void engine_app_leave(struct engine *e, struct flow *flow)
 {
     const struct flow_record *v = &e->view;
+    flow->upgrade = e->context.upgrade;
     flow->app = v->app;
     flow->name = v->name;
     flow->request_count = v->request_count;
@@ -171,7 +173,7 @@ static enum side note_first(struct engine *e, struct flow *flow, enum side side,
 static void settle(struct engine *e, struct flow *flow)
 {
     const struct dissector *chosen = tcp_stream_dissector(flow->stream);
-    if (chosen != NULL && chosen != &dissector_tls && flow->tls != NULL) {
+    if (chosen != NULL && chosen != &dissector_tls && !chosen->watches && flow->tls != NULL) {
         pool_give(&e->tls_records, flow->tls);
         flow->tls = NULL;
     }
@@ -255,6 +257,8 @@ static void note_plaintext(struct engine *e, struct flow *flow)
         client = FIRST_HTTP_REQUEST; /* its first segment may have been too short to tell */
     if (client != FIRST_HTTP_REQUEST && client != FIRST_OTHER)
         return;
+    if (flow->tls != NULL && flow->tls->client_hello_ns >= 0)
+        return; /* in SSL 2.0's form, or behind an upgrade */
     bool tls_answer = server == FIRST_TLS_ALERT || server == FIRST_SERVER_HELLO;
     bool expected = client == FIRST_HTTP_REQUEST && port_expects_tls(e, flow);
     if (!tls_answer && !flow->tls_named && !expected)
@@ -319,7 +323,8 @@ void engine_ndpi(struct engine *e, struct flow *flow, const struct packet *packe
     if (packet == NULL) {
         opinions_give_up(e->opinions, &flow->ndpi, name, sizeof name);
     } else {
-        if (mode == ENGINE_NDPI_UNKNOWN && flow->tcp != NULL && flow->stream != NULL)
+        if (mode == ENGINE_NDPI_UNKNOWN && flow->tcp != NULL && flow->stream != NULL &&
+            !tcp_stream_is_watched(flow->stream))
             return; /* ours has it, or may still take it */
         if (l->network == NULL || l->network_caplen < l->ip_len)
             return;

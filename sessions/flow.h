@@ -73,6 +73,7 @@ struct flow {
     struct tls_record *tls;
     struct ndpi_opinion *ndpi;
     const char *app, *ndpi_protocol, *name;
+    const char *upgrade; /* what was spoken before another protocol took over; static */
     uint64_t request_count;
     int64_t response_max_ns;
     struct event_list events;

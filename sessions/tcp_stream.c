@@ -58,6 +58,11 @@ bool tcp_stream_is_unknown(const struct tcp_stream *stream)
     return stream->unknown;
 }
 
+bool tcp_stream_is_watched(const struct tcp_stream *stream)
+{
+    return stream->dissector != NULL && stream->dissector->watches;
+}
+
 void tcp_stream_flip(struct tcp_stream *stream)
 {
     struct direction d = stream->dir[0];
@@ -144,7 +149,8 @@ static bool open_dissector(struct tcp_stream *stream, const struct dissector *di
         return false;
     *stream->limits.states += dissector->state_size;
     stream->dissector = dissector;
-    context->flow->app = dissector->name;
+    if (!dissector->watches)
+        context->flow->app = dissector->name;
     dissector->open(stream->state, context);
     for (int s = 0; s < 2; s++) {
         if (stream->dir[s].gapped)
@@ -190,9 +196,18 @@ static enum choice choose(struct tcp_stream *stream, enum side side, const uint8
     return CHOICE_NONE;
 }
 
+/* Nobody comes after one that only watched. */
+static void stop_watching(struct tcp_stream *stream, struct dissect_context *context)
+{
+    close_dissector(stream, context);
+    stream->unknown = true;
+}
+
 /* The dissector says that another protocol follows. */
 static void hand_over(struct tcp_stream *stream, struct dissect_context *context)
 {
+    if (!stream->dissector->watches && context->upgrade == NULL)
+        context->upgrade = stream->dissector->name;
     close_dissector(stream, context);
     for (int s = 0; s < 2; s++) {
         struct direction *d = &stream->dir[s];
@@ -231,11 +246,43 @@ static size_t feed(struct tcp_stream *stream, enum side side, const uint8_t *byt
             hand_over(stream, context);
             break;
         }
+        if (result == FEED_GIVE_UP && stream->dissector->watches) {
+            stop_watching(stream, context);
+            break;
+        }
         d->skip = context->skip;
         d->need = context->need;
         if (result != FEED_MORE)
             finish(stream, d);
         else if (eaten == 0 && context->skip == 0)
+            break;
+    }
+    return done;
+}
+
+/* Protocols that may follow each other within one piece of bytes: PROXY, CONNECT, TLS. */
+#define HAND_OVERS_MAX 4
+
+/* Whoever is in charge, or is chosen now, and again whoever comes after a hand-over. Returns how many
+ * bytes are done with. */
+static size_t choose_and_feed(struct tcp_stream *stream, enum side side, const uint8_t *bytes,
+                              size_t len, size_t carried, struct dissect_context *context)
+{
+    size_t done = 0;
+    for (int turn = 0; turn < HAND_OVERS_MAX; turn++) {
+        if (stream->dissector == NULL) {
+            enum choice choice = choose(stream, side, bytes + done, len - done, context);
+            if (choice == CHOICE_NONE && done == 0 && carried > 0 && !stream->unknown) {
+                done = carried; /* those were the rest of something; a segment may begin anew */
+                choice = choose(stream, side, bytes + done, len - done, context);
+            }
+            if (choice != CHOICE_MADE)
+                return choice == CHOICE_NONE ? len : done;
+        }
+        done += feed(stream, side, bytes + done, len - done, carried > done ? carried - done : 0,
+                     context);
+        /* TLS needs a record that the engine takes between packets. */
+        if (stream->dissector != NULL || stream->unknown || done == len || context->tls == NULL)
             break;
     }
     return done;
@@ -263,16 +310,10 @@ static void deliver(struct tcp_stream *stream, enum side side, const uint8_t *by
     }
     context->first_time_ns = d->carry_ns;
     context->first_frame = d->carry_frame;
-    enum choice choice = stream->dissector != NULL || stream->unknown
-                             ? CHOICE_MADE
-                             : choose(stream, side, bytes, len, context);
     if (stream->unknown)
         return;
-    if (choice == CHOICE_MADE)
-        done = feed(stream, side, bytes, len, carried, context);
-    else if (choice == CHOICE_NONE)
-        done = len;
-    if (d->finished)
+    done = choose_and_feed(stream, side, bytes, len, carried, context);
+    if (stream->unknown || d->finished)
         return;
     if (done > 0) {
         d->carry_ns = context->time_ns;
@@ -299,7 +340,10 @@ static void pass_gap(struct tcp_stream *stream, enum side side, uint64_t len,
     }
     d->need = 0;
     context->skip = 0;
-    if (!stream->dissector->gap(stream->state, side, len - harmless, context))
+    bool goes_on = stream->dissector->gap(stream->state, side, len - harmless, context);
+    if (!goes_on && stream->dissector->watches)
+        stop_watching(stream, context);
+    else if (!goes_on)
         finish(stream, d);
     d->skip = context->skip;
 }

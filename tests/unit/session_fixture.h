@@ -21,6 +21,8 @@ struct seen {
     struct flow_event events[8][FLOW_EVENTS_MAX];
     size_t event_count[8];
     bool has_tcp[8];
+    struct tls_record tls[8];
+    bool has_tls[8];
     size_t count;
     struct http_record http[64];
     size_t http_count;
@@ -47,6 +49,9 @@ static inline void keep(void *self, enum record_kind kind, const void *record)
     seen->has_tcp[at] = bundle->tcp != NULL;
     if (bundle->tcp != NULL)
         seen->tcp[at] = *bundle->tcp;
+    seen->has_tls[at] = bundle->tls != NULL;
+    if (bundle->tls != NULL)
+        seen->tls[at] = *bundle->tls;
     memcpy(seen->events[at], bundle->events, bundle->event_count * sizeof *bundle->events);
     seen->event_count[at] = bundle->event_count;
     for (size_t i = 0; i < bundle->reset_count && seen->reset_count < RESETS_MAX; i++)
