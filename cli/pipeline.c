@@ -223,6 +223,7 @@ static bool start(struct pipeline *p, struct error *error)
         .certificates = p->certificates,
         .capture_id = p->capture_id,
         .first_flow_id = store_next_flow_id(p->store),
+        .first_path_id = store_next_path_id(p->store),
         .memory_bytes = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY,
         .ndpi = (enum engine_ndpi)o->ndpi,
         .verify_checksums = true,

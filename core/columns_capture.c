@@ -40,6 +40,7 @@ static const struct column capture_columns[] = {
     COL(evicted_flows, "count", 0, "Flows closed early at the memory ceiling."),
     COL(limit_streams, "count", 0, "Streams given up at a limit."),
     COL(limit_bytes, "bytes", 0, "Bytes not looked at because of a limit."),
+    COL(limit_paths, "count", 0, "Flows between addresses whose path was not described any more."),
     COL(icmp_packets, "count", 0, "ICMP and ICMPv6 packets."),
     COL(arp_packets, "count", 0, "ARP packets and neighbour discovery."),
     COL(dns_packets, "count", 0, "Packets of port 53."),

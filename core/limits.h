@@ -48,5 +48,9 @@
  * data behind an injected reset) comes within this. */
 #define LIMIT_IDLE_CLOSED_NS (20LL * 1000000000LL)
 #define LIMIT_IDLE_UDP_NS (120LL * 1000000000LL)
+/* Pairs of addresses whose path is described: a site has some thousands. Pairs that never answered may
+ * take half, so that a flood of invented addresses leaves room for the real ones. */
+#define LIMIT_PATHS 16384
+#define LIMIT_PATHS_UNANSWERED (LIMIT_PATHS / 2)
 
 #endif

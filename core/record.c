@@ -53,6 +53,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_ICMP] = &record_icmp,
     [RECORD_ARP] = &record_arp,
     [RECORD_RESET] = &record_resets,
+    [RECORD_PATH] = &record_paths,
     [RECORD_FINDING] = &record_findings,
     [RECORD_FINDING_VALUE] = &record_finding_values,
     [RECORD_FINDING_EVIDENCE] = &record_finding_evidence,

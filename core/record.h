@@ -10,6 +10,7 @@
 
 #include "core/address.h"
 #include "core/record_reset.h"
+#include "core/record_path.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -372,7 +373,7 @@ struct capture_record {
     int64_t fragments, fragments_dropped, fragment_overlaps;
     int64_t gaps, gap_bytes, acked_segments; /* capture loss: acknowledged yet unseen */
     int64_t one_sided_flows, two_sided_flows, midstream_flows;
-    int64_t evicted_flows, limit_streams, limit_bytes;
+    int64_t evicted_flows, limit_streams, limit_bytes, limit_paths;
     int64_t icmp_packets, arp_packets, dns_packets;
     bool interrupted, cut;
     bool live;
@@ -465,6 +466,7 @@ enum record_kind {
     RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT, RECORD_TLS,
     RECORD_CERTIFICATE, RECORD_TLS_CERTIFICATE, RECORD_HTTP, RECORD_ICMP, RECORD_ARP,
     RECORD_RESET,
+    RECORD_PATH,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */

@@ -196,6 +196,7 @@ static const struct json_part {
     {RECORD_HTTP, OF_FLOWS},
     {RECORD_ICMP, OF_CAPTURE},
     {RECORD_ARP, OF_CAPTURE},
+    {RECORD_PATH, OF_CAPTURE},
 };
 
 static void make_where(const char *pattern, int64_t id, char *out, size_t size)

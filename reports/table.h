@@ -4,7 +4,7 @@
 
 #include "reports/view.h"
 
-#define TABLE_COLUMNS_MOST 12
+#define TABLE_COLUMNS_MOST 16
 
 struct table_head {
     const char *text;

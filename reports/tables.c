@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MOST 10
+#define COLUMNS_MOST 14
 #define CHUNK 200 /* ids in one statement */
 
 enum cell_form {
@@ -17,7 +17,9 @@ enum cell_form {
     CELL_NUMBER,
     CELL_ENDPOINT,
     CELL_VERSION,
-    CELL_WORD
+    CELL_WORD,
+    CELL_MS,     /* of ns */
+    CELL_SECONDS /* of ns */
 };
 
 struct shown_column {
@@ -72,6 +74,23 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                       {"key_bits", TEXT_HEAD_BITS, CELL_NUMBER},
                       {"san", TEXT_HEAD_SAN, CELL_AS_IS},
                       {"sha256", TEXT_HEAD_SHA256, CELL_AS_IS}}},
+    [TABLE_PATHS] = {RECORD_PATH,
+                     "id",
+                     "capture_id = %lld",
+                     {{"client_ip", TEXT_HEAD_CLIENT, CELL_AS_IS},
+                      {"server_ip", TEXT_HEAD_SERVER, CELL_AS_IS},
+                      {"connections", TEXT_HEAD_CONNECTIONS, CELL_NUMBER},
+                      {"established", TEXT_HEAD_ESTABLISHED, CELL_NUMBER},
+                      {"client_hops", TEXT_HEAD_CLIENT_HOPS, CELL_NUMBER},
+                      {"server_hops", TEXT_HEAD_SERVER_HOPS, CELL_NUMBER},
+                      {"client_rtt_min_ns", TEXT_HEAD_CLIENT_RTT, CELL_MS},
+                      {"server_rtt_min_ns", TEXT_HEAD_SERVER_RTT, CELL_MS},
+                      {"client_largest_passed", TEXT_HEAD_CLIENT_LARGEST, CELL_NUMBER},
+                      {"server_largest_passed", TEXT_HEAD_SERVER_LARGEST, CELL_NUMBER},
+                      {"client_losses", TEXT_HEAD_CLIENT_LOSSES, CELL_NUMBER},
+                      {"server_losses", TEXT_HEAD_SERVER_LOSSES, CELL_NUMBER},
+                      {"idle_timer_ns", TEXT_HEAD_IDLE_TIMER, CELL_SECONDS},
+                      {"outages", TEXT_HEAD_OUTAGES, CELL_NUMBER}}},
     [TABLE_CAPTURES] = {RECORD_CAPTURE,
                         "id",
                         "id = %lld",
@@ -216,6 +235,20 @@ static const char *version_word(int64_t version)
     }
 }
 
+/* Durations for people: tenths and thousandths say nothing beside hundreds. */
+static const char *duration_text(const struct column *column, const void *record, double unit_ns,
+                                 char *text, size_t size)
+{
+    int64_t value = column_get_integer(column, record);
+    double shown = (double)value / unit_ns;
+    if (column_is_absent(column, value)) {
+        text[0] = '\0';
+    } else {
+        snprintf(text, size, shown < 10 ? "%.2f" : shown < 100 ? "%.1f" : "%.0f", shown);
+    }
+    return text;
+}
+
 static void add_cell(const struct printer *printer, const struct shown_column *shown,
                      const void *record)
 {
@@ -231,6 +264,12 @@ static void add_cell(const struct printer *printer, const struct shown_column *s
     case CELL_WORD:
         table_add(printer->table,
                   text_word(cell_text(column, record, text), printer->view->language));
+        return;
+    case CELL_MS:
+        table_add(printer->table, duration_text(column, record, 1e6, text, sizeof(text)));
+        return;
+    case CELL_SECONDS:
+        table_add(printer->table, duration_text(column, record, 1e9, text, sizeof(text)));
         return;
     case CELL_DAY:
         cell_text(column, record, text);
@@ -328,7 +367,9 @@ bool report_table(const struct view *view, struct store *store, enum table_kind 
     for (; columns < COLUMNS_MOST && spec->columns[columns].name != NULL; columns++) {
         const struct shown_column *shown = &spec->columns[columns];
         heads[columns] = (struct table_head){text_get(shown->head, view->language),
-                                             shown->form == CELL_NUMBER, shown->form != CELL_AS_IS};
+                                             shown->form == CELL_NUMBER || shown->form == CELL_MS ||
+                                                 shown->form == CELL_SECONDS,
+                                             shown->form != CELL_AS_IS};
     }
     struct printer printer = {.view = view,
                               .spec = spec,

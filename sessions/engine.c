@@ -24,7 +24,8 @@ static bool make_parts(struct engine *e)
     e->duplicates = duplicates_new(seed);
     e->neighbors = neighbors_new();
     e->opinions = opinions_new();
-    return e->decoder && e->table && e->duplicates && e->neighbors && e->opinions;
+    e->paths = paths_new(seed, e->options.capture_id, e->options.first_path_id);
+    return e->decoder && e->table && e->duplicates && e->neighbors && e->opinions && e->paths;
 }
 
 struct engine *engine_new(const struct engine_options *options, struct error *error)
@@ -63,6 +64,7 @@ void engine_free(struct engine *e)
     duplicates_free(e->duplicates);
     neighbors_free(e->neighbors);
     opinions_free(e->opinions);
+    paths_free(e->paths);
     events_free(&e->events);
     pool_free(&e->tcp_flows);
     pool_free(&e->holes);
@@ -176,6 +178,16 @@ static void count_packet(struct engine *e, struct flow *flow, enum side side,
     note_mac(e, flow, side, l);
 }
 
+/* The way between the ends; made when both were heard. */
+static void note_path(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
+                      const struct layers *l, enum event_kind event)
+{
+    if (flow->path == NULL && flow->side[!side].packets > 0)
+        flow->path = paths_take(e->paths, flow, true);
+    if (flow->path != NULL)
+        path_note_packet(e->paths, flow, side, p, l, event);
+}
+
 static void on_tcp(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                    const struct layers *l)
 {
@@ -183,6 +195,7 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
     engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
                  l->payload_len);
+    note_path(e, flow, side, p, l, v.event);
     for (int s = 0; s < 2; s++) {
         if (v.gap_to[s] <= 0)
             continue;
@@ -319,6 +332,7 @@ void engine_finish(struct engine *e)
         engine_flow_finish(e, all[i], is_closed(all[i]) ? END_CLOSED : END_CAPTURE);
     free(all);
     neighbors_finish(e->neighbors, e->options.capture_id, &e->options.sink);
+    paths_finish(e->paths, &e->options.sink);
 }
 
 static int by_value(const void *a, const void *b)
@@ -346,6 +360,7 @@ void engine_counters(const struct engine *e, struct capture_record *out)
     out->fragments = (int64_t)d->fragments;
     out->fragments_dropped = (int64_t)(d->fragments_dropped + d->fragment_timeouts);
     out->fragment_overlaps = (int64_t)d->fragment_overlaps;
+    out->limit_paths = (int64_t)paths_given_up(e->paths);
     out->gaps = (int64_t)e->gaps;
     out->gap_bytes = (int64_t)e->gap_bytes;
     out->acked_segments = (int64_t)e->acked_segments;

@@ -17,7 +17,7 @@ struct engine_options {
     struct sink sink;                       /* gets all records; must copy */
     struct intern *strings;                 /* borrowed: outlives the engine */
     struct certificate_cache *certificates; /* borrowed */
-    int64_t capture_id, first_flow_id;
+    int64_t capture_id, first_flow_id, first_path_id;
     uint64_t memory_bytes; /* ceiling of flows, events and reassembly */
     enum engine_ndpi ndpi;
     bool verify_checksums;

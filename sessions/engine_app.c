@@ -137,7 +137,8 @@ static void flip(struct engine *e, struct flow *flow)
     if (flow->stream != NULL)
         tcp_stream_flip(flow->stream);
     flow->facts ^= FLOW_FACT_SERVER_SPOKE_FIRST; /* somebody has spoken: the payload at hand */
-    (void)e;
+    if (flow->path != NULL)
+        flow->path = paths_take(e->paths, flow, true);
 }
 
 /* The first payload of a side tells which end is which when no SYN did. Returns the side it has

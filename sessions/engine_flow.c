@@ -102,6 +102,7 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
     flow->vlan = layers->vlan;
     flow->tunnel = tunnel_text(e, layers);
     flow->response_max_ns = RECORD_NONE_NS;
+    flow->path = paths_find(e->paths, flow);
     return flow;
 }
 
@@ -254,6 +255,7 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     } else {
         datagram_state(&record);
     }
+    paths_note_flow(e->paths, flow, &record, flow->tcp != NULL ? &tcp : NULL);
     bundle.tls = flow->tls;
     if (flow->tls != NULL)
         flow->tls->flow_id = flow->id;

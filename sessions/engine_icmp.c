@@ -63,5 +63,7 @@ void engine_icmp_error(struct engine *e, const struct packet *packet, const stru
     } else {
         record.quotes_syn = quotes_syn(NULL, SIDE_CLIENT, q);
     }
+    if (record.mtu > 0)
+        paths_note_mtu(e->paths, &q->src, &q->dst, record.mtu);
     sink_put(&e->options.sink, RECORD_ICMP, &record);
 }

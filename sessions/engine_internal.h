@@ -11,6 +11,7 @@
 #include "sessions/flow_table.h"
 #include "sessions/ndpi.h"
 #include "sessions/neighbors.h"
+#include "sessions/paths.h"
 #include "sessions/pool.h"
 #include "sessions/tcp.h"
 #include "sessions/tcp_stream.h"
@@ -24,6 +25,7 @@ struct engine {
     struct flow_table *table;
     struct duplicates *duplicates;
     struct neighbors *neighbors;
+    struct paths *paths;
     struct opinions *opinions;
     struct event_pools events;
     struct pool tcp_flows, holes, resets, tls_records;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct path;       /* sessions/paths.h */
 struct tcp_flow;   /* sessions/tcp.h */
 struct tcp_stream; /* sessions/tcp_stream.h */
 struct ndpi_opinion;
@@ -40,6 +41,7 @@ struct flow_side {
     uint64_t packets, bytes;
     uint8_t mac[6];
     uint8_t ttl; /* first of the usual packets, RSTs left out */
+    uint8_t path_ttl; /* of its last packet that tells the way: no RST, no SYN */
     bool has_mac;
     uint32_t mac_packets; /* with that mac, not yet told to the neighbor table */
 };
@@ -66,6 +68,7 @@ struct flow {
     int64_t first_alert_ns, first_alert_frame;
     struct flow_side side[2];
     uint64_t facts;
+    struct path *path;         /* between its addresses; NULL: not known to answer yet */
     struct tcp_flow *tcp;      /* NULL for other protocols */
     struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
     const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */

@@ -181,8 +181,23 @@ static void option_letters(const struct tcp_header *h, char *out, size_t size)
     out[len] = '\0';
 }
 
+static bool has_padding(const struct tcp_header *h)
+{
+    int run = 0;
+    for (uint8_t i = 0; i < h->option_count; i++) {
+        run = h->option_kinds[i] == 1 ? run + 1 : 0;
+        if (run > 2)
+            return true;
+    }
+    return false;
+}
+
 static void note_syn_options(struct tcp_direction *d, const struct layers *l)
 {
+    d->syn_options = (uint8_t)(SYN_HAS_HEADER | (l->tcp.window_scale >= 0 ? SYN_HAS_SCALE : 0) |
+                               (l->tcp.sack_permitted ? SYN_HAS_SACK : 0) |
+                               (l->tcp.has_timestamp ? SYN_HAS_TIMESTAMPS : 0) |
+                               (has_padding(&l->tcp) ? SYN_HAS_PADDING : 0));
     d->facts.mss = l->tcp.mss;
     d->facts.window_scale = l->tcp.window_scale;
     option_letters(&l->tcp, d->facts.options, sizeof d->facts.options);

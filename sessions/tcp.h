@@ -23,6 +23,14 @@ enum endpoint {
     ENDPOINT_RESET
 };
 
+/* Of a SYN or SYN-ACK: seen at all, and what it offers. */
+#define SYN_HAS_HEADER 1u
+#define SYN_HAS_SCALE 2u
+#define SYN_HAS_SACK 4u
+#define SYN_HAS_TIMESTAMPS 8u
+/* Three NOPs or more in a row: honest stacks pad with two at most. */
+#define SYN_HAS_PADDING 16u
+
 #define TCP_HOLES 16
 
 struct tcp_hole {
@@ -69,6 +77,7 @@ struct tcp_direction {
     bool window_known; /* scale valid or not used */
     bool syn_seen;     /* without ACK */
     bool early_data;   /* the SYN carried payload (RFC 7413) */
+    uint8_t syn_options; /* SYN_HAS_ bits of its SYN or SYN-ACK */
     bool fin_seen;
     bool reset_is_past;      /* its RST came before the connection that was opened at last */
     bool timing;             /* timed_end is awaiting its ACK */

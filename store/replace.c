@@ -27,6 +27,7 @@ static const char *const delete_capture[] = {
     "DELETE FROM http_transactions" BY_FLOWS,
     "DELETE FROM icmp_errors WHERE capture_id = ?1",
     "DELETE FROM arp_bindings WHERE capture_id = ?1",
+    "DELETE FROM path_samples WHERE capture_id = ?1",
     "DELETE FROM flows WHERE capture_id = ?1",
     "DELETE FROM sources WHERE capture_id = ?1",
     "DELETE FROM captures WHERE id = ?1",

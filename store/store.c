@@ -204,6 +204,11 @@ int64_t store_next_flow_id(const struct store *store)
     return next_id(store, "SELECT coalesce(max(id), 0) + 1 FROM flows");
 }
 
+int64_t store_next_path_id(const struct store *store)
+{
+    return next_id(store, "SELECT coalesce(max(id), 0) + 1 FROM path_samples");
+}
+
 int64_t store_next_source_id(const struct store *store)
 {
     return next_id(store, "SELECT coalesce(max(id), 0) + 1 FROM sources");

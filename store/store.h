@@ -23,6 +23,7 @@ bool store_begin(struct store *store, bool append, int64_t *capture_id, struct e
 /* Ids from which this capture's rows may count, so that several captures share the tables. Ask after
  * store_replace_source: what it deletes frees its numbers. 1 in an empty store. */
 int64_t store_next_flow_id(const struct store *store);
+int64_t store_next_path_id(const struct store *store);
 int64_t store_next_source_id(const struct store *store);
 int64_t store_next_certificate_id(const struct store *store);
 int64_t store_next_finding_id(const struct store *store);

@@ -1,0 +1,87 @@
+#include "core/columns.h"
+
+#define RECORD path_sample_record
+/* A fact of each side. */
+#define SIDE(a_member, a_unit, a_flags, a_sentence)                                                \
+    COL_AS("client_" #a_member, side[SIDE_CLIENT].a_member, a_unit, a_flags,                       \
+           "Client: " a_sentence),                                                                 \
+    COL_AS("server_" #a_member, side[SIDE_SERVER].a_member, a_unit, a_flags,                       \
+           "Server: " a_sentence)
+
+static const struct column path_columns[] = {
+    COL(id, "", COLUMN_KEY, "Number of the path, from 1."),
+    REF(capture_id, "captures(id)", 0, "The read that saw it."),
+    COL(client_ip, "", 0, "Address of the clients' end."),
+    COL(server_ip, "", 0, "Address of the servers' end."),
+    COL(vlan, "", COLUMN_NEGATIVE_IS_NULL, "VLAN of its first connection; NULL none."),
+    COL(first_ns, "ns", 0, "Time of its first packet, ns since 1970 UTC."),
+    COL(last_ns, "ns", 0, "Time of its last packet, ns since 1970 UTC."),
+    COL(flows, "count", 0, "Flows of any protocol."),
+    COL(connections, "count", 0, "TCP connections."),
+    COL(established, "count", 0, "TCP connections with a whole handshake, or already open."),
+    COL(mtu, "bytes", COLUMN_ZERO_IS_NULL, "Smallest MTU that a router named by ICMP; NULL none."),
+    SIDE(packets, "count", 0, "packets sent."),
+    SIDE(segments, "count", 0, "TCP segments with payload sent, first transmissions only."),
+    SIDE(retransmissions, "count", 0, "data segments that it sent again."),
+    SIDE(losses, "count", 0, "segments sent again that were needed and then acknowledged."),
+    SIDE(ttl, "", COLUMN_ZERO_IS_NULL,
+         "usual IP TTL or hop limit of its TCP packets at the capture point, resets left out."),
+    SIDE(hops, "", COLUMN_NEGATIVE_IS_NULL,
+         "routers between it and the capture point, from that TTL and the next likely initial one."),
+    SIDE(ttl_before, "", COLUMN_ZERO_IS_NULL,
+         "TTL before it changed under open connections; NULL: it did not."),
+    SIDE(ttl_changed_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+         "time of the first packet behind that change, ns since 1970 UTC."),
+    SIDE(ttl_changed_frame, "", COLUMN_ZERO_IS_NULL, "frame number of that packet."),
+    SIDE(ttl_source_id, "", COLUMN_ZERO_IS_NULL, "the source that holds that frame."),
+    SIDE(ttl_changes, "count", 0, "how often its TTL changed under open connections."),
+    SIDE(syns, "count", 0, "connections whose SYN (server: SYN-ACK) was seen."),
+    SIDE(scale_seen, "count", 0, "of those, with the window scale option."),
+    SIDE(sack_seen, "count", 0, "of those, that permit SACK."),
+    SIDE(timestamps_seen, "count", 0, "of those, with timestamps."),
+    SIDE(scale_missing, "count", 0,
+         "of those, without window scale (server: though the client offered it)."),
+    SIDE(sack_missing, "count", 0,
+         "of those, without SACK (server: though the client offered it)."),
+    SIDE(timestamps_missing, "count", 0,
+         "of those, without timestamps (server: though the client offered them)."),
+    SIDE(padded_syns, "count", 0,
+         "of those, with three or more NOPs in a row, as left where an option was overwritten."),
+    SIDE(mss_min, "bytes", COLUMN_ZERO_IS_NULL, "smallest maximum segment size it announced."),
+    SIDE(mss_max, "bytes", COLUMN_ZERO_IS_NULL, "greatest maximum segment size it announced."),
+    SIDE(largest_passed, "bytes", COLUMN_ZERO_IS_NULL,
+         "IP length of its largest packet that is known to have arrived."),
+    SIDE(smallest_lost, "bytes", COLUMN_ZERO_IS_NULL,
+         "IP length of its smallest packet that never got through in the end."),
+    SIDE(rtt_min_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+         "smallest round trip between the capture point and it."),
+    SIDE(rtt_p50_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+         "median round trip between the capture point and it."),
+    SIDE(rtt_p95_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "95th percentile of these round trips."),
+    SIDE(rtt_p99_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "99th percentile of these round trips."),
+    COL(outages, "count", 0,
+        "Times that one side was not heard on any connection while two or more waited for it, and "
+        "then went on."),
+    COL(outage_total_ns, "ns", 0, "All these times together."),
+    COL(outage_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "The longest of them; NULL none."),
+    COL(outage_first_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Time of the last packet of that side before the longest, ns since 1970 UTC."),
+    COL(outage_last_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Time of the first packet of that side behind it, ns since 1970 UTC."),
+    COL(outage_frame, "", COLUMN_ZERO_IS_NULL, "Frame number of that packet."),
+    COL(outage_source_id, "", COLUMN_ZERO_IS_NULL, "The source that holds that frame."),
+    COL(outage_connections, "count", 0, "Connections that sent again in it without an answer."),
+    NAMED(outage_side, column_sides, 0, "Side that was not heard; NULL no outage."),
+    COL(idle_survived_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Longest pause that a connection survived; NULL none of a second or more."),
+    COL(idle_lost_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Shortest pause after which a connection was forgotten (tcp-idle-state-lost); NULL none."),
+    COL(idle_timer_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "The usual timer value between these two, else the shorter pause; NULL unknown."),
+    COL(idle_connections, "count", 0, "Connections that were forgotten while idle."),
+};
+
+const struct record_table record_paths = {
+    .kind = RECORD_PATH, .table = "path_samples", .json_type = "path",
+    .sentence = "One row per client and server address: what the way between them was seen to do.",
+    .record_size = sizeof(struct path_sample_record), TABLE_OF(path_columns)};

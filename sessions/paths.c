@@ -1,0 +1,424 @@
+#include "sessions/paths.h"
+
+#include "core/arena.h"
+#include "core/limits.h"
+#include "sessions/tcp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_ODD 0xff51afd7ed558ccdULL
+/* Twice the paths: probes stay short. A power of two. */
+#define SLOTS (2u * LIMIT_PATHS)
+/* FINDINGS.md: a TTL that stayed for so many packets has changed. */
+#define TTL_PACKETS 5
+/* Connections of one outage that are counted one by one. */
+#define WAITING_MAX 64
+/* Shorter ones are ordinary recovery from loss; Linux sends again after 200 ms and 600 ms. */
+#define OUTAGE_LEAST_NS 1000000000LL
+/* FINDINGS.md: two open connections at least; one retransmission each may be chance. */
+#define OUTAGE_FLOWS 2
+#define OUTAGE_TRIES 2
+
+struct waiting {
+    int64_t flow_id;
+    uint32_t tries;
+};
+
+/* Connections that sent again since a side was heard last, and the silence that has just ended. */
+struct silence {
+    struct waiting waiting[WAITING_MAX];
+    uint32_t count;
+    bool pending; /* it ended, yet none of the waiting connections went on so far */
+    int64_t from_ns, to_ns, frame, source_id;
+    uint32_t connections;
+    struct waiting ended[WAITING_MAX];
+    uint32_t ended_count;
+};
+
+struct path_heard {
+    struct silence side[2]; /* who is silent */
+};
+
+struct paths {
+    struct arena arena;
+    uint64_t secret;
+    int64_t capture_id, first_id;
+    struct path *slots[SLOTS];
+    struct path *order[LIMIT_PATHS];
+    uint32_t count, unanswered;
+    uint64_t given_up;
+};
+
+struct paths *paths_new(uint64_t seed, int64_t capture_id, int64_t first_id)
+{
+    struct paths *paths = calloc(1, sizeof *paths);
+    if (paths == NULL)
+        return NULL;
+    paths->secret = seed;
+    paths->capture_id = capture_id;
+    paths->first_id = first_id > 0 ? first_id : 1;
+    return paths;
+}
+
+void paths_free(struct paths *paths)
+{
+    if (paths == NULL)
+        return;
+    arena_free(&paths->arena);
+    free(paths);
+}
+
+uint64_t paths_given_up(const struct paths *paths)
+{
+    return paths->given_up;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t word)
+{
+    word = (word ^ (word >> 33)) * HASH_ODD;
+    return word ^ (word >> 29);
+}
+
+static uint64_t mix_address(uint64_t hash, const struct address *a)
+{
+    uint64_t high, low;
+    memcpy(&high, a->bytes, sizeof high);
+    memcpy(&low, a->bytes + sizeof high, sizeof low);
+    return mix(mix(mix(hash ^ high) ^ low) ^ a->family);
+}
+
+static struct path **slot_of(struct paths *paths, const struct address *client,
+                             const struct address *server)
+{
+    size_t at = (size_t)mix_address(mix_address(paths->secret, client), server) & (SLOTS - 1);
+    while (paths->slots[at] != NULL &&
+           !(address_equal(&paths->slots[at]->record.client_ip, client) &&
+             address_equal(&paths->slots[at]->record.server_ip, server)))
+        at = (at + 1) & (SLOTS - 1);
+    return &paths->slots[at];
+}
+
+struct path *paths_find(struct paths *paths, const struct flow *flow)
+{
+    struct address client = flow_address(flow, SIDE_CLIENT);
+    struct address server = flow_address(flow, SIDE_SERVER);
+    return *slot_of(paths, &client, &server);
+}
+
+static void path_init(struct path *path, const struct paths *paths, const struct address *client,
+                      const struct address *server, const struct flow *flow)
+{
+    struct path_sample_record *r = &path->record;
+    r->id = paths->first_id + paths->count;
+    r->capture_id = paths->capture_id;
+    r->client_ip = *client;
+    r->server_ip = *server;
+    r->vlan = flow->vlan;
+    r->first_ns = flow->first_ns;
+    r->last_ns = flow->last_ns;
+    r->outage_side = SIDE_NONE;
+    r->outage_ns = r->outage_first_ns = r->outage_last_ns = RECORD_NONE_NS;
+    r->idle_survived_ns = r->idle_lost_ns = r->idle_timer_ns = RECORD_NONE_NS;
+    for (int s = 0; s < 2; s++) {
+        struct path_side *side = &r->side[s];
+        side->hops = -1;
+        side->ttl_changed_ns = RECORD_NONE_NS;
+        side->rtt_min_ns = side->rtt_p50_ns = side->rtt_p95_ns = side->rtt_p99_ns = RECORD_NONE_NS;
+        path->heard_ns[s] = RECORD_NONE_NS;
+    }
+}
+
+struct path *paths_take(struct paths *paths, const struct flow *flow, bool answered)
+{
+    struct address client = flow_address(flow, SIDE_CLIENT);
+    struct address server = flow_address(flow, SIDE_SERVER);
+    struct path **slot = slot_of(paths, &client, &server);
+    if (*slot != NULL)
+        return *slot;
+    if (paths->count >= LIMIT_PATHS || (!answered && paths->unanswered >= LIMIT_PATHS_UNANSWERED)) {
+        paths->given_up++;
+        return NULL;
+    }
+    struct path *path = arena_take(&paths->arena, sizeof *path);
+    if (path == NULL) {
+        paths->given_up++;
+        return NULL;
+    }
+    path_init(path, paths, &client, &server, flow);
+    paths->order[paths->count++] = path;
+    paths->unanswered += !answered;
+    *slot = path;
+    return path;
+}
+
+/* ---- the TTL of a side ----------------------------------------------------------------------- */
+
+static void settle_ttl(struct path *path, enum side side)
+{
+    struct path_side *s = &path->record.side[side];
+    s->ttl_before = s->ttl;
+    s->ttl = path->ttl_next[side];
+    s->ttl_changed_ns = path->ttl_ns[side];
+    s->ttl_changed_frame = path->ttl_frame[side];
+    s->ttl_source_id = path->ttl_source[side];
+    s->ttl_changes++;
+    path->ttl_next[side] = 0;
+}
+
+/* A TTL has changed when it stayed over several packets of two connections, one of which had the old
+ * one before: another machine behind the same address cannot take over an open connection. */
+static void note_ttl(struct path *path, struct flow *flow, enum side side, const struct packet *p,
+                     uint8_t ttl)
+{
+    struct path_side *s = &path->record.side[side];
+    uint8_t before = flow->side[side].path_ttl;
+    flow->side[side].path_ttl = ttl;
+    if (s->ttl == 0)
+        s->ttl = ttl;
+    if (ttl == s->ttl) {
+        path->ttl_next[side] = 0;
+        return;
+    }
+    if (ttl != path->ttl_next[side]) {
+        path->ttl_next[side] = ttl;
+        path->ttl_count[side] = 0;
+        path->ttl_crossed[side] = path->ttl_shared[side] = false;
+        path->ttl_flow[side] = flow->id;
+        path->ttl_ns[side] = p->time_ns;
+        path->ttl_frame[side] = (int64_t)p->frame;
+        path->ttl_source[side] = p->source_id;
+    }
+    path->ttl_crossed[side] |= before == s->ttl;
+    path->ttl_shared[side] |= flow->id != path->ttl_flow[side];
+    if (path->ttl_count[side] < TTL_PACKETS)
+        path->ttl_count[side]++;
+    if (path->ttl_count[side] == TTL_PACKETS && path->ttl_crossed[side] && path->ttl_shared[side])
+        settle_ttl(path, side);
+}
+
+/* ---- outages --------------------------------------------------------------------------------- */
+
+static struct waiting *find_waiting(struct waiting *list, uint32_t count, int64_t flow_id)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].flow_id == flow_id)
+            return &list[i];
+    }
+    return NULL;
+}
+
+/* An open connection sent again: it waits for the other side. */
+static void note_waiting(struct paths *paths, struct path *path, enum side silent, int64_t flow_id)
+{
+    if (path->heard == NULL)
+        path->heard = arena_take(&paths->arena, sizeof *path->heard);
+    if (path->heard == NULL)
+        return;
+    struct silence *s = &path->heard->side[silent];
+    struct waiting *w = find_waiting(s->waiting, s->count, flow_id);
+    if (w != NULL)
+        w->tries++;
+    else if (s->count < WAITING_MAX)
+        s->waiting[s->count++] = (struct waiting){flow_id, 1};
+}
+
+/* The side is heard again: whether that was more than the recovery from a loss. */
+static void end_silence(struct silence *s, int64_t from_ns, const struct packet *p)
+{
+    uint32_t sure = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        sure += s->waiting[i].tries >= OUTAGE_TRIES;
+    if (sure >= OUTAGE_FLOWS && p->time_ns - from_ns >= OUTAGE_LEAST_NS) {
+        s->pending = true;
+        s->from_ns = from_ns;
+        s->to_ns = p->time_ns;
+        s->frame = (int64_t)p->frame;
+        s->source_id = p->source_id;
+        s->connections = s->ended_count = s->count;
+        memcpy(s->ended, s->waiting, s->count * sizeof s->waiting[0]);
+    }
+    s->count = 0;
+}
+
+static void keep_outage(struct path_sample_record *r, enum side side, const struct silence *s)
+{
+    int64_t lasted = s->to_ns - s->from_ns;
+    r->outages++;
+    r->outage_total_ns += lasted;
+    if (lasted <= r->outage_ns)
+        return;
+    r->outage_ns = lasted;
+    r->outage_first_ns = s->from_ns;
+    r->outage_last_ns = s->to_ns;
+    r->outage_frame = s->frame;
+    r->outage_source_id = s->source_id;
+    r->outage_connections = s->connections;
+    r->outage_side = (uint8_t)side;
+}
+
+/* A connection that waited goes on: it was the path. A reset instead: the host forgot, it restarted. */
+static void note_heard(struct path *path, enum side side, int64_t flow_id, const struct packet *p,
+                       bool reset)
+{
+    if (path->heard == NULL)
+        return;
+    struct silence *s = &path->heard->side[side];
+    if (s->count > 0)
+        end_silence(s, path->heard_ns[side], p);
+    if (!s->pending || find_waiting(s->ended, s->ended_count, flow_id) == NULL)
+        return;
+    s->pending = false;
+    if (!reset)
+        keep_outage(&path->record, side, s);
+}
+
+void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
+                      const struct packet *packet, const struct layers *layers,
+                      enum event_kind event)
+{
+    struct path *path = flow->path;
+    bool reset = (layers->tcp.flags & TCP_RST) != 0;
+    note_heard(path, side, flow->id, packet, reset);
+    path->heard_ns[side] = packet->time_ns;
+    if (reset || (layers->tcp.flags & TCP_SYN) != 0)
+        return;
+    note_ttl(path, flow, side, packet, layers->ttl);
+    if (event == EVENT_RETRANSMISSION && path->heard_ns[!side] >= 0)
+        note_waiting(paths, path, !side, flow->id);
+}
+
+/* ---- flows that have ended ------------------------------------------------------------------- */
+
+static void note_smaller(uint32_t value, uint32_t *kept)
+{
+    if (value > 0 && (*kept == 0 || value < *kept))
+        *kept = value;
+}
+
+static void note_larger(uint32_t value, uint32_t *kept)
+{
+    if (value > *kept)
+        *kept = value;
+}
+
+static void note_rtt(int64_t rtt_ns, int64_t *kept)
+{
+    if (rtt_ns >= 0 && (*kept < 0 || rtt_ns < *kept))
+        *kept = rtt_ns;
+}
+
+/* An option that the server leaves out means something only where the client offered it. */
+static void note_options(struct path_side *s, uint8_t has, uint8_t offered)
+{
+    static const uint8_t bits[] = {SYN_HAS_SCALE, SYN_HAS_SACK, SYN_HAS_TIMESTAMPS};
+    uint32_t *seen[] = {&s->scale_seen, &s->sack_seen, &s->timestamps_seen};
+    uint32_t *missing[] = {&s->scale_missing, &s->sack_missing, &s->timestamps_missing};
+    if ((has & SYN_HAS_HEADER) == 0)
+        return;
+    s->syns++;
+    s->padded_syns += (has & SYN_HAS_PADDING) != 0;
+    for (size_t i = 0; i < sizeof bits; i++) {
+        if ((has & bits[i]) != 0)
+            (*seen[i])++;
+        else if ((offered & bits[i]) != 0)
+            (*missing[i])++;
+    }
+}
+
+static void note_side(struct path *path, enum side side, const struct flow *flow,
+                      const struct tcp_side_facts *f)
+{
+    struct path_side *s = &path->record.side[side];
+    s->segments += f->segments;
+    s->losses += f->recovered_losses;
+    note_smaller(f->mss, &s->mss_min);
+    note_larger(f->mss, &s->mss_max);
+    note_larger(f->largest_delivered, &s->largest_passed);
+    if (f->unacked_bytes > 0 && f->tail_retransmissions > 0)
+        note_smaller(f->smallest_lost, &s->smallest_lost);
+    uint8_t client = flow->tcp->dir[SIDE_CLIENT].syn_options;
+    if (side == SIDE_SERVER)
+        note_options(s, flow->tcp->dir[SIDE_SERVER].syn_options,
+                     (client & SYN_HAS_HEADER) != 0 ? client : 0);
+    else
+        note_options(s, client, 0xff);
+}
+
+static void note_connection(struct path *path, const struct flow *flow,
+                            const struct flow_record *record, const struct flow_tcp_record *tcp)
+{
+    struct path_sample_record *r = &path->record;
+    bool open = record->client_packets > 0 && record->server_packets > 0 &&
+                (record->facts & FLOW_FACT_MIDSTREAM) != 0;
+    r->connections++;
+    r->established += open || (record->facts & FLOW_FACT_ESTABLISHED) != 0;
+    r->side[SIDE_CLIENT].retransmissions += record->client_retransmissions;
+    r->side[SIDE_SERVER].retransmissions += record->server_retransmissions;
+    note_rtt(record->rtt_min_client_ns, &r->side[SIDE_CLIENT].rtt_min_ns);
+    note_rtt(record->rtt_min_server_ns, &r->side[SIDE_SERVER].rtt_min_ns);
+    if (tcp->longest_idle_ns > 0 && tcp->longest_idle_ns > r->idle_survived_ns)
+        r->idle_survived_ns = tcp->longest_idle_ns;
+    for (int s = 0; s < 2; s++)
+        note_side(path, (enum side)s, flow, &tcp->side[s]);
+}
+
+void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_record *record,
+                     const struct flow_tcp_record *tcp)
+{
+    bool answered = record->client_packets > 0 && record->server_packets > 0;
+    struct path *path = paths_take(paths, flow, answered);
+    if (path == NULL)
+        return;
+    struct path_sample_record *r = &path->record;
+    r->flows++;
+    if (record->first_ns < r->first_ns)
+        r->first_ns = record->first_ns;
+    if (record->last_ns > r->last_ns)
+        r->last_ns = record->last_ns;
+    r->side[SIDE_CLIENT].packets += record->client_packets;
+    r->side[SIDE_SERVER].packets += record->server_packets;
+    if (r->side[SIDE_CLIENT].ttl == 0)
+        r->side[SIDE_CLIENT].ttl = record->client_ttl;
+    if (r->side[SIDE_SERVER].ttl == 0)
+        r->side[SIDE_SERVER].ttl = record->server_ttl;
+    if (tcp != NULL)
+        note_connection(path, flow, record, tcp);
+}
+
+void paths_note_mtu(struct paths *paths, const struct address *src, const struct address *dst,
+                    uint32_t mtu)
+{
+    struct path *ways[] = {*slot_of(paths, src, dst), *slot_of(paths, dst, src)};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (ways[i] != NULL)
+            note_smaller(mtu, &ways[i]->record.mtu);
+    }
+}
+
+/* p0f and Linux, Windows, routers: packets start at one of these. */
+static int32_t hops_of(uint8_t ttl)
+{
+    static const uint8_t initial[] = {32, 64, 128, 255};
+    for (size_t i = 0; ttl > 0 && i < sizeof initial; i++) {
+        if (ttl <= initial[i])
+            return initial[i] - ttl;
+    }
+    return -1;
+}
+
+void paths_finish(struct paths *paths, const struct sink *sink)
+{
+    int64_t id = paths->first_id;
+    for (uint32_t i = 0; i < paths->count; i++) {
+        struct path_sample_record *r = &paths->order[i]->record;
+        if (r->flows == 0)
+            continue; /* its only flow turned out to run the other way */
+        r->id = id++;
+        for (int s = 0; s < 2; s++)
+            r->side[s].hops = hops_of(r->side[s].ttl);
+        sink_put(sink, RECORD_PATH, r);
+    }
+}

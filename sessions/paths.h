@@ -1,0 +1,49 @@
+/* The ways between pairs of addresses, over all their flows: what one connection alone does not tell.
+ * A path is a client address and a server address. It is made when both were heard, or when a flow
+ * that nobody answered ends and there is room; then it lives as long as the engine. */
+#ifndef INVCAP_SESSIONS_PATHS_H
+#define INVCAP_SESSIONS_PATHS_H
+
+#include "core/packet.h"
+#include "core/record.h"
+#include "dissectors/decode.h"
+#include "sessions/flow.h"
+
+struct paths;
+
+/* What a path is waiting for and how it looked last; the record is public. */
+struct path {
+    struct path_sample_record record;
+    struct path_heard *heard; /* of each side; NULL until one sent again in vain */
+    int64_t heard_ns[2];      /* last packet of each side; -1 never */
+    int64_t ttl_flow[2];      /* of the candidate: the first flow with it */
+    int64_t ttl_ns[2], ttl_frame[2], ttl_source[2];
+    uint8_t ttl_next[2];      /* a TTL that may become the usual one; 0 none */
+    uint8_t ttl_count[2];     /* packets in a row with it */
+    bool ttl_crossed[2];      /* a connection had the usual one before */
+    bool ttl_shared[2];       /* a second connection has it */
+};
+
+/* seed: random secret of the hash. NULL when memory is out. */
+struct paths *paths_new(uint64_t seed, int64_t capture_id, int64_t first_id);
+void paths_free(struct paths *paths);
+/* The path of a flow, NULL when there is none. */
+struct path *paths_find(struct paths *paths, const struct flow *flow);
+/* The same, made when there is room; answered: both sides were heard. NULL: given up. */
+struct path *paths_take(struct paths *paths, const struct flow *flow, bool answered);
+/* A TCP packet of a flow that has a path. */
+void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
+                      const struct packet *packet, const struct layers *layers,
+                      enum event_kind event);
+/* A flow that has ended; tcp is NULL for other protocols. */
+void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_record *record,
+                     const struct flow_tcp_record *tcp);
+/* A router named an MTU for packets from src to dst. */
+void paths_note_mtu(struct paths *paths, const struct address *src, const struct address *dst,
+                    uint32_t mtu);
+/* Puts RECORD_PATH for each, in order of first sight. */
+void paths_finish(struct paths *paths, const struct sink *sink);
+/* Pairs that found no room. */
+uint64_t paths_given_up(const struct paths *paths);
+
+#endif
