@@ -129,6 +129,8 @@ static const struct column flow_tcp_columns[] = {
     COL_AS("synack_answers_same", synack_pair.answers_same, "bool", 0,
            "1: these two acknowledge the same SYN."),
     COL(rst_to_syn, "bool", 0, "1: the server's first word to the SYN was a RST."),
+    COL(old_timestamp, "bool", 0,
+        "1: the SYN's TCP timestamp lay below earlier ones of that address to this server."),
     COL(challenge_ack, "bool", 0, "1: the SYN was answered by an ACK that does not fit it."),
     COL(longest_idle_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Longest pause that the flow survived."),
     COL(idle_before_tail_ns, "ns", COLUMN_NEGATIVE_IS_NULL,

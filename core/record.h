@@ -157,6 +157,7 @@ struct flow_tcp_record {
     bool synack_conflict;           /* two SYN-ACKs with different sequence numbers */
     struct synack_pair synack_pair; /* the first two of these */
     bool rst_to_syn;                /* the server's first word to the SYN was a RST */
+    bool old_timestamp;             /* the SYN's TCP timestamp lies below earlier ones of the address */
     bool challenge_ack;             /* the SYN was answered by an ACK that does not fit it */
     int64_t longest_idle_ns;        /* longest pause that the flow survived */
     int64_t idle_before_tail_ns;    /* pause before the packet that was reset or never answered */

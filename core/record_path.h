@@ -27,10 +27,12 @@ struct path_side {
     uint32_t scale_seen, sack_seen, timestamps_seen; /* of those, with the option */
     /* without it; of the server only where the client's SYN had it */
     uint32_t scale_missing, sack_missing, timestamps_missing;
+    uint32_t syn_ttl_differs;  /* of those, whose later packets came from another distance */
     uint32_t padded_syns;      /* three NOPs or more in a row: an option was overwritten */
     uint32_t mss_min, mss_max; /* announced; 0 none */
     uint32_t largest_passed;   /* IP length of the largest packet known to arrive; 0 none */
     uint32_t smallest_lost;    /* of the smallest that never got through in the end; 0 none */
+    int64_t rtt_data_min_ns;   /* of acknowledged data alone, handshakes left out; -1 unknown */
     int64_t rtt_min_ns, rtt_p50_ns, rtt_p95_ns, rtt_p99_ns; /* -1 unknown */
 };
 
@@ -53,6 +55,8 @@ struct path_sample_record {
     uint32_t outage_connections; /* that sent again in it without an answer */
     uint8_t outage_side;       /* enum side: who was not heard */
     int64_t idle_survived_ns;  /* longest pause that a connection survived; -1 none of a second */
+    /* SYNs by their timestamp: below or above what this client address had sent before */
+    uint32_t old_stamp_answered, old_stamp_silent, new_stamp_answered, new_stamp_silent;
     /* by the site diagnosis */
     int64_t idle_lost_ns;      /* shortest pause after which a connection was forgotten; -1 none */
     int64_t idle_timer_ns;     /* the timer that both suggest, rounded; -1 unknown */

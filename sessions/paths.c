@@ -19,6 +19,12 @@
 /* FINDINGS.md: two open connections at least; one retransmission each may be chance. */
 #define OUTAGE_FLOWS 2
 #define OUTAGE_TRIES 2
+/* What kernels with tcp_tw_recycle kept of an address: a minute (TCP_PAWS_MSL). */
+#define STAMP_KEPT_NS 60000000000LL
+/* A SYN sent so often got no answer. */
+#define SILENT_SYNS 3
+/* p0f's and the catalogue's tolerance: a TTL within it tells the same distance. */
+#define TTL_TOLERANCE 2
 
 struct waiting {
     int64_t flow_id;
@@ -119,6 +125,7 @@ static void path_init(struct path *path, const struct paths *paths, const struct
     r->vlan = flow->vlan;
     r->first_ns = flow->first_ns;
     r->last_ns = flow->last_ns;
+    path->stamp_ns = RECORD_NONE_NS;
     r->outage_side = SIDE_NONE;
     r->outage_ns = r->outage_first_ns = r->outage_last_ns = RECORD_NONE_NS;
     r->idle_survived_ns = r->idle_lost_ns = r->idle_timer_ns = RECORD_NONE_NS;
@@ -126,6 +133,7 @@ static void path_init(struct path *path, const struct paths *paths, const struct
         struct path_side *side = &r->side[s];
         side->hops = -1;
         side->ttl_changed_ns = RECORD_NONE_NS;
+        side->rtt_data_min_ns = RECORD_NONE_NS;
         side->rtt_min_ns = side->rtt_p50_ns = side->rtt_p95_ns = side->rtt_p99_ns = RECORD_NONE_NS;
         path->heard_ns[s] = RECORD_NONE_NS;
     }
@@ -275,6 +283,23 @@ static void note_heard(struct path *path, enum side side, int64_t flow_id, const
         keep_outage(&path->record, side, s);
 }
 
+/* Which SYNs a server that remembers the timestamps of an address would think old (RFC 7323 5). */
+static void note_stamp(struct path *path, struct flow *flow, const struct packet *p,
+                       const struct tcp_header *h)
+{
+    bool kept = path->stamp_ns >= 0 && p->time_ns - path->stamp_ns <= STAMP_KEPT_NS;
+    bool newer = (int32_t)(h->timestamp_value - path->stamp) > 0;
+    if ((h->flags & TCP_SYN) != 0) {
+        flow->tcp->syn_stamp_old = kept && !newer && h->timestamp_value != path->stamp;
+        flow->tcp->syn_stamp_new = kept && newer;
+        return;
+    }
+    if (kept && !newer)
+        return;
+    path->stamp = h->timestamp_value;
+    path->stamp_ns = p->time_ns;
+}
+
 void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
                       const struct packet *packet, const struct layers *layers,
                       enum event_kind event)
@@ -283,6 +308,8 @@ void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
     bool reset = (layers->tcp.flags & TCP_RST) != 0;
     note_heard(path, side, flow->id, packet, reset);
     path->heard_ns[side] = packet->time_ns;
+    if (side == SIDE_CLIENT && !reset && layers->tcp.has_timestamp)
+        note_stamp(path, flow, packet, &layers->tcp);
     if (reset || (layers->tcp.flags & TCP_SYN) != 0)
         return;
     note_ttl(path, flow, side, packet, layers->ttl);
@@ -339,12 +366,29 @@ static void note_side(struct path *path, enum side side, const struct flow *flow
     note_larger(f->largest_delivered, &s->largest_passed);
     if (f->unacked_bytes > 0 && f->tail_retransmissions > 0)
         note_smaller(f->smallest_lost, &s->smallest_lost);
+    note_rtt(flow->tcp->rtt_data_min_ns[side], &s->rtt_data_min_ns);
+    const struct flow_side *ends = &flow->side[side];
+    if ((flow->tcp->dir[side].syn_options & SYN_HAS_HEADER) != 0 && ends->path_ttl != 0 &&
+        abs((int)ends->ttl - (int)ends->path_ttl) > TTL_TOLERANCE)
+        s->syn_ttl_differs++;
     uint8_t client = flow->tcp->dir[SIDE_CLIENT].syn_options;
     if (side == SIDE_SERVER)
         note_options(s, flow->tcp->dir[SIDE_SERVER].syn_options,
                      (client & SYN_HAS_HEADER) != 0 ? client : 0);
     else
         note_options(s, client, 0xff);
+}
+
+static void note_stamps(struct path_sample_record *r, const struct tcp_flow *tcp)
+{
+    bool silent = tcp->facts.syn_count >= SILENT_SYNS && !tcp->dir[SIDE_SERVER].seen;
+    if (tcp->synack_seen) {
+        r->old_stamp_answered += tcp->syn_stamp_old;
+        r->new_stamp_answered += tcp->syn_stamp_new;
+    } else if (silent) {
+        r->old_stamp_silent += tcp->syn_stamp_old;
+        r->new_stamp_silent += tcp->syn_stamp_new;
+    }
 }
 
 static void note_connection(struct path *path, const struct flow *flow,
@@ -361,6 +405,7 @@ static void note_connection(struct path *path, const struct flow *flow,
     note_rtt(record->rtt_min_server_ns, &r->side[SIDE_SERVER].rtt_min_ns);
     if (tcp->longest_idle_ns > 0 && tcp->longest_idle_ns > r->idle_survived_ns)
         r->idle_survived_ns = tcp->longest_idle_ns;
+    note_stamps(r, flow->tcp);
     for (int s = 0; s < 2; s++)
         note_side(path, (enum side)s, flow, &tcp->side[s]);
 }

@@ -20,6 +20,8 @@ struct path {
     int64_t ttl_ns[2], ttl_frame[2], ttl_source[2];
     uint8_t ttl_next[2];      /* a TTL that may become the usual one; 0 none */
     uint8_t ttl_count[2];     /* packets in a row with it */
+    uint32_t stamp;           /* newest TCP timestamp of the client address; 0 with stamp_ns -1 */
+    int64_t stamp_ns;
     bool ttl_crossed[2];      /* a connection had the usual one before */
     bool ttl_shared[2];       /* a second connection has it */
 };

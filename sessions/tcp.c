@@ -19,7 +19,7 @@ void tcp_init(struct tcp_flow *tcp)
     for (int s = 0; s < 2; s++) {
         struct tcp_direction *d = &tcp->dir[s];
         struct tcp_side_facts *f = &d->facts;
-        tcp->rtt_min_ns[s] = RECORD_NONE_NS;
+        tcp->rtt_min_ns[s] = tcp->rtt_data_min_ns[s] = RECORD_NONE_NS;
         f->tail_first_ns = f->tail_last_ns = f->last_ns = f->last_payload_ns = f->fin_ns =
             f->rst_ns = f->rst_delay_ns = RECORD_NONE_NS;
         f->window_scale = -1;
@@ -464,6 +464,9 @@ void tcp_flip(struct tcp_flow *tcp)
     int64_t rtt = tcp->rtt_min_ns[0];
     tcp->rtt_min_ns[0] = tcp->rtt_min_ns[1];
     tcp->rtt_min_ns[1] = rtt;
+    rtt = tcp->rtt_data_min_ns[0];
+    tcp->rtt_data_min_ns[0] = tcp->rtt_data_min_ns[1];
+    tcp->rtt_data_min_ns[1] = rtt;
     if (tcp->last_payload_side < SIDE_NONE)
         tcp->last_payload_side = !tcp->last_payload_side;
     tcp->idle_side = !tcp->idle_side;

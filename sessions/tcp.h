@@ -137,6 +137,8 @@ struct tcp_flow {
     uint8_t idle_side; /* who sent the packet that ended the pause */
     bool idle_open;    /* that packet has no answer yet */
     int64_t rtt_min_ns[2];
+    int64_t rtt_data_min_ns[2]; /* the same without handshakes */
+    bool syn_stamp_old, syn_stamp_new; /* its timestamp against earlier ones of the address */
     int64_t last_packet_ns;
     uint32_t data_segments, mss_exceeded;
     char history[32];

@@ -34,8 +34,11 @@ static void note_progress(struct tcp_flow *tcp, struct tcp_direction *d, enum si
     note_delivered(d, ack);
     d->outstanding_ns = ack >= d->next ? RECORD_NONE_NS : p->time_ns;
     if (d->timing && ack >= d->timed_end) {
+        int64_t rtt_ns = p->time_ns - d->timed_ns;
         d->timing = false;
-        tcp_note_rtt(tcp, by, p->time_ns - d->timed_ns);
+        tcp_note_rtt(tcp, by, rtt_ns);
+        if (rtt_ns >= 0 && (tcp->rtt_data_min_ns[by] < 0 || rtt_ns < tcp->rtt_data_min_ns[by]))
+            tcp->rtt_data_min_ns[by] = rtt_ns;
     }
     if (d->holes == NULL)
         return;

@@ -186,6 +186,7 @@ bool tcp_close(struct tcp_flow *tcp, const struct flow *flow, enum end_reason en
     fill_flow(tcp, flow, flow_out);
     fill_common(&tcp->facts, tcp_out);
     tcp_out->flow_id = flow->id;
+    tcp_out->old_timestamp = tcp->syn_stamp_old;
     for (int s = 0; s < 2; s++)
         fill_side(&tcp->dir[s], tcp->last_packet_ns, &tcp_out->side[s]);
     int64_t asked_ns = tcp->dir[SIDE_CLIENT].facts.last_payload_ns;
