@@ -2,6 +2,10 @@
 #include "core/columns.h"
 
 #define RECORD capture_record
+/* By Wireshark's definitions, copies included: to compare the two programs. */
+#define WIRESHARK(a_member, a_filter)                                                              \
+    COL_AS("wireshark_" #a_member, wireshark.a_member, "count", 0,                                 \
+           "Packets that Wireshark shows for the filter " a_filter ".")
 static const struct column capture_columns[] = {
     COL(id, "", COLUMN_KEY, "Number of the read, from 1."),
     COL(name, "", 0, "What the user named on the command line, joined by commas."),
@@ -44,6 +48,17 @@ static const struct column capture_columns[] = {
     COL(icmp_packets, "count", 0, "ICMP and ICMPv6 packets."),
     COL(arp_packets, "count", 0, "ARP packets and neighbour discovery."),
     COL(dns_packets, "count", 0, "Packets of port 53."),
+    WIRESHARK(retransmission, "tcp.analysis.retransmission, fast and spurious ones included"),
+    WIRESHARK(fast_retransmission, "tcp.analysis.fast_retransmission"),
+    WIRESHARK(spurious_retransmission, "tcp.analysis.spurious_retransmission"),
+    WIRESHARK(out_of_order, "tcp.analysis.out_of_order"),
+    WIRESHARK(duplicate_ack, "tcp.analysis.duplicate_ack"),
+    WIRESHARK(zero_window, "tcp.analysis.zero_window"),
+    WIRESHARK(window_full, "tcp.analysis.window_full"),
+    WIRESHARK(keep_alive, "tcp.analysis.keep_alive"),
+    WIRESHARK(lost_segment, "tcp.analysis.lost_segment"),
+    WIRESHARK(ack_lost_segment, "tcp.analysis.ack_lost_segment"),
+    WIRESHARK(reset, "tcp.flags.reset"),
     COL(interrupted, "bool", 0,
         "1: the read did not come to its end, or is still running; what is here is not all."),
     COL(cut, "bool", 0, "1: a source ends in the middle of a packet."),

@@ -350,6 +350,15 @@ struct source_record {
     int64_t cut_offset;
 };
 
+/* What Wireshark counts in the same packets by its filters of the same names, tcp.analysis.* */
+struct wireshark_counts {
+    int64_t retransmission;        /* fast and spurious ones included */
+    int64_t fast_retransmission, spurious_retransmission, out_of_order;
+    int64_t duplicate_ack, zero_window, window_full, keep_alive;
+    int64_t lost_segment, ack_lost_segment;
+    int64_t reset;                 /* tcp.flags.reset */
+};
+
 /* Quality counters of one run; one row per `read`. */
 struct capture_record {
     int64_t id;
@@ -376,6 +385,7 @@ struct capture_record {
     int64_t one_sided_flows, two_sided_flows, midstream_flows;
     int64_t evicted_flows, limit_streams, limit_bytes, limit_paths;
     int64_t icmp_packets, arp_packets, dns_packets;
+    struct wireshark_counts wireshark;
     bool interrupted, cut;
     bool live;
     const char *filter;            /* capture filter, when known */

@@ -192,6 +192,7 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
                    const struct layers *l)
 {
     struct tcp_verdict v;
+    wireshark_segment(&flow->tcp->wireshark, side, p->time_ns, l, &e->counters.wireshark);
     tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
     engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
                  l->payload_len);
@@ -245,8 +246,12 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
     duplicates_prefetch(e->duplicates, l);
     flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
     struct flow *flow = flow_table_find(e->table, &key);
-    if (is_copy(e, p, l, flow))
+    if (is_copy(e, p, l, flow)) {
+        if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP)
+            wireshark_segment(&flow->tcp->wireshark, flow_side_of(flow, from_high), p->time_ns, l,
+                              &e->counters.wireshark);
         return;
+    }
     if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP &&
         tcp_is_new_connection(flow->tcp, flow_side_of(flow, from_high), l)) {
         engine_flow_finish(e, flow, END_REUSED);

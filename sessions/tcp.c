@@ -10,6 +10,7 @@
 void tcp_init(struct tcp_flow *tcp)
 {
     memset(tcp, 0, sizeof *tcp);
+    wireshark_init(&tcp->wireshark);
     tcp->facts.syn_last_ns = tcp->facts.synack_first_ns = tcp->facts.synack_last_ns =
         tcp->facts.established_ns = RECORD_NONE_NS;
     tcp->syn_first_ns = tcp->synack_rtt_ns = tcp->ack_rtt_ns = RECORD_NONE_NS;
@@ -461,6 +462,9 @@ void tcp_flip(struct tcp_flow *tcp)
     struct tcp_direction d = tcp->dir[0];
     tcp->dir[0] = tcp->dir[1];
     tcp->dir[1] = d;
+    struct wireshark_side w = tcp->wireshark.side[0];
+    tcp->wireshark.side[0] = tcp->wireshark.side[1];
+    tcp->wireshark.side[1] = w;
     int64_t rtt = tcp->rtt_min_ns[0];
     tcp->rtt_min_ns[0] = tcp->rtt_min_ns[1];
     tcp->rtt_min_ns[1] = rtt;

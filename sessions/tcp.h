@@ -8,6 +8,7 @@
 #include "dissectors/decode.h"
 #include "sessions/flow.h"
 #include "sessions/pool.h"
+#include "sessions/tcp_wireshark.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -126,6 +127,7 @@ struct tcp_common_facts {
 
 struct tcp_flow {
     struct tcp_direction dir[2];
+    struct wireshark_flow wireshark;
     struct tcp_common_facts facts;
     int64_t syn_first_ns;
     int64_t synack_rtt_ns, ack_rtt_ns;

@@ -15,7 +15,7 @@ def main():
         print("skipped: INVCAP_CORPUS names no folder with captures")
         return SKIPPED
     compare = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compare")
-    os.execv(sys.executable, [sys.executable, compare, sys.argv[1], corpus])
+    os.execv(sys.executable, [sys.executable, compare, sys.argv[1], corpus, "--tcp"])
 
 
 sys.exit(main())
