@@ -47,6 +47,7 @@ static const struct column reset_columns[] = {
         "Since the first packet that the other side sent after that side's last one."),
     COL(peer_payload_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Since the other side's last payload."),
     COL(segments_before, "count", 0, "Segments with payload of that side before it."),
+    COL(peer_segments_before, "count", 0, "Segments with payload of the other side before it."),
     COL(own_fin, "bool", 0, "1: that side had sent its FIN."),
     COL(peer_fin, "bool", 0, "1: the other side had sent its FIN."),
     COL(later_packets, "count", 0,

@@ -55,6 +55,7 @@ struct reset_record {
     int64_t peer_first_ns;     /* since the first packet that the other side sent after own; -1 none */
     int64_t peer_payload_ns;   /* since the other side's last payload; -1 none */
     uint32_t segments_before;  /* of that side, with payload */
+    uint32_t peer_segments_before; /* of the other side */
     bool own_fin, peer_fin;    /* seen before it */
     uint32_t later_packets;    /* of that side, at or above it, no RST, too late for reordering */
     uint64_t later_bytes;      /* their payload */

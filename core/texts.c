@@ -278,6 +278,28 @@ size_t text_format(char *out, size_t size, const char *pattern, const struct tex
     return finish(&output);
 }
 
+/* A word that may be followed by its amount: "TTL 25". */
+static void put_word(struct output *output, const char *word, size_t len, enum language language)
+{
+    const char *found = find_word(word, len, language);
+    size_t end = len;
+    while (end > 0 && word[end - 1] >= '0' && word[end - 1] <= '9') {
+        end--;
+    }
+    if (found == NULL && end > 1 && end < len && word[end - 1] == ' ') {
+        found = find_word(word, --end, language);
+    } else {
+        end = len;
+    }
+    if (found == NULL) {
+        put(output, word, len);
+        return;
+    }
+    put(output, found, strlen(found));
+    if (end < len)
+        put(output, word + end, len - end);
+}
+
 size_t text_words(char *out, size_t size, const char *words, enum language language)
 {
     struct output output = {out, size, 0, size == 0};
@@ -290,8 +312,7 @@ size_t text_words(char *out, size_t size, const char *words, enum language langu
     for (;;) {
         const char *end = strstr(words, ", ");
         size_t len = end != NULL ? (size_t)(end - words) : strlen(words);
-        const char *word = find_word(words, len, language);
-        put(&output, word != NULL ? word : words, word != NULL ? strlen(word) : len);
+        put_word(&output, words, len, language);
         if (end == NULL) {
             return finish(&output);
         }

@@ -96,8 +96,7 @@ static void write_value(const struct case_finding *finding,
 {
     enum value_unit unit = UNIT_COUNT;
     if (value->text != NULL) {
-        snprintf(out, QUANTITY_SIZE, "%s", text_word(value->text, language));
-        out[text_cut(out, strlen(out))] = '\0';
+        (void)text_words(out, QUANTITY_SIZE, value->text, language);
         return;
     }
     unsigned code = finding->record.code;

@@ -4,7 +4,7 @@
 
 #include "core/catalogue.h"
 
-#define QUANTITY_SIZE 96
+#define QUANTITY_SIZE 192
 
 /* "7.0 s", "1,460 bytes", "12 %". Returns out. */
 char *quantity_text(enum value_unit unit, double number, enum language language,

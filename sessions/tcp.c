@@ -446,6 +446,7 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
     update_endpoint(tcp, side, flags);
     if (tcp->dir[side].facts.rst_count > 0)
         tcp_note_after_reset(tcp, side, packet, layers);
+    tcp_settle_synack(tcp, side, layers);
     if ((flags & TCP_ACK) != 0)
         tcp_note_ack(tcp, side, packet, layers, env, out);
     tcp_note_data(tcp, flow, side, packet, layers, env, out);

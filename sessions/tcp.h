@@ -148,13 +148,13 @@ struct tcp_flow {
     struct tcp_resets *resets; /* NULL: none seen */
     struct tcp_synack_shape {
         uint64_t options; /* their kinds and values, mixed */
-        uint32_t acknowledgment;
+        uint32_t sequence, acknowledgment;
         int64_t frame, time_ns;
         uint16_t window;
         uint8_t mac[6];
         uint8_t ttl;
         bool has_mac;
-    } synack_shape; /* of the first SYN-ACK */
+    } synack_shape[2]; /* of the first SYN-ACK, and of the first that disagrees with it */
 };
 
 /* What the caller does after a segment. */

@@ -186,6 +186,7 @@ static void compare_times(const struct tcp_flow *tcp, enum side side, const stru
     out->peer_first_ns =
         peer->manner.last_ns >= d->manner.last_ns ? since(p, peer->manner.turn_ns) : RECORD_NONE_NS;
     out->segments_before = d->facts.segments;
+    out->peer_segments_before = peer->facts.segments;
     out->own_fin = d->fin_seen;
     out->peer_fin = peer->fin_seen;
 }

@@ -5,7 +5,8 @@
 
 static struct tcp_synack_shape shape_of(const struct packet *p, const struct layers *l)
 {
-    struct tcp_synack_shape shape = {.acknowledgment = l->tcp.acknowledgment,
+    struct tcp_synack_shape shape = {.sequence = l->tcp.sequence,
+                                     .acknowledgment = l->tcp.acknowledgment,
                                      .frame = (int64_t)p->frame,
                                      .time_ns = p->time_ns,
                                      .window = l->tcp.window,
@@ -22,14 +23,15 @@ static struct tcp_synack_shape shape_of(const struct packet *p, const struct lay
 void tcp_note_synack_pair(struct tcp_flow *tcp, const struct packet *p, const struct layers *l)
 {
     struct synack_pair *pair = &tcp->facts.synack_pair;
-    const struct tcp_synack_shape *first = &tcp->synack_shape;
+    const struct tcp_synack_shape *first = &tcp->synack_shape[0];
     struct tcp_synack_shape other = shape_of(p, l);
     if (!tcp->synack_seen) {
-        tcp->synack_shape = other;
+        tcp->synack_shape[0] = other;
         return;
     }
     if (pair->other_frame != 0 || l->tcp.sequence == tcp->synack_sequence)
         return;
+    tcp->synack_shape[1] = other;
     *pair = (struct synack_pair){
         .source_id = p->source_id,
         .first_frame = first->frame,
@@ -43,4 +45,19 @@ void tcp_note_synack_pair(struct tcp_flow *tcp, const struct packet *p, const st
             first->has_mac && other.has_mac && memcmp(first->mac, other.mac, sizeof other.mac) != 0,
         .answers_same = first->acknowledgment == other.acknowledgment,
     };
+}
+
+void tcp_settle_synack(struct tcp_flow *tcp, enum side side, const struct layers *l)
+{
+    struct tcp_direction *d = &tcp->dir[!side];
+    if (!tcp->facts.synack_conflict || side == tcp->synack_side || d->acked >= 1 ||
+        d->facts.segments > 0 || (l->tcp.flags & (TCP_ACK | TCP_SYN)) != TCP_ACK)
+        return;
+    for (int i = 0; i < 2; i++) {
+        const struct tcp_synack_shape *shape = &tcp->synack_shape[i];
+        if (shape->frame == 0 || l->tcp.acknowledgment != shape->sequence + 1)
+            continue;
+        tcp->synack_sequence = d->syn_sequence = d->base = shape->sequence;
+        d->next = 1;
+    }
 }

@@ -1,6 +1,10 @@
 /* The order of the verdicts: FINDINGS.md "The verdict of a failed connection". */
 #include "diagnosis/site/verdict.h"
 
+#include "core/texts.h"
+#include "diagnosis/site/dual_synack.h"
+#include "diagnosis/site/reset_trigger.h"
+
 static enum ruling one_way(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     (void)judge;
@@ -97,6 +101,25 @@ static enum ruling rule_on(struct judge *judge, const struct site_flow *flow, st
     return RULING_PASS;
 }
 
+/* Its SYN-ACKs repeat because the client took the other one: nothing is wrong with its queue. */
+static bool is_other_answer(const struct judge *judge, const struct site_flow *flow,
+                            enum finding_code code)
+{
+    return code == FINDING_CONN_BACKLOG_OVERFLOW && dual_synack_holds(judge, &flow->f);
+}
+
+/* What the server seems to do may be the doing of who answered first. */
+static void doubt_server(const struct judge *judge, const struct site_flow *flow,
+                         struct claim *claim)
+{
+    if (claim->culprit != CULPRIT_SERVER || !dual_synack_holds(judge, &flow->f))
+        return;
+    claim->culprit = CULPRIT_UNKNOWN;
+    claim->reason = text_get(TEXT_REASON_TWO_ANSWERS, LANG_EN);
+    if (claim->confidence >= CONFIDENCE_POSSIBLE)
+        claim->confidence = CONFIDENCE_POSSIBLE - 5;
+}
+
 static void judge_flow(struct judge *judge, struct site_flow *flow)
 {
     struct claim claim;
@@ -110,7 +133,8 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
         flow->outcome = (uint8_t)settle(flow);
         return;
     }
-    if (ruling == RULING_FAILED && judge_is_withdrawn(judge, claim.code, flow))
+    if (ruling == RULING_FAILED && (judge_is_withdrawn(judge, claim.code, flow) ||
+                                    is_other_answer(judge, flow, claim.code)))
         ruling = RULING_UNKNOWN;
     flow->outcome = (uint8_t)outcome_of(ruling);
     if (ruling != RULING_FAILED)
@@ -119,6 +143,7 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
     if (claim.code == FINDING_NET_ARP_UNRESOLVED)
         flow->stage = STAGE_ARP;
     claim.primary = true;
+    doubt_server(judge, flow, &claim);
     judge_claim(judge, &claim);
 }
 
@@ -128,6 +153,7 @@ static void detect(struct judge *judge)
         if (judge->site->flows[i]->outcome == OUTCOME_NONE)
             judge_flow(judge, judge->site->flows[i]);
     }
+    reset_name_triggers(judge);
 }
 
 const struct detector detector_verdict = {"verdict", detect};

@@ -65,12 +65,9 @@ VERDICT_RULE(datagrams);
 /* Whether the RST of a side fits the TTL that its other packets have; known is false without any.
  */
 bool verdict_reset_fits(const struct site_flow *flow, enum side side, bool *known);
-/* Signs that the RST of a side was not sent by it, of independent families. */
-struct reset_signs {
-    bool sequence, later_data, ttl, too_fast, both_sides;
-    int count;
-};
-struct reset_signs verdict_reset_signs(const struct site_flow *flow, enum side side);
+/* The same of one TTL, for which any that the host has on its other connections will do, too: it may
+ * be several machines. */
+bool verdict_ttl_fits(const struct site_flow *flow, enum side side, uint8_t ttl, bool *known);
 /* The unacknowledged end of what a side sent is proven to be unanswered: tried often enough, given
  * up, or by the absence rule. */
 bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow,

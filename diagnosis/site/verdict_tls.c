@@ -1,5 +1,6 @@
 /* Verdicts of TLS and TLCP handshakes that did not end well. */
 #include "diagnosis/flow/alerts.h"
+#include "diagnosis/site/reset_forensics.h"
 #include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
@@ -316,7 +317,7 @@ static void close_by_version(const struct site_flow *flow, struct claim *out)
 static void close_by_reset(const struct site_flow *flow, struct claim *out)
 {
     bool known, fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
-    int signs = verdict_reset_signs(flow, SIDE_SERVER).count;
+    int signs = reset_forensics(flow, SIDE_SERVER).count;
     *out = claim_start(FINDING_TLS_RESET_AFTER_CLIENTHELLO, flow);
     if (known && fits && signs == 0) {
         out->culprit = CULPRIT_SERVER;

@@ -27,13 +27,14 @@ struct scene_flow {
     struct tls_record tls;
     struct tls_certificate_record certificates[8];
     struct flow_event events[8];
-    size_t certificate_count, event_count;
+    struct reset_record resets[8];
+    size_t certificate_count, event_count, reset_count;
     bool has_tcp, has_tls;
 };
 
 struct scene_finding {
     struct finding_record record;
-    struct finding_value_record values[8];
+    struct finding_value_record values[16];
     struct finding_evidence_record evidence[8];
     struct finding_flow_record *flows;
     size_t value_count, evidence_count, flow_count;
@@ -366,7 +367,7 @@ static inline void scene_put(void *self, enum record_kind kind, const void *reco
             (struct scene_finding){.record = *(const struct finding_record *)record};
     } else if (kind == RECORD_FINDING_VALUE) {
         struct scene_finding *f = scene_last(s);
-        assert_true(f->value_count < 8);
+        assert_true(f->value_count < 16);
         f->values[f->value_count++] = *(const struct finding_value_record *)record;
     } else if (kind == RECORD_FINDING_EVIDENCE) {
         struct scene_finding *f = scene_last(s);
@@ -388,7 +389,9 @@ static inline void scene_add_flow(struct scene *s, struct site *site, struct sce
                                  .tls_certificates = f->certificates,
                                  .tls_certificate_count = f->certificate_count,
                                  .events = f->events,
-                                 .event_count = f->event_count};
+                                 .event_count = f->event_count,
+                                 .resets = f->resets,
+                                 .reset_count = f->reset_count};
     f->flow.has_tcp = f->has_tcp;
     flow_diagnose(&s->profile, &bundle);
     s->verdicts[f->flow.id - 1] =

@@ -234,7 +234,7 @@ static void injected_needs_two_families(void **state)
     assert_non_null(strstr(finding_value(found, "signs")->text, "TTL"));
     assert_non_null(strstr(finding_value(found, "signs")->text, "later data"));
     assert_string_equal(finding_value(found, "sender")->text, "server");
-    assert_int_equal(found->record.severity, SEVERITY_LOW); /* tier B */
+    assert_int_equal(found->record.severity, SEVERITY_HIGH);
 }
 
 static void capture_duplicates_withdraw_an_injection(void **state)

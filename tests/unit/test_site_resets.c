@@ -1,0 +1,374 @@
+/* Who sent the reset: each family alone and in pairs, each look-alike, the place, the trigger; the
+ * tampering signatures; two SYN-ACKs to one SYN. */
+#include "diagnosis/flow/signatures.h"
+#include "tests/unit/test_site_help.h"
+
+#define CLIENT "10.1.0.5"
+#define SERVER "203.0.113.9"
+
+/* An open connection, 20 ms to the server and 5 to the client, whose request was sent at 100 ms. */
+static struct scene_flow *asked(struct scene *s, uint16_t port, double at)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, port, SERVER, 8101, at);
+    flow_establish(f);
+    f->flow.rtt_min_server_ns = 20 * MS;
+    f->flow.rtt_min_client_ns = 5 * MS;
+    (void)scene_request(s, f, "/a", 0.1);
+    return f;
+}
+
+/* A reset as the server's own stack sends it, one round trip after the request. */
+static struct reset_record *reset(struct scene_flow *f, enum side side, double after)
+{
+    struct reset_record *r = &f->resets[f->reset_count++];
+    flow_rst(f, side, after, side == SIDE_SERVER ? 60 : 64);
+    *r = (struct reset_record){.flow_id = f->flow.id,
+                               .number = (int64_t)f->reset_count,
+                               .side = (uint8_t)side,
+                               .source_id = 1,
+                               .frame = f->flow.first_frame + 20,
+                               .time_ns = f->flow.first_ns + (int64_t)(after * (double)SECOND),
+                               .with_ack = true,
+                               .ttl = side == SIDE_SERVER ? 60 : 64,
+                               .usual_ttl = side == SIDE_SERVER ? 60 : 64,
+                               .ip_id = 1000,
+                               .ip_id_before = 990,
+                               .ip_id_line = IP_ID_COUNTS,
+                               .guess = RESET_GUESS_EXACT,
+                               .ack_step = 200,
+                               .own_ns = 100 * MS,
+                               .peer_ns = 22 * MS,
+                               .peer_first_ns = 22 * MS,
+                               .peer_payload_ns = 22 * MS,
+                               .segments_before = side == SIDE_CLIENT,
+                               .peer_segments_before = side == SIDE_SERVER};
+    return r;
+}
+
+static struct reset_record *usual(struct scene *s)
+{
+    return reset(asked(s, (uint16_t)(1000 + s->flow_count), 10 + (double)s->flow_count),
+                 SIDE_SERVER, 0.122);
+}
+
+static void too_fast(struct reset_record *r)
+{
+    r->peer_ns = r->peer_payload_ns = r->peer_first_ns = 2 * MS;
+}
+
+static const struct scene_finding *injected(struct scene *s, const char *signs)
+{
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TCP_RESET_INJECTED, CULPRIT_MIDDLEBOX);
+    assert_string_equal(finding_value(found, "signs")->text, signs);
+    return found;
+}
+
+static void not_injected(struct scene *s)
+{
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_RESET_INJECTED));
+}
+
+static void its_own_reset(void **state)
+{
+    struct scene *s = *state;
+    (void)usual(s);
+    not_injected(s);
+    const struct scene_finding *f =
+        expect_verdict(s, 1, FINDING_TCP_RESET_BY_SERVER, CULPRIT_SERVER);
+    assert_true(f->record.confidence >= 80);
+}
+
+/* One family only: the side keeps the blame, possibly, and the sign is named. */
+static void one_family_is_a_note(void **state)
+{
+    struct scene *s = *state;
+    for (int family = 0; family < 4; family++) {
+        s->flow_count = 1;
+        s->request_count = 0;
+        struct reset_record *r = usual(s);
+        r->changed = family == 0;
+        r->later_packets = family == 1 ? 2 : 0;
+        if (family == 2)
+            r->ttl = s->flows[1].tcp.side[1].rst_ttl = 47;
+        if (family == 3)
+            too_fast(r);
+        not_injected(s);
+        const struct scene_finding *f = scene_find(s, FINDING_TCP_RESET_BY_SERVER);
+        assert_non_null(f);
+        assert_true(f->record.confidence < 50);
+        assert_non_null(finding_value(f, "signs")->text);
+    }
+}
+
+static void two_families(void **state)
+{
+    struct scene *s = *state;
+    struct reset_record *r = usual(s);
+    r->ttl = 47;
+    too_fast(r);
+    const struct scene_finding *f = injected(s, "TTL, too fast");
+    assert_string_equal(finding_value(f, "terms")->text, "TTL 25, too fast 30");
+    assert_true(finding_value(f, "score")->number == 55.0);
+    assert_true(finding_value(f, "ttl")->number == 47.0);
+    assert_true(finding_value(f, "usual_ttl")->number == 60.0);
+    assert_true(finding_value(f, "hops")->number == 17.0);
+    assert_true(finding_value(f, "delay_ms")->number == 2.0);
+    assert_true(finding_value(f, "rtt_ms")->number == 20.0);
+    assert_string_equal(finding_value(f, "signature")->text, "PSH+ACK -> RST+ACK");
+}
+
+static void same_ttl_wrong_line(void **state)
+{
+    struct scene *s = *state;
+    struct reset_record *r = usual(s);
+    too_fast(r);
+    r->later_packets = 1;
+    r->ip_id = 61000;
+    const struct scene_finding *f = injected(s, "later data, too fast");
+    assert_string_equal(finding_value(f, "terms")->text, "later data 30, too fast 30, IP ID 10");
+}
+
+static void burst_of_guesses(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = asked(s, 1000, 10);
+    for (int i = 0; i < 3; i++) {
+        struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
+        r->ttl = 89;
+        r->changed = i > 0;
+        r->guess = (uint8_t)(i == 0 ? RESET_GUESS_EXACT : RESET_GUESS_AHEAD);
+        r->ip_id = 7;
+    }
+    const struct scene_finding *found = injected(s, "sequence, TTL");
+    assert_non_null(strstr(finding_value(found, "terms")->text, "burst 10"));
+    assert_string_equal(finding_value(found, "signature")->text, "PSH+ACK -> RST+ACK; RST+ACK");
+}
+
+static void both_sides_at_once(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = asked(s, 1000, 10);
+    struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
+    r->ttl = 47;
+    (void)reset(f, SIDE_CLIENT, 0.1225);
+    (void)injected(s, "TTL, both sides at once");
+}
+
+/* IP ID, timestamps, window and payload add to the score; none of them is a family. */
+static void support_is_no_proof(void **state)
+{
+    struct scene *s = *state;
+    struct reset_record *r = usual(s);
+    r->ip_id = 61000;
+    r->usual_timestamp = true;
+    r->window = 8192;
+    r->window_before = 500;
+    r->payload_bytes = 10;
+    not_injected(s);
+}
+
+static void look_alikes(void **state)
+{
+    struct scene *s = *state;
+    struct reset_record *r =
+        usual(s); /* answers late data of a closed socket, through a balancer */
+    r->own_fin = true;
+    r->ttl = 47;
+    r->changed = true;
+    r = usual(s); /* a balancer's timer ends what is idle, in both directions */
+    r->own_ns = r->peer_ns = r->peer_first_ns = r->peer_payload_ns = 60 * SECOND;
+    r->ttl = 47;
+    r->changed = true;
+    r = usual(s); /* for the connection that had the port before */
+    r->time_ns = s->flows[s->flow_count - 1].flow.first_ns + 5 * MS;
+    r->ttl = 47;
+    r->changed = true;
+    r = usual(s); /* a stack that starts its resets at another TTL: as many hops away */
+    r->ttl = 251;
+    r->changed = true;
+    r = usual(
+        s); /* the process ends just as the request passes the tap: it acknowledges nothing new */
+    too_fast(r);
+    r->ack_step = 0;
+    r->peer_first_ns = 80 * MS;
+    r->ttl = 47;
+    r = usual(s); /* it goes back to the oldest byte in flight, as BSD does */
+    r->guess = RESET_GUESS_UNACKED;
+    r->ttl = 47;
+    r = usual(s); /* bytes are missing on the way: no number is odd */
+    r->guess = RESET_GUESS_AHEAD;
+    r->ttl = 47;
+    s->flows[s->flow_count - 1].tcp.side[1].wire_gap_bytes = 1460;
+    r = usual(s); /* another TTL, which that address has on its other connections */
+    r->ttl = 53;
+    r->changed = true;
+    r = usual(s); /* a firewall goes on where the server has reset */
+    struct scene_flow *f = &s->flows[s->flow_count - 1];
+    r = reset(f, SIDE_SERVER, 0.14);
+    f->tcp.side[1].rst_ns = f->resets[0].time_ns;
+    r->ttl = 247;
+    r->changed = true;
+    too_fast(r);
+    f = scene_healthy(s, CLIENT, 2000, SERVER, 443, 5);
+    f->flow.server_ttl = 53;
+    not_injected(s);
+}
+
+/* Nothing was owed: the answer was whole. */
+static void complete_answers_are_left_alone(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = asked(s, 1000, 10);
+    flow_answer(f, &s->requests[0], 200, 0.13);
+    struct reset_record *r = reset(f, SIDE_SERVER, 0.2);
+    r->ttl = 47;
+    r->changed = true;
+    not_injected(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+}
+
+static void trigger_is_named(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 4; i++) {
+        struct scene_flow *f = asked(s, (uint16_t)(1000 + i), 10 + i);
+        if (i == 3) { /* went well: what it has cannot be the trigger */
+            s->requests[i].path = "/b";
+            flow_answer(f, &s->requests[i], 200, 0.13);
+            break;
+        }
+        struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
+        r->ttl = 47;
+        too_fast(r);
+    }
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_TCP_RESET_INJECTED);
+    assert_non_null(found);
+    assert_int_equal(found->record.count, 3);
+    assert_string_equal(finding_value(found, "trigger")->text, "HTTP inv.example.cn/a");
+    s->requests[3].path = "/a"; /* now it is not */
+    scene_judge(s);
+    found = scene_find(s, FINDING_TCP_RESET_INJECTED);
+    for (size_t i = 0; i < found->value_count; i++)
+        assert_string_not_equal(found->values[i].name, "trigger");
+}
+
+/* PEERS.md 2.5, in its order. */
+static void signatures(void **state)
+{
+    static const struct signature_view views[] = {
+        {.syn = true, .silent = true},
+        {.syn = true, .rst = 2},
+        {.syn = true, .rst_ack = 1},
+        {.syn = true, .rst = 1, .rst_ack = 1},
+        {.syn = true, .ack = true, .silent = true},
+        {.syn = true, .ack = true, .rst = 1},
+        {.syn = true, .ack = true, .rst = 2},
+        {.syn = true, .ack = true, .rst_ack = 1},
+        {.syn = true, .ack = true, .rst_ack = 2},
+        {.syn = true, .ack = true, .data_segments = 1, .silent = true},
+        {.syn = true, .ack = true, .data_segments = 1, .rst = 1},
+        {.syn = true, .ack = true, .data_segments = 1, .rst_ack = 1},
+        {.syn = true, .ack = true, .data_segments = 1, .rst = 1, .rst_ack = 1},
+        {.syn = true, .ack = true, .data_segments = 1, .rst_ack = 3},
+        {.syn = true, .ack = true, .data_segments = 1, .rst = 2},
+        {.syn = true, .ack = true, .data_segments = 1, .rst = 2, .acks_differ = true},
+        {.syn = true,
+         .ack = true,
+         .data_segments = 1,
+         .rst = 2,
+         .acks_differ = true,
+         .ack_zero = true},
+        {.syn = true, .ack = true, .data_segments = 2, .rst = 1},
+        {.syn = true, .ack = true, .data_segments = 9, .rst_ack = 2},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof views / sizeof *views; i++) {
+        struct signature_view closed = views[i];
+        assert_int_equal(signature_match(&views[i]), i + 1);
+        assert_true(signature_name(i + 1)[0] != '\0');
+        closed.fin = true;
+        assert_int_equal(signature_match(&closed), 0);
+    }
+    assert_int_equal(signature_match(&(struct signature_view){.syn = true}), 0);
+    assert_string_equal(signature_name(20), "");
+}
+
+/* ---- two SYN-ACKs ---------------------------------------------------------------------------- */
+
+static struct scene_flow *answered_twice(struct scene *s)
+{
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1000, SERVER, 8101, 10);
+    f->has_tcp = true;
+    f->tcp.synack_count = 2;
+    f->tcp.synack_conflict = true;
+    f->tcp.synack_pair = (struct synack_pair){.source_id = 1,
+                                              .first_frame = 2,
+                                              .other_frame = 3,
+                                              .gap_ns = 13 * MS,
+                                              .syns = 1,
+                                              .first_ttl = 63,
+                                              .other_ttl = 57,
+                                              .shape_differs = true,
+                                              .answers_same = true};
+    return f;
+}
+
+static void dual_synack(void **state)
+{
+    struct scene *s = *state;
+    (void)answered_twice(s);
+    scene_judge(s);
+    const struct scene_finding *f = scene_find(s, FINDING_MITM_DUAL_SYNACK);
+    assert_non_null(f);
+    assert_true(f->record.confidence >= 80);
+    assert_true(finding_value(f, "ttl_a")->number == 63.0);
+    assert_true(finding_value(f, "ttl_b")->number == 57.0);
+    assert_int_equal(f->evidence[0].frame, 2);
+}
+
+static void dual_synack_look_alikes(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 6; i++) {
+        s->flow_count = 1;
+        struct scene_flow *f = answered_twice(s);
+        f->tcp.synack_pair.syns = i == 0 ? 2 : 1;            /* the SYN was repeated */
+        f->tcp.synack_pair.answers_same = i != 1;            /* another SYN of that port */
+        f->tcp.synack_pair.gap_ns = i == 2 ? 1001 * MS : MS; /* a SYN that was not captured */
+        f->flow.facts |= i == 3 ? FLOW_FACT_DUPLICATES : 0u; /* both sides of a SYN proxy */
+        f->flow.capture_lost_bytes = i == 4 ? 100 : 0;
+        f->flow.facts |= i == 5 ? FLOW_FACT_REUSED_TUPLE : 0u;
+        scene_judge(s);
+        assert_null(scene_find(s, FINDING_MITM_DUAL_SYNACK));
+    }
+    s->flow_count = 1; /* members of a cluster that agree in everything else: possible */
+    struct synack_pair *pair = &answered_twice(s)->tcp.synack_pair;
+    pair->first_ttl = pair->other_ttl;
+    pair->shape_differs = false;
+    scene_judge(s);
+    assert_true(scene_find(s, FINDING_MITM_DUAL_SYNACK)->record.confidence < 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(its_own_reset),
+        SCENE_TEST(one_family_is_a_note),
+        SCENE_TEST(two_families),
+        SCENE_TEST(same_ttl_wrong_line),
+        SCENE_TEST(burst_of_guesses),
+        SCENE_TEST(both_sides_at_once),
+        SCENE_TEST(support_is_no_proof),
+        SCENE_TEST(look_alikes),
+        SCENE_TEST(complete_answers_are_left_alone),
+        SCENE_TEST(trigger_is_named),
+        cmocka_unit_test(signatures),
+        SCENE_TEST(dual_synack),
+        SCENE_TEST(dual_synack_look_alikes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
