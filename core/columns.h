@@ -49,6 +49,7 @@ extern const char *const column_outcomes[];
 extern const char *const column_stages[];
 extern const char *const column_ends[];
 extern const char *const column_events[];
+extern const char *const column_notes[];
 extern const char *const column_tls_steps[];
 extern const char *const column_states[];
 

@@ -16,6 +16,8 @@ const char *const column_events[] = {
     "zero-window",  "window-update", "gap",        "icmp",          "client-hello",
     "server-hello", "certificate",  "alert",       "tls-finished",  "request",
     "response",     "datagram",     NULL};
+const char *const column_notes[] = {"", "fast", "timeout", "tail-probe", "spurious", "unclear",
+                                    "window-probe", NULL};
 const char *const column_tls_steps[] = {"",
                                         "client-hello",
                                         "hello-retry",
@@ -37,6 +39,7 @@ SAME_COUNT(column_outcomes, OUTCOME_UNSOLICITED + 1);
 SAME_COUNT(column_stages, STAGE_CLOSE + 1);
 SAME_COUNT(column_ends, END_EVICTED + 1);
 SAME_COUNT(column_events, EVENT_KIND_COUNT);
+SAME_COUNT(column_notes, NOTE_COUNT);
 SAME_COUNT(column_tls_steps, TLS_STEP_FINISHED + 1);
 SAME_COUNT(column_states, FINDING_WITHDRAWN + 1);
 

@@ -104,6 +104,12 @@ struct tcp_side_facts {
     uint32_t retransmitted_bytes;
     uint32_t recovered_losses;      /* retransmitted segments later acknowledged, not spurious */
     uint32_t spurious_retransmissions;
+    uint32_t fast_retransmissions;  /* answered repeated or selective acknowledgments */
+    uint32_t timeout_retransmissions; /* after the timer, the rest of that recovery included */
+    uint32_t tail_probes;           /* the last segment again, before the timer (RFC 8985) */
+    uint32_t needless_retransmissions; /* the receiver had them already, as it told (RFC 2883) */
+    uint32_t filling_retransmissions; /* their first copy never came by: lost before the tap */
+    uint32_t window_probes;         /* sent by this side into a closed window */
     uint32_t reordered_segments;
     uint32_t duplicate_acks;        /* sent by this side */
     uint32_t keepalives;
@@ -174,11 +180,18 @@ enum event_kind {
     EVENT_TLS_FINISHED, EVENT_REQUEST, EVENT_RESPONSE, EVENT_DATAGRAM, EVENT_KIND_COUNT
 };
 
+/* What is known besides the kind: why bytes were sent again, what a probe is for. */
+enum event_note {
+    NOTE_NONE, NOTE_FAST, NOTE_TIMEOUT, NOTE_TAIL_PROBE, NOTE_SPURIOUS, NOTE_UNCLEAR,
+    NOTE_WINDOW_PROBE, NOTE_COUNT
+};
+
 struct flow_event {
     int64_t time_ns;
     uint32_t frame;
     uint32_t sequence;   /* relative to that side's ISN (first seen), as Wireshark prints */
-    uint32_t length;     /* payload bytes */
+    uint32_t length : 24; /* payload bytes */
+    uint32_t note : 8;   /* enum event_note */
     uint16_t source_id;
     uint8_t kind;        /* enum event_kind */
     uint8_t side;        /* enum side of the sender; SIDE_NONE for ICMP of a third party */
@@ -188,7 +201,7 @@ struct flow_event_record { /* the row form */
     int64_t flow_id;
     int64_t number;      /* 0.. in time order */
     int64_t source_id, frame, time_ns;
-    uint8_t side, kind;
+    uint8_t side, kind, note;
     int64_t sequence, length;
 };
 

@@ -196,6 +196,8 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
     engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
                  l->payload_len);
+    if (v.note != NOTE_NONE && flow->events.total > 0)
+        events_last(&flow->events)->note = (uint32_t)v.note & 0xffu;
     note_path(e, flow, side, p, l, v.event);
     for (int s = 0; s < 2; s++) {
         if (v.gap_to[s] <= 0)

@@ -10,7 +10,7 @@ void engine_event(struct engine *e, struct flow *flow, enum event_kind kind, enu
     struct flow_event event = {.time_ns = time_ns,
                                .frame = (uint32_t)frame,
                                .sequence = sequence,
-                               .length = length,
+                               .length = length & 0xffffffu,
                                .source_id = (uint16_t)source_id,
                                .kind = (uint8_t)kind,
                                .side = (uint8_t)side};

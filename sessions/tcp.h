@@ -106,6 +106,11 @@ struct tcp_direction {
     uint8_t rst_kinds;                                         /* bits: without, with ACK */
     uint32_t retransmissions;       /* data segments sent again, spurious ones included */
     uint32_t pending_losses;        /* of those, not yet acknowledged */
+    bool sacked;                    /* bytes above acked arrived, as the peer tells */
+    uint32_t ack_repeats;           /* by the peer, since acked moved */
+    int64_t ack_ns;                 /* last acknowledgment by the peer; 0 none */
+    int64_t previous_sent_ns;       /* sent_ns before the segment at hand */
+    int64_t recovery_end, timeout_end; /* what repeats below this belongs to one recovery */
     int64_t probe_end;              /* of a zero-window probe, whose byte may be refused */
     uint32_t acknowledgment;        /* last one this side sent, raw */
     uint32_t acknowledgment_before; /* the one before that differs */
@@ -160,6 +165,7 @@ struct tcp_flow {
 /* What the caller does after a segment. */
 struct tcp_verdict {
     enum event_kind event;
+    enum event_note note;
     bool has_payload; /* payload_offset, payload are meant for the stream */
     int64_t payload_offset;
     uint32_t sequence; /* relative, of the segment, for the event */

@@ -31,6 +31,8 @@ static void note_progress(struct tcp_flow *tcp, struct tcp_direction *d, enum si
     d->facts.smallest_lost = 0;
     d->facts.recovered_losses += d->pending_losses;
     d->pending_losses = 0;
+    d->ack_repeats = 0;
+    d->sacked = false;
     note_delivered(d, ack);
     d->outstanding_ns = ack >= d->next ? RECORD_NONE_NS : p->time_ns;
     if (d->timing && ack >= d->timed_end) {
@@ -93,8 +95,12 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
         note_progress(tcp, peer, side, ack, p);
     } else if (is_duplicate_ack(own, peer, ack, l)) {
         own->facts.duplicate_acks++;
+        peer->ack_repeats++;
         out->event = EVENT_DUPLICATE_ACK;
     }
+    if (l->tcp.sack_count > 0)
+        tcp_note_sack(peer, l);
+    peer->ack_ns = p->time_ns;
     if (!own->acknowledged_any || own->acknowledgment != l->tcp.acknowledgment)
         own->acknowledgment_before =
             own->acknowledged_any ? own->acknowledgment : l->tcp.acknowledgment;

@@ -185,6 +185,9 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
         }
     }
     bool spurious = !fills && end <= d->acked && tcp->dir[!side].acknowledged_any;
+    out->note = spurious ? NOTE_SPURIOUS : tcp_classify_again(tcp, side, start, end, p->time_ns);
+    tcp_count_again(&d->facts, out->note);
+    d->facts.filling_retransmissions += fills;
     d->facts.spurious_retransmissions += spurious;
     d->pending_losses += !spurious;
     d->retransmissions++;
@@ -274,6 +277,7 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
         return; /* no sequence number of this connection */
     out->has_payload = true;
     out->payload_offset = start;
+    d->previous_sent_ns = d->sent_ns;
     d->sent_ns = d->facts.last_payload_ns = p->time_ns;
     tcp->last_payload_side = (uint8_t)side;
     if (start > d->next)
@@ -301,13 +305,18 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
     if (is_keepalive(d, start, l)) {
         d->facts.keepalives++;
         out->event = EVENT_KEEPALIVE;
-        if (peer->zero_since_ns >= 0) /* Linux probes a closed window in this shape (tcp_probe0) */
+        if (peer->zero_since_ns >= 0) { /* Linux probes a closed window in this shape (tcp_probe0) */
             peer->zero_window_waited = true;
+            out->note = NOTE_WINDOW_PROBE;
+            d->facts.window_probes++;
+        }
         return;
     }
     if (l->payload_len == 1 && start == d->next && peer->seen && peer->zero_since_ns >= 0) {
         peer->zero_window_waited = true;
         d->probe_end = start + 1;
+        out->note = NOTE_WINDOW_PROBE;
+        d->facts.window_probes++;
         out->has_payload = true;
         out->payload_offset = start;
         return;

@@ -27,6 +27,13 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
 bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
 
+/* tcp_again.c: why [start, end) of side, sent before, comes again at now_ns. */
+enum event_note tcp_classify_again(struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
+                                   int64_t now_ns);
+void tcp_count_again(struct tcp_side_facts *facts, enum event_note note);
+/* The selective acknowledgments (RFC 2018, 2883) of d's bytes; there is at least one. */
+void tcp_note_sack(struct tcp_direction *d, const struct layers *l);
+
 /* tcp_reset.c */
 void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
                     const struct layers *l, struct tcp_env *env);

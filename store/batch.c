@@ -125,6 +125,7 @@ static void add_event(struct batch *batch, int64_t flow_id, int64_t number,
         .kind = event->kind,
         .sequence = event->sequence,
         .length = event->length,
+        .note = (uint8_t)event->note,
     };
     add_plain(batch, RECORD_FLOW_EVENT, &record, size_plain(RECORD_FLOW_EVENT));
 }

@@ -90,7 +90,7 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-static const char payload[4096];
+static const char payload[32768];
 
 #define DATA(side, seq, ack, n)                                                                    \
     ((struct segment){side, TCP_ACK | TCP_PSH, seq, ack, payload, n, 0, 0})

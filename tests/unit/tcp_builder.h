@@ -18,6 +18,8 @@ struct conversation {
     uint8_t ttl[2];
     uint16_t ip_id[2];
     uint16_t window[2];
+    uint32_t sack[4];          /* relative; blocks of the next ACK when sack_count > 0 */
+    uint8_t sack_count;
     bool truncate;             /* caplen ends behind the headers */
 };
 
@@ -44,6 +46,18 @@ static inline void put32(uint8_t *at, uint32_t value)
     put16(at + 2, (uint16_t)value);
 }
 
+static inline size_t build_sack(uint8_t *at, struct conversation *c, int side)
+{
+    size_t blocks = c->sack_count;
+    at[0] = at[1] = 1;
+    at[2] = 5;
+    at[3] = (uint8_t)(2 + 8 * blocks);
+    for (size_t i = 0; i < 2 * blocks; i++)
+        put32(at + 4 + 4 * i, c->isn[!side] + c->sack[i]);
+    c->sack_count = 0;
+    return 4 + 8 * blocks;
+}
+
 static inline size_t build_options(uint8_t *at, const struct segment *s)
 {
     static const uint8_t syn[] = {2, 4, 0x05, 0xb4, 1, 3, 3, 7, 4, 2, 1, 1};
@@ -58,7 +72,8 @@ static inline void send_segment(struct conversation *c, const struct segment *s)
     static uint8_t bytes[70000];
     uint8_t *ip = bytes, *tcp = bytes + 20;
     memset(bytes, 0, 80);
-    size_t options = build_options(tcp + 20, s);
+    size_t options =
+        c->sack_count > 0 ? build_sack(tcp + 20, c, s->side) : build_options(tcp + 20, s);
     size_t total = 40 + options + s->len;
     ip[0] = 0x45;
     put16(ip + 2, (uint16_t)total);

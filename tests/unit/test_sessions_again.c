@@ -1,0 +1,176 @@
+/* Why bytes are sent again: fast, by the timer, as a probe of the tail, for nothing. The server
+ * sends; its sequence numbers wrap at once. Round trip 26 ms. */
+#include "tests/unit/session_fixture.h"
+
+static struct tcp_side_facts finish(struct fixture *f)
+{
+    engine_finish(f->c.engine);
+    assert_true(f->seen.has_tcp[0]);
+    return f->seen.tcp[0].side[1];
+}
+
+static void send_five(struct conversation *c)
+{
+    handshake(c, 20, 6);
+    for (int i = 0; i < 5; i++)
+        send_at(c, i == 0, DATA(1, 1 + 100 * i, 1, 100));
+}
+
+static void ack_with_sack(struct conversation *c, int64_t ms, int64_t ack, uint32_t left,
+                          uint32_t right)
+{
+    c->sack[0] = left;
+    c->sack[1] = right;
+    c->sack_count = 1;
+    send_at(c, ms, ACK(0, 1, ack));
+}
+
+static void assert_classes(const struct tcp_side_facts *got, uint32_t fast, uint32_t timeout,
+                           uint32_t probes, uint32_t recovered)
+{
+    assert_int_equal(got->fast_retransmissions, fast);
+    assert_int_equal(got->timeout_retransmissions, timeout);
+    assert_int_equal(got->tail_probes, probes);
+    assert_int_equal(got->recovered_losses, recovered);
+}
+
+static void test_fast_without_sack(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    send_at(c, 6, ACK(0, 1, 101));
+    for (int i = 0; i < 3; i++)
+        send_at(c, 0, ACK(0, 1, 101));
+    send_at(c, 20, DATA(1, 101, 1, 100));
+    send_at(c, 6, ACK(0, 1, 501));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 1, 0, 0, 1);
+    assert_int_equal(got.filling_retransmissions, 0); /* lost behind the tap */
+}
+
+/* RFC 6675: both holes in one recovery, the second told by the partial acknowledgment. */
+static void test_fast_with_sack_and_partial_ack(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    ack_with_sack(c, 6, 101, 201, 301);
+    send_at(c, 20, DATA(1, 101, 1, 100));
+    send_at(c, 6, ACK(0, 1, 301));
+    send_at(c, 20, DATA(1, 301, 1, 100));
+    send_at(c, 6, ACK(0, 1, 501));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 2, 0, 0, 2);
+}
+
+static void test_timeout_and_its_recovery(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    send_at(c, 230, DATA(1, 1, 1, 100));
+    send_at(c, 6, ACK(0, 1, 101));
+    send_at(c, 20, DATA(1, 101, 1, 100));
+    send_at(c, 0, DATA(1, 201, 1, 100));
+    send_at(c, 6, ACK(0, 1, 501));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 0, 3, 0, 3);
+}
+
+static void test_tail_probe(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    send_at(c, 6, ACK(0, 1, 301));
+    send_at(c, 60, DATA(1, 401, 1, 100)); /* 2 round trips */
+    ack_with_sack(c, 6, 301, 401, 501);
+    send_at(c, 20, DATA(1, 301, 1, 100));
+    send_at(c, 6, ACK(0, 1, 501));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 1, 0, 1, 2);
+}
+
+/* The probe was not needed: the receiver tells so, and nothing counts as lost. */
+static void test_needless_by_dsack(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    send_at(c, 60, DATA(1, 401, 1, 100));
+    send_at(c, 1, ACK(0, 1, 501));
+    ack_with_sack(c, 30, 501, 401, 501);
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 0, 0, 1, 0);
+    assert_int_equal(got.needless_retransmissions, 1);
+}
+
+/* Nothing was sent again: the copy was made on the way. */
+static void test_dsack_for_a_copy_on_the_way(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    send_at(c, 6, ACK(0, 1, 501));
+    ack_with_sack(c, 1, 501, 401, 501);
+    send_at(c, 300, DATA(1, 501, 1, 100));
+    send_at(c, 300, DATA(1, 501, 1, 100));
+    send_at(c, 6, ACK(0, 1, 601));
+    struct tcp_side_facts got = finish(f);
+    assert_int_equal(got.needless_retransmissions, 0);
+    assert_classes(&got, 0, 1, 0, 1);
+}
+
+static void test_lost_before_the_tap(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    handshake(c, 20, 6);
+    send_at(c, 1, DATA(1, 1, 1, 100));
+    send_at(c, 0, DATA(1, 201, 1, 30000)); /* a GRO giant */
+    for (int i = 0; i < 4; i++)
+        send_at(c, i == 0 ? 6 : 0, ACK(0, 1, 101));
+    send_at(c, 20, DATA(1, 101, 1, 100));
+    send_at(c, 6, ACK(0, 1, 30201));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 1, 0, 0, 1);
+    assert_int_equal(got.filling_retransmissions, 1);
+}
+
+static void test_window_probe_is_no_keepalive_note(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    c->window[0] = 0;
+    send_at(c, 6, ACK(0, 1, 501));
+    send_at(c, 300, ACK(1, 500, 1)); /* as Linux probes */
+    send_at(c, 6, ACK(0, 1, 501));
+    send_at(c, 600, DATA(1, 501, 1, 1)); /* as others do */
+    send_at(c, 6, ACK(0, 1, 501));
+    c->window[0] = 500;
+    send_at(c, 300, ACK(0, 1, 501));
+    send_at(c, 20000, ACK(1, 500, 1)); /* now it is a keep-alive */
+    struct tcp_side_facts got = finish(f);
+    assert_int_equal(got.window_probes, 2);
+    assert_int_equal(f->seen.flows[0].server_retransmissions, 0);
+    const struct flow_event *events = f->seen.events[0];
+    assert_int_equal(events[f->seen.event_count[0] - 1].note, NOTE_NONE);
+    assert_int_equal(events[f->seen.event_count[0] - 1].kind, EVENT_KEEPALIVE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_fast_without_sack),
+        CASE(test_fast_with_sack_and_partial_ack),
+        CASE(test_timeout_and_its_recovery),
+        CASE(test_tail_probe),
+        CASE(test_needless_by_dsack),
+        CASE(test_dsack_for_a_copy_on_the_way),
+        CASE(test_lost_before_the_tap),
+        CASE(test_window_probe_is_no_keepalive_note),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
