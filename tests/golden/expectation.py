@@ -3,6 +3,7 @@
     about: what really happened, with the frames that show it
     truth: packets=N tcp=N
     outcome: ok=N failed=N unknown=N unsolicited=N     TCP connections; only what is named is checked
+    tcp: COLUMN=N ...           sums of client_COLUMN and server_COLUMN in flow_tcp, as captured
     must: CODE [culprit=W] [count=N] [server=IP:PORT] [client=IP] [VALUE=number±N%]
     later: CODE ...          the truth too, but nothing judges it yet: fails as soon as it is found, to become a must
     mustnot: CODE
@@ -25,7 +26,7 @@ class Malformed(Exception):
 
 
 def parse(path):
-    e = {"about": "", "truth": {}, "outcome": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
+    e = {"about": "", "truth": {}, "outcome": {}, "tcp": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
          "one-sided-must": [], "one-sided-says": "yes", "no-cut": None, "no-double": None, "no-oneway": None}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
@@ -42,7 +43,7 @@ def parse(path):
 def _take(e, word, rest):
     if word == "about":
         e[word] += rest + " "
-    elif word in ("truth", "outcome"):
+    elif word in ("truth", "outcome", "tcp"):
         e[word].update({k: int(v) for k, v in (item.split("=") for item in rest.split())})
     elif word in ("must", "later", "one-sided-must"):
         code, *attributes = rest.split()
@@ -117,6 +118,18 @@ def _outcomes(flows):
         if str(f.get("protocol")).lower() in ("6", "tcp"):
             found[f.get("outcome")] = found.get(f.get("outcome"), 0) + 1
     return found
+
+
+def check_tcp(wanted, segments):
+    """What is wrong with the sums over both sides of all connections."""
+    wrong = []
+    for name, count in wanted.items():
+        if segments and f"client_{name}" not in segments[0]:
+            wrong.append(f"tcp: flow_tcp has no client_{name}")
+        found = sum(int(row.get(f"{side}_{name}") or 0) for row in segments for side in ("client", "server"))
+        if found != count:
+            wrong.append(f"tcp: {name}={count} expected, found {found}")
+    return wrong
 
 
 def judge(e, findings, flows, variant):
