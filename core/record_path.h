@@ -9,6 +9,7 @@
 
 #include "core/address.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct path_side {
@@ -61,6 +62,7 @@ struct path_sample_record {
     int64_t idle_lost_ns;      /* shortest pause after which a connection was forgotten; -1 none */
     int64_t idle_timer_ns;     /* the timer that both suggest, rounded; -1 unknown */
     uint32_t idle_connections; /* that were forgotten */
+    bool changed;              /* not a column: by the site diagnosis, to be put again */
 };
 
 #endif

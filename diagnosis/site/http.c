@@ -64,26 +64,43 @@ static bool is_long_poll(const struct endpoint *e, int64_t limit)
            (e->connections * 2 <= e->requests || endpoint_names_waiting(e->path));
 }
 
+/* How much of the wait the path itself was dead: no server is slow while nothing reaches it. */
+static int64_t outage_within(const struct site_flow *flow, const struct http_record *r)
+{
+    const struct path_sample_record *path = flow->pair->path;
+    if (path == NULL || path->outages == 0 || r->request_end_ns < 0 || r->response_ns < 0)
+        return 0;
+    int64_t from_ns = path->outage_first_ns > r->request_end_ns ? path->outage_first_ns
+                                                                 : r->request_end_ns;
+    int64_t to_ns = path->outage_last_ns < r->response_ns ? path->outage_last_ns : r->response_ns;
+    if (to_ns <= from_ns)
+        return 0;
+    /* Timers double: each connection tries again within the same time once more. */
+    int64_t dead_ns = to_ns - from_ns, late_ns = r->response_ns - to_ns;
+    return late_ns <= dead_ns + FACTS_SECOND ? dead_ns + late_ns : dead_ns;
+}
+
 static void judge_wait(struct judge *judge, const struct site_flow *flow,
                        const struct http_record *r)
 {
     int64_t limit = slow_limit(judge, flow), slowish = slowish_limit(judge);
-    if (r->wait_ns <= (slowish < limit ? slowish : limit) || r->status == 101 ||
+    int64_t wait_ns = r->wait_ns - outage_within(flow, r);
+    if (wait_ns <= (slowish < limit ? slowish : limit) || r->status == 101 ||
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
         return;
     const struct endpoint *usual = judge_endpoint(judge, flow, r);
     if (is_long_poll(usual, limit))
         return;
-    bool slow = r->wait_ns > limit;
+    bool slow = wait_ns > limit;
     bool odd =
-        usual != NULL && usual->requests > 1 && r->wait_ns > SLOWISH_FACTOR * usual->median_ns;
+        usual != NULL && usual->requests > 1 && wait_ns > SLOWISH_FACTOR * usual->median_ns;
     if (!slow && !odd)
         return;
     struct claim claim = start(FINDING_SERVER_SLOW_RESPONSE, flow, r);
     claim.severity = slow ? SEVERITY_HIGH : SEVERITY_MEDIUM;
     claim.confidence = flow->f.tcp->side[SIDE_SERVER].recovered_losses > 0 ? 75 : 90;
-    claim.weight = (double)r->wait_ns;
-    claim_add_ms(&claim, "response_ms", r->wait_ns);
+    claim.weight = (double)wait_ns;
+    claim_add_ms(&claim, "response_ms", wait_ns);
     claim_add_ms(&claim, "limit_ms", slow ? limit : slowish);
     judge_claim(judge, &claim);
 }

@@ -197,6 +197,16 @@ static void put_verdicts(const struct judge *judge, const struct sink *out)
     }
 }
 
+/* Those of which the diagnosis learnt something else than an earlier one had. */
+static void put_paths(const struct judge *judge, const struct sink *out)
+{
+    for (size_t i = 0; i < judge->site->path_count; i++) {
+        const struct path_sample_record *path = judge->site->paths[i];
+        if (path->changed)
+            sink_put(out, RECORD_PATH, path);
+    }
+}
+
 static void start_over(struct site *site)
 {
     for (size_t i = 0; i < site->flow_count; i++) {
@@ -220,6 +230,7 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
     }
     if (ok) {
         put_verdicts(&judge, out);
+        put_paths(&judge, out);
         ok = judge_emit(&judge, first_id, out);
     }
     free(judge.claims);

@@ -36,6 +36,7 @@ void site_free(struct site *site)
     free(site->hosts);
     free((void *)site->requests);
     free((void *)site->icmp);
+    free(site->paths);
     free((void *)site->arp);
     free((void *)site->certificates);
     free((void *)site->sources);
@@ -254,6 +255,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_ARP:
         ok = add_copy(site, record, sizeof(struct arp_record), &site->arp, &site->arp_capacity,
                       &site->arp_count);
+        break;
+    case RECORD_PATH:
+        ok = add_copy(site, record, sizeof(struct path_sample_record), &site->paths,
+                      &site->path_capacity, &site->path_count);
         break;
     case RECORD_CERTIFICATE:
         ok = add_copy(site, record, sizeof(struct certificate_record), &site->certificates,

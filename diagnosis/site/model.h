@@ -60,6 +60,7 @@ struct site_pair {
     struct flow_range flows;    /* by time */
     uint32_t largest_passed[2]; /* IP length of the largest segment of a side known to arrive */
     bool has_ftp;               /* a control connection of FTP: many ports are its data */
+    struct path_sample_record *path; /* what the engine saw of the way; NULL not kept */
 };
 
 struct site_flow {
@@ -107,6 +108,8 @@ struct site {
     size_t certificate_count, certificate_capacity;
     const struct source_record **sources;
     size_t source_count, source_capacity;
+    struct path_sample_record **paths; /* after site_build: by client, then server */
+    size_t path_count, path_capacity;
     struct capture_record capture;
     bool has_capture;
     struct coverage *coverage; /* by time */
@@ -117,6 +120,9 @@ struct site {
  * added. */
 bool site_build(struct site *site);
 
+/* What the engine saw of the way between two addresses; NULL when it was not kept. */
+struct path_sample_record *site_find_path(const struct site *site, const struct address *client,
+                                          const struct address *server);
 /* NULL when the flow is not known. */
 struct site_flow *site_find_flow(const struct site *site, int64_t id);
 const struct certificate_record *site_find_certificate(const struct site *site, int64_t id);

@@ -108,6 +108,18 @@ static int arp_by_time(const void *a, const void *b)
     return compare_arp(*(const struct arp_record *const *)a, *(const struct arp_record *const *)b);
 }
 
+static int compare_path(const struct path_sample_record *a, const struct path_sample_record *b)
+{
+    int order = address_compare(&a->client_ip, &b->client_ip);
+    return order != 0 ? order : address_compare(&a->server_ip, &b->server_ip);
+}
+
+static int paths_by_ends(const void *a, const void *b)
+{
+    return compare_path(*(struct path_sample_record *const *)a,
+                        *(struct path_sample_record *const *)b);
+}
+
 static int certificates_by_id(const void *a, const void *b)
 {
     const struct certificate_record *left = *(const struct certificate_record *const *)a;
@@ -268,11 +280,28 @@ bool site_build(struct site *site)
     sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
     sort((void *)site->arp, site->arp_count, arp_by_time);
     sort((void *)site->certificates, site->certificate_count, certificates_by_id);
+    sort(site->paths, site->path_count, paths_by_ends);
     attach(site);
     return build_coverage(site) && site_build_groups(site);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------ */
+
+struct path_sample_record *site_find_path(const struct site *site, const struct address *client,
+                                          const struct address *server)
+{
+    struct path_sample_record key = {.client_ip = *client, .server_ip = *server};
+    size_t low = 0, high = site->path_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_path(site->paths[middle], &key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < site->path_count && compare_path(site->paths[low], &key) == 0 ? site->paths[low]
+                                                                               : NULL;
+}
 
 struct site_flow *site_find_flow(const struct site *site, int64_t id)
 {

@@ -209,6 +209,8 @@ static bool build_pairs(struct site *site)
         if (!is_group_end(site, site->by_pair, i, same_pair))
             continue;
         pair->flows = (struct flow_range){&site->by_pair[start], i + 1 - start};
+        pair->path = site_find_path(site, &site->by_pair[i]->client->address,
+                                    &site->by_pair[i]->server->address);
         pair++;
         start = i + 1;
     }

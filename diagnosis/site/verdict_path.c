@@ -1,4 +1,5 @@
 /* Verdicts of connections that were open until the way between the ends gave up. */
+#include "diagnosis/site/mtu.h"
 #include "diagnosis/site/verdict.h"
 
 /* Tunnels take tens of bytes from 1500; below this a loss by size is no MTU. */
@@ -6,6 +7,10 @@
 /* IPv6's least MTU: what is smaller passes any tunnel. */
 #define MTU_LOST_CERTAIN 1280u
 #define GAP_MIN 500u
+/* No tunnel leaves more than this to what cannot be told. */
+#define FULL_SIZE_LEAST 1400u
+/* What timestamps take of each segment (RFC 7323 3.2, padded). */
+#define TIMESTAMPS_LEN 12u
 /* An acknowledgment that was on its way when the first lost segment left. */
 #define IN_FLIGHT_NS (50 * FACTS_MS)
 #define IDLE_MIN_NS (5 * FACTS_SECOND)
@@ -96,6 +101,15 @@ static uint8_t sender_view(const struct judge *judge, const struct site_flow *fl
     return first_large_lost(f, side) ? 65 : 0;
 }
 
+/* A full segment as an IP packet: what a hole that is never filled was made of. */
+static uint32_t full_size(const struct site_flow *flow, enum side side)
+{
+    const struct tcp_side_facts *s = flow->f.tcp->side;
+    uint32_t headers = flow->server->address.family == 6 ? 60 : 40;
+    uint32_t mss = s[SIDE_CLIENT].mss < s[SIDE_SERVER].mss ? s[SIDE_CLIENT].mss : s[SIDE_SERVER].mss;
+    return mss >= GAP_MIN && s[side].wire_gap_bytes + TIMESTAMPS_LEN >= mss ? mss + headers : 0;
+}
+
 /* The tap sees the small end of a flight arrive and the hole before it stay. */
 static bool receiver_view(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
@@ -106,8 +120,8 @@ static bool receiver_view(const struct judge *judge, const struct site_flow *flo
         return false;
     int64_t since = s->last_payload_ns >= 0 ? s->last_payload_ns : f->tcp->established_ns;
     uint64_t hole = s->wire_gap_bytes < MTU_LOST_MIN ? MTU_LOST_MIN : s->wire_gap_bytes;
-    uint32_t passed = flow->pair->largest_passed[side];
-    if (passed >= hole || passed >= 1400)
+    uint32_t passed = flow->pair->largest_passed[side], full = full_size(flow, side);
+    if (passed >= (full > 0 ? full : hole) || (full == 0 && passed >= FULL_SIZE_LEAST))
         return false;
     return facts_gave_up(f, other(side), since) || facts_gave_up(f, side, since) ||
            judge_absence_holds(judge, flow, since);
@@ -119,6 +133,29 @@ static bool only_this_name(const struct site_flow *flow)
     const struct tls_facts *t = flow->f.tls;
     return t != NULL && t->sni != NULL && flow->service->name_count > 0 &&
            !service_knows_name(flow->service, t->sni);
+}
+
+/* The largest size of this direction that is known to arrive, the smallest that does not, and what
+ * lies between. */
+static void add_sizes(struct judge *judge, const struct site_flow *flow, enum side side, bool sent,
+                      struct claim *out)
+{
+    const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+    const struct path_sample_record *path = flow->pair->path;
+    uint32_t lost = sent ? s->smallest_lost : full_size(flow, side);
+    uint32_t passed = s->largest_delivered;
+    const uint32_t others[] = {flow->pair->largest_passed[side],
+                               path != NULL ? path->side[side].largest_passed : 0};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (others[i] > passed && (lost == 0 || others[i] < lost))
+            passed = others[i];
+    }
+    if (passed > 0)
+        claim_add_number(out, "passed_bytes", passed);
+    if (lost > 0) {
+        claim_add_number(out, "lost_bytes", lost);
+        claim_add_text(out, "tunnel", mtu_tunnels(judge, passed, lost));
+    }
 }
 
 enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struct claim *out)
@@ -138,10 +175,7 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         *out = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
         out->confidence = only_this_name(flow) ? 60 : sent > 0 ? sent : 75;
         out->weight = (double)(f->last_ns - since);
-        uint32_t passed =
-            s->largest_delivered > 0 ? s->largest_delivered : flow->pair->largest_passed[side];
-        if (passed > 0)
-            claim_add_number(out, "passed_bytes", passed);
+        add_sizes(judge, flow, side, sent > 0, out);
         claim_add_number(out, "retransmissions",
                          sent > 0 ? s->tail_retransmissions
                                   : f->tcp->side[other(side)].duplicate_acks);
