@@ -164,6 +164,16 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
 
 /* ---- the TTL of a side ----------------------------------------------------------------------- */
 
+/* p0f and Linux, Windows, routers: packets start at one of these. 0 for 0. */
+static uint8_t initial_of(uint8_t ttl)
+{
+    static const uint8_t initial[] = {32, 64, 128, 255};
+    size_t i = 0;
+    while (initial[i] < ttl)
+        i++;
+    return ttl > 0 ? initial[i] : 0;
+}
+
 static void settle_ttl(struct path *path, enum side side)
 {
     struct path_side *s = &path->record.side[side];
@@ -186,7 +196,7 @@ static void note_ttl(struct path *path, struct flow *flow, enum side side, const
     flow->side[side].path_ttl = ttl;
     if (s->ttl == 0)
         s->ttl = ttl;
-    if (ttl == s->ttl) {
+    if (ttl == s->ttl || initial_of(ttl) != initial_of(s->ttl)) { /* another system answers */
         path->ttl_next[side] = 0;
         return;
     }
@@ -443,17 +453,6 @@ void paths_note_mtu(struct paths *paths, const struct address *src, const struct
     }
 }
 
-/* p0f and Linux, Windows, routers: packets start at one of these. */
-static int32_t hops_of(uint8_t ttl)
-{
-    static const uint8_t initial[] = {32, 64, 128, 255};
-    for (size_t i = 0; ttl > 0 && i < sizeof initial; i++) {
-        if (ttl <= initial[i])
-            return initial[i] - ttl;
-    }
-    return -1;
-}
-
 void paths_finish(struct paths *paths, const struct sink *sink)
 {
     int64_t id = paths->first_id;
@@ -463,7 +462,7 @@ void paths_finish(struct paths *paths, const struct sink *sink)
             continue; /* its only flow turned out to run the other way */
         r->id = id++;
         for (int s = 0; s < 2; s++)
-            r->side[s].hops = hops_of(r->side[s].ttl);
+            r->side[s].hops = r->side[s].ttl > 0 ? initial_of(r->side[s].ttl) - r->side[s].ttl : -1;
         sink_put(sink, RECORD_PATH, r);
     }
 }

@@ -48,7 +48,7 @@ static bool may_be_cookie(const struct path_sample_record *path, enum side side)
     return side == SIDE_SERVER && path->side[SIDE_CLIENT].timestamps_seen == 0;
 }
 
-/* On all other paths the host does it, from the same distance: the same machine as far as can be told. */
+/* On all other paths the host does it, from the same distance: the same machine, one may think. */
 static bool host_else_offers(const struct host_paths *host, const struct path_sample_record *path,
                              enum option option)
 {
@@ -68,13 +68,15 @@ static bool host_else_offers(const struct host_paths *host, const struct path_sa
 static const struct site_flow *open_flow(const struct site_pair *pair)
 {
     for (size_t i = 0; pair != NULL && i < pair->flows.count; i++) {
-        if (facts_is_tcp(&pair->flows.flows[i]->f) && facts_is_established(&pair->flows.flows[i]->f))
+        const struct flow_facts *f = &pair->flows.flows[i]->f;
+        if (facts_is_tcp(f) && facts_is_established(f))
             return pair->flows.flows[i];
     }
     return NULL;
 }
 
-static const struct site_pair *pair_of(const struct site *site, const struct path_sample_record *path)
+static const struct site_pair *pair_of(const struct site *site,
+                                       const struct path_sample_record *path)
 {
     const struct site_host *client = site_find_host(site, &path->client_ip);
     const struct site_host *server = site_find_host(site, &path->server_ip);
@@ -217,13 +219,13 @@ static void detect(struct judge *judge)
     if (site->path_count == 0)
         return;
     look_at_all(judge, site->paths, site->path_count, SIDE_CLIENT);
-    struct path_sample_record **copy = malloc(site->path_count * sizeof(struct path_sample_record *));
+    struct path_sample_record **copy = malloc(site->path_count * sizeof *site->paths);
     if (copy == NULL) {
         judge->failed = true;
         return;
     }
-    memcpy(copy, site->paths, site->path_count * sizeof(struct path_sample_record *));
-    qsort(copy, site->path_count, sizeof(struct path_sample_record *), by_server);
+    memcpy(copy, site->paths, site->path_count * sizeof *site->paths);
+    qsort(copy, site->path_count, sizeof *copy, by_server);
     look_at_all(judge, copy, site->path_count, SIDE_SERVER);
     free(copy);
 }

@@ -1,5 +1,5 @@
-/* What a path did as a whole, whatever its connections say each: outages, other routes, reachable by
- * turns, one direction only, a smaller MTU that was made known. Notes about the handshake's answerer. */
+/* What a path did as a whole, whatever its connections say each: outages, other routes, reachable
+ * by turns, one direction only, a smaller MTU that was made known, who answers the handshake. */
 #include "diagnosis/site/mtu.h"
 
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 /* FINDINGS.md path-asymmetric: for part of the paths; most of a prefix pair, several connections. */
 #define ASYMMETRIC_FLOWS 3
 #define ASYMMETRIC_SHARE 0.8
-/* A SYN-ACK that comes so much quicker than any answer to data was given by something nearer: delayed
- * acknowledgments alone make a factor on short ways, hence the distance as well. */
+/* A SYN-ACK that comes so much quicker than any answer to data was given by something nearer:
+ * delayed acknowledgments alone make a factor on short ways, hence the difference as well. */
 #define PROXY_FACTOR 4
 #define PROXY_LEAST_NS (10 * FACTS_MS)
 #define PROXY_CONNECTIONS 3
@@ -40,7 +40,8 @@ static void refer(struct claim *claim, struct claim_reference at, enum event_kin
 /* ---- outages --------------------------------------------------------------------------------- */
 
 /* A connection that was open before and behind that moment. */
-static const struct site_flow *flow_over(const struct site_pair *pair, int64_t from_ns, int64_t to_ns)
+static const struct site_flow *flow_over(const struct site_pair *pair, int64_t from_ns,
+                                         int64_t to_ns)
 {
     for (size_t i = 0; i < pair->flows.count; i++) {
         const struct site_flow *flow = pair->flows.flows[i];
@@ -105,7 +106,8 @@ static void find_ttl_change(struct judge *judge, const struct site_pair *pair, e
         return;
     struct claim claim = start(FINDING_PATH_TTL_CHANGE, flow);
     char text[ADDRESS_TEXT_SIZE];
-    const struct address *host = side == SIDE_SERVER ? &pair->path->server_ip : &pair->path->client_ip;
+    const struct address *host =
+        side == SIDE_SERVER ? &pair->path->server_ip : &pair->path->client_ip;
     claim.confidence = 80;
     claim.count = s->ttl_changes;
     claim.first_ns = s->ttl_changed_ns;
@@ -125,7 +127,7 @@ enum reach { REACH_NONE, REACH_YES, REACH_NO };
 /* Other connections of the server that are looked at. */
 #define OTHERS_MOST 256
 
-/* The server itself was heard on another connection in that time: what its clients send does not count. */
+/* The server itself was heard on another connection in that time: what clients send counts not. */
 static bool was_heard(const struct judge *judge, const struct site_flow *flow, int64_t from_ns,
                       int64_t to_ns)
 {

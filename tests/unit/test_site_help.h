@@ -48,6 +48,8 @@ struct scene {
     struct icmp_record icmp[16];
     struct arp_record arp[64];
     struct certificate_record certificates[8];
+    struct path_sample_record paths[4], put_paths[4]; /* given, and put again by the diagnosis */
+    size_t path_count, put_path_count;
     size_t request_count, icmp_count, arp_count, certificate_count;
     struct source_record source;
     struct capture_record capture;
@@ -361,6 +363,9 @@ static inline void scene_put(void *self, enum record_kind kind, const void *reco
         const struct verdict_record *v = record;
         assert_true(v->flow_id >= 1 && (size_t)v->flow_id <= s->flow_count);
         s->verdicts[v->flow_id - 1] = *v;
+    } else if (kind == RECORD_PATH) {
+        assert_true(s->put_path_count < 4);
+        s->put_paths[s->put_path_count++] = *(const struct path_sample_record *)record;
     } else if (kind == RECORD_FINDING) {
         assert_true(s->finding_count < 64);
         s->findings[s->finding_count++] =
@@ -412,7 +417,7 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
     assert_non_null(site);
     for (size_t i = 0; i < s->finding_count; i++)
         free(s->findings[i].flows);
-    s->finding_count = 0;
+    s->finding_count = s->put_path_count = 0;
     free(s->verdicts);
     s->verdicts = calloc(s->flow_count + 1, sizeof *s->verdicts);
     assert_non_null(s->verdicts);
@@ -433,6 +438,8 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
         assert_true(site_add(site, RECORD_ICMP, &s->icmp[i]));
     for (size_t i = 0; i < s->arp_count; i++)
         assert_true(site_add(site, RECORD_ARP, &s->arp[i]));
+    for (size_t i = 0; i < s->path_count; i++)
+        assert_true(site_add(site, RECORD_PATH, &s->paths[i]));
     for (size_t i = 0; i < s->certificate_count; i++)
         assert_true(site_add(site, RECORD_CERTIFICATE, &s->certificates[i]));
     assert_true(site_add(site, RECORD_SOURCE, &s->source));

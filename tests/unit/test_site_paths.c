@@ -1,0 +1,246 @@
+/* What is said of a path as a whole: outages, stripped options, idle timers, tunnels. */
+#include "test_site_help.h"
+
+#include "diagnosis/site/mtu.h"
+
+#define CLIENT "10.0.0.1"
+#define SERVER "10.0.0.2"
+#define OTHER "10.0.0.3"
+
+/* As the engine leaves a path of which nothing is worth telling. */
+static struct path_sample_record *path_add(struct scene *s, const char *client, const char *server)
+{
+    struct path_sample_record *p = &s->paths[s->path_count++];
+    *p = (struct path_sample_record){.id = (int64_t)s->path_count,
+                                     .capture_id = 1,
+                                     .vlan = -1,
+                                     .outage_ns = -1,
+                                     .outage_first_ns = -1,
+                                     .outage_last_ns = -1,
+                                     .outage_side = SIDE_NONE,
+                                     .idle_survived_ns = -1,
+                                     .idle_lost_ns = -1,
+                                     .idle_timer_ns = -1};
+    assert_true(address_from_text(client, &p->client_ip));
+    assert_true(address_from_text(server, &p->server_ip));
+    for (int i = 0; i < 2; i++) {
+        struct path_side *side = &p->side[i];
+        *side = (struct path_side){.ttl = 60,
+                                   .hops = 4,
+                                   .ttl_changed_ns = -1,
+                                   .syns = 3,
+                                   .scale_seen = 3,
+                                   .sack_seen = 3,
+                                   .timestamps_seen = 3,
+                                   .mss_min = 1460,
+                                   .mss_max = 1460,
+                                   .rtt_data_min_ns = -1,
+                                   .rtt_min_ns = -1,
+                                   .rtt_p50_ns = -1,
+                                   .rtt_p95_ns = -1,
+                                   .rtt_p99_ns = -1};
+    }
+    return p;
+}
+
+static struct scene_flow *open_flow(struct scene *s, uint16_t port, const char *server, double at)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, port, server, 8101, at);
+    flow_establish(f);
+    return f;
+}
+
+/* ---- outages ---- */
+
+static struct path_sample_record *dead_path(struct scene *s)
+{
+    struct scene_flow *f = open_flow(s, 1000, SERVER, 10);
+    flow_touch(f, SIDE_SERVER, START_NS + 30 * SECOND);
+    struct path_sample_record *p = path_add(s, CLIENT, SERVER);
+    p->outages = 1;
+    p->outage_side = SIDE_SERVER;
+    p->outage_connections = 4;
+    p->outage_first_ns = START_NS + 15 * SECOND;
+    p->outage_last_ns = START_NS + 18 * SECOND;
+    p->outage_ns = p->outage_total_ns = 3 * SECOND;
+    p->outage_frame = 77;
+    p->outage_source_id = 1;
+    return p;
+}
+
+static void an_outage_is_told(void **state)
+{
+    struct scene *s = *state;
+    (void)dead_path(s);
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_PATH_OUTAGE);
+    assert_non_null(found);
+    assert_int_equal(found->record.culprit, CULPRIT_NETWORK);
+    assert_true(finding_value(found, "duration_ms")->number == 3000);
+    assert_true(finding_value(found, "connections")->number == 4);
+    assert_string_equal(finding_value(found, "silent")->text, "server");
+    assert_int_equal(found->record.first_ns, START_NS + 15 * SECOND);
+    assert_int_equal(found->record.last_ns, START_NS + 18 * SECOND);
+}
+
+/* None of its connections was open on both sides of the silence; a capture that lost packets. */
+static void outages_that_nothing_proves(void **state)
+{
+    struct scene *s = *state;
+    struct path_sample_record *p = dead_path(s);
+    p->outage_last_ns = START_NS + 40 * SECOND;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_PATH_OUTAGE));
+    p->outage_last_ns = START_NS + 18 * SECOND;
+    s->source.dropped_kernel = 5000;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_PATH_OUTAGE));
+}
+
+/* ---- options ---- */
+
+static struct path_sample_record *two_paths(struct scene *s)
+{
+    open_flow(s, 1000, SERVER, 10);
+    open_flow(s, 1001, OTHER, 11);
+    (void)path_add(s, CLIENT, OTHER);
+    struct path_sample_record *p = path_add(s, CLIENT, SERVER);
+    p->side[SIDE_CLIENT].scale_seen = 0;
+    p->side[SIDE_CLIENT].scale_missing = 3;
+    return p;
+}
+
+static void options_missing_on_one_path(void **state)
+{
+    struct scene *s = *state;
+    struct path_sample_record *p = two_paths(s);
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_TCP_OPTION_STRIPPED);
+    assert_non_null(found);
+    assert_string_equal(finding_value(found, "option")->text, "window scale");
+    assert_string_equal(finding_value(found, "sender")->text, "client");
+    assert_int_equal(found->record.confidence, 60);
+    p->side[SIDE_CLIENT].padded_syns = 3;
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_TCP_OPTION_STRIPPED)->record.confidence, 85);
+}
+
+static void options_look_alikes(void **state)
+{
+    struct scene *s = *state;
+    struct path_sample_record *p = two_paths(s), *other = &s->paths[0];
+    p->side[SIDE_CLIENT].ttl = 124; /* another machine behind the address */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_OPTION_STRIPPED));
+    p->side[SIDE_CLIENT].ttl = 60;
+    other->side[SIDE_CLIENT].scale_missing = 1; /* two stacks: it happens elsewhere, too */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_OPTION_STRIPPED));
+    other->side[SIDE_CLIENT].scale_missing = 0;
+    p->side[SIDE_CLIENT].scale_seen = 1; /* not always */
+    p->side[SIDE_CLIENT].scale_missing = 2;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_OPTION_STRIPPED));
+    p->side[SIDE_CLIENT] = other->side[SIDE_CLIENT]; /* a scanner's bare SYN */
+    p->side[SIDE_CLIENT].scale_seen = p->side[SIDE_CLIENT].sack_seen = 0;
+    p->side[SIDE_CLIENT].timestamps_seen = 0;
+    p->side[SIDE_CLIENT].scale_missing = 3;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_OPTION_STRIPPED));
+}
+
+/* The MSS of a jumbo network is no reason to expect it elsewhere. */
+static void clamped_mss(void **state)
+{
+    struct scene *s = *state;
+    struct path_sample_record *p = two_paths(s), *other = &s->paths[0];
+    p->side[SIDE_CLIENT] = other->side[SIDE_CLIENT];
+    p->side[SIDE_CLIENT].mss_min = p->side[SIDE_CLIENT].mss_max = 1360;
+    scene_judge(s);
+    assert_string_equal(
+        finding_value(scene_find(s, FINDING_TCP_OPTION_STRIPPED), "option")->text, "the full MSS");
+    p->side[SIDE_CLIENT].mss_min = p->side[SIDE_CLIENT].mss_max = 1460;
+    other->side[SIDE_CLIENT].mss_min = other->side[SIDE_CLIENT].mss_max = 8960;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_OPTION_STRIPPED));
+}
+
+/* ---- idle timers ---- */
+
+static void forget(struct scene *s, int64_t survived_s, int64_t lost_s)
+{
+    struct scene_flow *f = open_flow(s, 1000, SERVER, 10);
+    flow_send(f, SIDE_CLIENT, 0.02, 300);
+    flow_send(f, SIDE_SERVER, 0.05, 300);
+    f->tcp.longest_idle_ns = survived_s * SECOND;
+    f->tcp.idle_before_tail_ns = lost_s * SECOND;
+    f->tcp.tail_tries = 4;
+    struct tcp_side_facts *t = &f->tcp.side[SIDE_CLIENT];
+    t->tail_first_ns = f->flow.first_ns + lost_s * SECOND;
+    t->tail_last_ns = t->tail_first_ns + 3 * SECOND;
+    t->tail_retransmissions = 4;
+    t->unacked_bytes = 100;
+    flow_touch(f, SIDE_CLIENT, t->tail_last_ns);
+    s->capture.last_ns = f->flow.last_ns + 100 * SECOND;
+    scene_healthy(s, CLIENT, 1001, SERVER, 8101, (double)(lost_s + 11));
+    (void)path_add(s, CLIENT, SERVER);
+    scene_judge(s);
+    assert_int_equal(s->verdicts[1].verdict, FINDING_TCP_IDLE_STATE_LOST + 1);
+    assert_int_equal(s->put_path_count, 1);
+    assert_int_equal(s->put_paths[0].idle_lost_ns, lost_s * SECOND);
+    assert_int_equal(s->put_paths[0].idle_connections, 1);
+}
+
+static void one_usual_value_lies_between(void **state)
+{
+    struct scene *s = *state;
+    forget(s, 2, 8);
+    assert_int_equal(s->put_paths[0].idle_timer_ns, 5 * SECOND);
+    const struct scene_finding *found = scene_find(s, FINDING_TCP_IDLE_STATE_LOST);
+    assert_true(finding_value(found, "timer_ms")->number == 5000);
+}
+
+static void what_the_loss_touches(void **state)
+{
+    struct scene *s = *state;
+    forget(s, 30, 302);
+    assert_int_equal(s->put_paths[0].idle_timer_ns, 300 * SECOND);
+}
+
+static void too_many_values_are_none(void **state)
+{
+    struct scene *s = *state;
+    forget(s, 30, 333);
+    assert_int_equal(s->put_paths[0].idle_timer_ns, 333 * SECOND);
+}
+
+/* ---- tunnels ---- */
+
+static void tunnels_between_two_sizes(void **state)
+{
+    (void)state;
+    struct site *site = site_new(profile_builtin());
+    struct judge judge = {.site = site};
+    assert_string_equal(mtu_tunnels(&judge, 1485, 1500), "PPPoE (1492)");
+    assert_string_equal(mtu_tunnels(&judge, 1440, 1460), "VXLAN, GENEVE (1450), WireGuard/IPv4 (1440)");
+    assert_string_equal(mtu_tunnels(&judge, 1420, 1421), "WireGuard (1420)");
+    assert_null(mtu_tunnels(&judge, 600, 1500)); /* all of them */
+    assert_null(mtu_tunnels(&judge, 1493, 1500));
+    site_free(site);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(an_outage_is_told),
+        SCENE_TEST(outages_that_nothing_proves),
+        SCENE_TEST(options_missing_on_one_path),
+        SCENE_TEST(options_look_alikes),
+        SCENE_TEST(clamped_mss),
+        SCENE_TEST(one_usual_value_lies_between),
+        SCENE_TEST(what_the_loss_touches),
+        SCENE_TEST(too_many_values_are_none),
+        cmocka_unit_test(tunnels_between_two_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
