@@ -99,7 +99,8 @@ static void find_outage(struct judge *judge, const struct site_pair *pair)
 static void find_ttl_change(struct judge *judge, const struct site_pair *pair, enum side side)
 {
     const struct path_side *s = &pair->path->side[side];
-    if (s->ttl_changes == 0 || s->ttl_before == s->ttl || pair->flows.count == 0)
+    /* To and fro within connections is how some load balancers hand over: it did not stay. */
+    if (s->ttl_changes != 1 || pair->flows.count == 0)
         return;
     const struct site_flow *flow = flow_over(pair, s->ttl_changed_ns, s->ttl_changed_ns);
     if (flow == NULL || judge_is_withdrawn(judge, FINDING_PATH_TTL_CHANGE, flow))
