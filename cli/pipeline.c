@@ -3,6 +3,7 @@
 #include "capture/source.h"
 #include "cli/command.h"
 #include "core/catalogue.h"
+#include "core/digest.h"
 #include "core/intern.h"
 #include "diagnosis/diagnosis.h"
 #include "dissectors/x509.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #define DEFAULT_MEMORY (1024ull * 1024ull * 1024ull)
@@ -34,6 +36,7 @@ struct pipeline {
     size_t source_count;
     int64_t capture_id, first_source_id;
     int64_t started_ns, progress_ns;
+    char salt[33];
     bool out_of_memory, read_failed;
     struct pipeline_result *result;
 };
@@ -190,6 +193,7 @@ static void fill_capture(struct pipeline *p, struct capture_record *capture)
     capture->name = capture_name(p);
     capture->version = INVCAP_VERSION;
     capture->profile = p->profile->name;
+    capture->salt = p->salt;
     capture->live = p->options->interface != NULL;
     capture->filter = p->options->filter;
 }
@@ -200,6 +204,14 @@ static void announce_capture(struct pipeline *p)
     struct capture_record capture = {.routed_delay_ns = -1};
     fill_capture(p, &capture);
     sink_put(&p->store_sink, RECORD_CAPTURE, &capture);
+}
+
+/* Without a salt (no entropy) nothing is hashed. */
+static void make_salt(struct pipeline *p)
+{
+    uint8_t bytes[16];
+    if (getrandom(bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes)
+        (void)hex_from_bytes(bytes, sizeof bytes, p->salt);
 }
 
 static bool start(struct pipeline *p, struct error *error)
@@ -214,6 +226,7 @@ static bool start(struct pipeline *p, struct error *error)
         return false;
     if (!register_sources(p, error)) /* frees the numbers of what it replaces */
         return false;
+    make_salt(p);
     announce_capture(p);
     p->certificates = certificate_cache_new(p->strings, store_next_certificate_id(p->store));
     struct engine_options options = {
@@ -221,6 +234,7 @@ static bool start(struct pipeline *p, struct error *error)
         .sink = {p, put_record},
         .strings = p->strings,
         .certificates = p->certificates,
+        .salt = p->salt,
         .capture_id = p->capture_id,
         .first_flow_id = store_next_flow_id(p->store),
         .first_path_id = store_next_path_id(p->store),

@@ -11,7 +11,7 @@ static const struct column capture_columns[] = {
     COL(name, "", 0, "What the user named on the command line, joined by commas."),
     COL(version, "", 0, "Version of invcap that made the rows."),
     COL(profile, "", 0, "Name of the site profile used."),
-    COL(salt, "", COLUMN_NOT_JSON, "Random salt of this database for hashes of secrets, hex."),
+    COL(salt, "", COLUMN_NOT_JSON, "Random salt of this read for hashes of secrets, hex."),
     COL(first_ns, "ns", 0, "Time of the first packet, ns since 1970 UTC."),
     COL(last_ns, "ns", 0, "Time of the last packet, ns since 1970 UTC."),
     COL(packets, "count", 0, "Packets read."),

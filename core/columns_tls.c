@@ -117,6 +117,10 @@ const struct record_table record_tls_certificates = {
 
 #undef RECORD
 #define RECORD http_record
+static const char *const http_versions[] = {"", "1.0", "1.1", "2", NULL};
+static const char *const http_kinds[] = {"", "grpc", "events", "websocket", "tunnel", NULL};
+_Static_assert(sizeof http_kinds / sizeof http_kinds[0] == HTTP_TUNNEL + 2, "a name for each kind");
+
 static const struct column http_columns[] = {
     REF(flow_id, "flows(id)", COLUMN_KEY, "The connection."),
     COL(number, "", COLUMN_KEY, "Order of the request within the connection, from 1."),
@@ -131,10 +135,29 @@ static const struct column http_columns[] = {
     COL(response_end_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Last byte of the answer, ns since 1970 UTC."),
     COL(request_frame, "", COLUMN_ZERO_IS_NULL, "Frame in which the request begins."),
     COL(response_frame, "", COLUMN_ZERO_IS_NULL, "Frame in which the final answer begins."),
-    COL(request_bytes, "bytes", 0, "Bytes of the request's body."),
-    COL(response_bytes, "bytes", 0, "Bytes of the answer's body."),
+    COL(request_bytes, "bytes", 0, "Bytes of the request's body, as far as it came."),
+    COL(response_bytes, "bytes", 0, "Bytes of the answer's body, as far as it came."),
     COL(wait_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "From the end of the request to the first byte of the answer, less the smallest round trip."),
+    NAMED(version, http_versions, 0, "HTTP version: 1.0, 1.1 or 2."),
+    NAMED(kind, http_kinds, 0,
+          "grpc, events (an event stream), websocket or tunnel (CONNECT, other upgrades); NULL plain."),
+    COL(stream, "", COLUMN_ZERO_IS_NULL, "HTTP/2 stream; NULL for HTTP/1."),
+    COL(idle_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Pause on the kept-alive connection before the request; NULL for the first one."),
+    COL(grpc_status, "", COLUMN_NEGATIVE_IS_NULL, "grpc-status of the trailers; NULL none."),
+    COL(reset_error, "", COLUMN_NEGATIVE_IS_NULL,
+        "Error code of the RST_STREAM that ended the stream (RFC 9113 7); NULL none."),
+    NAMED(reset_by, column_sides, 0, "Side that reset the stream."),
+    COL(date_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "Date of the answer, ns since 1970 UTC; NULL none, or it came from a cache."),
+    COL(hsts, "bool", 0, "1: the answer has Strict-Transport-Security."),
+    COL(to_https, "bool", 0, "1: the answer redirects to an https address."),
+    NAMED(credentials, column_secret_kinds, 0,
+          "What the request was authorised with, as in secrets; NULL nothing that is known."),
+    COL(credentials_hash, "", 0, "Salted hash of these credentials, as in secrets."),
+    COL(token_expires_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+        "When that token expires by its own words, ns since 1970 UTC."),
     COL(has_credentials, "bool", 0,
         "1: Authorization, Cookie or Proxy-Authorization was sent; values are never kept."),
     COL(complete, "bool", 0, "1: request and answer were seen whole."),

@@ -36,6 +36,16 @@
 #define LIMIT_UPGRADE_BYTES (16u * 1024u)
 /* Datagrams of a flow that are looked at for a protocol: the first may be lost or cut. */
 #define LIMIT_DATAGRAM_TRIES 4
+/* HTTP: bytes at the beginning of a form, JSON or XML body that are searched for credentials. Login and
+ * token messages are shorter. */
+#define LIMIT_HTTP_BODY_LOOK 2048
+/* Distinct secrets told of one connection: a brute force shows itself long before. */
+#define LIMIT_SECRETS_PER_FLOW 64
+/* HTTP/2: streams followed at once (nginx allows 128, others 100 or 250), one header block, and the
+ * dynamic table of a side (browsers offer 64 KiB). */
+#define LIMIT_H2_STREAMS 256
+#define LIMIT_H2_HEADERS (64u * 1024u)
+#define LIMIT_H2_TABLE (64u * 1024u)
 /* All reassembly memory of an engine. */
 #define LIMIT_REASSEMBLY_TOTAL (256u * 1024u * 1024u)
 /* Idle time after which a flow is closed, by state: SYN-only must outlive the Linux ladder of 127 s,

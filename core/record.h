@@ -12,6 +12,9 @@
 #include "core/record_reset.h"
 #include "core/record_path.h"
 
+#include "core/record_h2.h"
+#include "core/record_secret.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -293,6 +296,11 @@ struct tls_certificate_record {
 };
 
 /* ---- http_transactions ------------------------------------------------------------------------- */
+/* Order is public (names in columns_tls.c). */
+enum http_version { HTTP_VERSION_NONE, HTTP_VERSION_10, HTTP_VERSION_11, HTTP_VERSION_2 };
+/* What waits, streams or fails by rules of its own. */
+enum http_kind { HTTP_PLAIN, HTTP_GRPC, HTTP_EVENTS, HTTP_WEBSOCKET, HTTP_TUNNEL };
+
 struct http_record {
     int64_t flow_id;
     int64_t number;                /* 1.. within the flow */
@@ -300,8 +308,21 @@ struct http_record {
     int32_t status;                /* 0 none */
     int64_t request_ns, request_end_ns, response_ns, response_end_ns; /* -1 unseen */
     int64_t request_frame, response_frame;
-    uint64_t request_bytes, response_bytes; /* bodies */
+    uint64_t request_bytes, response_bytes; /* bodies, as far as they came */
     int64_t wait_ns;               /* request end to first byte of the final answer, less min RTT */
+    uint8_t version;               /* enum http_version */
+    uint8_t kind;                  /* enum http_kind */
+    int64_t stream;                /* HTTP/2 stream; 0 none */
+    int64_t idle_ns;               /* from the connection's answer before to this request; -1 first */
+    int16_t grpc_status;           /* -1 none */
+    int64_t reset_error;           /* HTTP/2: code of the RST_STREAM that ended it; -1 none */
+    uint8_t reset_by;              /* enum side; SIDE_NONE */
+    int64_t date_ns;               /* Date of an answer that comes from no cache; -1 */
+    bool hsts;                     /* the answer has Strict-Transport-Security */
+    bool to_https;                 /* the answer redirects to https: */
+    uint8_t credentials;           /* enum secret_kind of what the request was authorised with */
+    char credentials_hash[SECRET_HASH_SIZE];
+    int64_t token_expires_ns;      /* of a JWT that the request was authorised with; -1 */
     bool has_credentials;          /* Authorization, Cookie or Proxy-Authorization was sent */
     bool complete;                 /* both messages whole */
     bool truncated;                /* response ended before its length or last chunk */
@@ -378,7 +399,7 @@ struct capture_record {
     const char *name;              /* what the user named, joined by ", " */
     const char *version;           /* of invcap */
     const char *profile;
-    const char *salt;              /* hex, random per database */
+    const char *salt;              /* hex, random per read: hashes of secrets */
     int64_t first_ns, last_ns;
     int64_t packets, bytes;
     int64_t tcp_connections, udp_flows, other_flows;
@@ -490,6 +511,8 @@ enum record_kind {
     RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT, RECORD_TLS,
     RECORD_CERTIFICATE, RECORD_TLS_CERTIFICATE, RECORD_HTTP, RECORD_ICMP, RECORD_ARP,
     RECORD_RESET,
+    RECORD_SECRET,
+    RECORD_H2,
     RECORD_PATH,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_TABLE_COUNT,

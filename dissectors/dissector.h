@@ -35,6 +35,7 @@ struct dissect_context {
     const struct sink *sink;       /* for records that are whole before the flow ends (HTTP) */
     struct certificate_cache *certificates; /* dissectors/x509.h; NULL: do not parse */
     int64_t capture_id;
+    const char *salt;              /* for hashes of secrets; NULL or "": none are made */
     /* Of the packet that completed the bytes now shown: */
     int64_t time_ns;
     int64_t first_time_ns;         /* of the packet that brought the first byte shown */
@@ -48,6 +49,9 @@ struct dissect_context {
     /* Out: feed again only when so many bytes are there from the first uneaten one (a record whose
      * length is known); 0 = with the next byte. At the end of a direction no more comes. */
     size_t need;
+    /* In, when it is closed: bytes still to be passed over, by side: they were asked for by skip
+     * and never came. */
+    uint64_t skip_left[2];
     /* Out: called for events of the ladder (EVENT_CLIENT_HELLO, EVENT_ALERT, EVENT_REQUEST ...). */
     void (*event)(void *self, enum event_kind kind, enum side side, int64_t time_ns, int64_t frame);
     void *event_self;

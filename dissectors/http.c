@@ -1,51 +1,13 @@
 #include "dissectors/http.h"
 
 #include "core/limits.h"
-#include "dissectors/http_message.h"
+#include "dissectors/http_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Only scanners pipeline deeper than this; their further requests are counted, and their answers
- * are told without them. */
-#define PIPELINE_MAX 16
 #define HEAD_MAX (64u * 1024u)
 #define CHUNK_LINE_MAX 1024u
-
-enum phase {
-    PHASE_HEAD,      /* a start line comes next */
-    PHASE_BODY_LAST, /* all of a body but its last byte is being passed over */
-    PHASE_CHUNK,     /* a chunk-size line comes next */
-    PHASE_CHUNK_END, /* the line end behind chunk data */
-    PHASE_TRAILER,
-    PHASE_TO_CLOSE, /* the body ends with the connection */
-    PHASE_LOST,     /* after a gap: wait for something that looks like a start */
-    PHASE_TUNNEL    /* behind CONNECT: the answer decides what the bytes are */
-};
-
-struct http_side {
-    enum phase phase;
-    size_t scanned;
-};
-
-struct transaction {
-    struct http_record record;
-    bool is_head, is_connect;
-    bool request_done, response_begun;
-};
-
-struct http_state {
-    struct http_side side[2];
-    struct transaction queue[PIPELINE_MAX];
-    uint32_t first, count;
-    uint64_t beyond; /* requests behind the queue, not kept */
-    int64_t number;
-    int64_t last_response_end_ns;
-    struct transaction late; /* an answer whose request was not seen */
-    bool late_open;
-    bool resync; /* answers were missed: the next one is for the last request */
-    bool reset;  /* the connection was aborted */
-    bool over;   /* another protocol follows */
-};
 
 static enum dissector_match http_looks_like(const uint8_t *bytes, size_t len, enum side side)
 {
@@ -63,142 +25,97 @@ static void http_open(void *state, struct dissect_context *context)
         s->side[0].phase = s->side[1].phase = PHASE_LOST;
 }
 
-static struct transaction *at(struct http_state *s, uint32_t index)
-{
-    return &s->queue[(s->first + index) % PIPELINE_MAX];
-}
-
-/* The request open facts follow the queue. */
-static void note_open(const struct http_state *s, struct dissect_context *context)
-{
-    uint64_t *facts = &context->flow->facts;
-    const struct transaction *t = s->count > 0 ? &s->queue[s->first] : NULL;
-    bool answering = s->late_open || (t != NULL && t->response_begun);
-    bool waiting = s->beyond > 0 || s->count > (t != NULL && t->response_begun ? 1u : 0u);
-    *facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);
-    if (waiting)
-        *facts |= FLOW_FACT_REQUEST_OPEN;
-    if (answering)
-        *facts |= FLOW_FACT_ANSWER_INCOMPLETE;
-}
-
-static void put(struct http_state *s, struct transaction *t, struct dissect_context *context)
-{
-    struct http_record *r = &t->record;
-    r->flow_id = context->flow_id;
-    r->number = ++s->number;
-    if (r->response_ns >= 0 && r->wait_ns > context->flow->response_max_ns)
-        context->flow->response_max_ns = r->wait_ns;
-    sink_put(context->sink, RECORD_HTTP, r);
-}
-
-static void begin_record(struct http_record *r)
-{
-    *r = (struct http_record){.request_ns = RECORD_NONE_NS,
-                              .request_end_ns = RECORD_NONE_NS,
-                              .response_ns = RECORD_NONE_NS,
-                              .response_end_ns = RECORD_NONE_NS,
-                              .wait_ns = RECORD_NONE_NS,
-                              .ended_by = SIDE_NONE};
-}
-
-static struct transaction *push_request(struct http_state *s)
-{
-    if (s->count == PIPELINE_MAX || s->beyond > 0) {
-        s->beyond++;
-        return NULL;
-    }
-    struct transaction *t = at(s, s->count++);
-    memset(t, 0, sizeof *t);
-    begin_record(&t->record);
-    return t;
-}
-
-static void request_done(struct http_state *s, struct dissect_context *context)
-{
-    if (s->count == 0 || s->beyond > 0)
-        return;
-    struct transaction *t = at(s, s->count - 1);
-    t->request_done = true;
-    t->record.request_end_ns = context->time_ns;
-}
-
-static struct transaction *answering(struct http_state *s)
-{
-    return s->late_open ? &s->late : s->count > 0 ? at(s, 0) : NULL;
-}
-
-static void put_first(struct http_state *s, struct dissect_context *context)
-{
-    put(s, at(s, 0), context);
-    s->first = (s->first + 1) % PIPELINE_MAX;
-    s->count--;
-}
-
-static void response_done(struct http_state *s, struct dissect_context *context)
-{
-    struct transaction *t = answering(s);
-    if (t == NULL || !t->response_begun)
-        return;
-    t->record.response_end_ns = context->time_ns;
-    t->record.complete = t->request_done;
-    s->last_response_end_ns = context->time_ns;
-    if (s->late_open)
-        put(s, t, context);
-    else
-        put_first(s, context);
-    s->late_open = false;
-    context->flow->facts |= FLOW_FACT_ANSWERED;
-    note_open(s, context);
-}
-
 static void message_done(struct http_state *s, enum side side, struct dissect_context *context)
 {
-    bool connect = side == SIDE_CLIENT && s->count > 0 && at(s, s->count - 1)->is_connect;
+    const struct transaction *asked = http_queue_asking(s);
+    bool connect = side == SIDE_CLIENT && asked != NULL && asked->is_connect;
+    http_look_end(s, side, context);
     s->side[side].phase = connect ? PHASE_TUNNEL : PHASE_HEAD;
     if (side == SIDE_CLIENT)
-        request_done(s, context);
+        http_queue_request_done(s, context);
     else
-        response_done(s, context);
+        http_queue_response_done(s, context);
 }
 
 /* Passes over len bytes of body but the last, whose arrival ends the message. */
+static void pass_body(struct http_side *side, uint64_t len, struct dissect_context *context)
+{
+    side->phase = PHASE_BODY_LAST;
+    context->skip = len - 1;
+}
+
 static void begin_body(struct http_state *s, enum side side, uint64_t len,
                        struct dissect_context *context)
 {
+    struct http_side *h = &s->side[side];
     if (len == 0) {
         message_done(s, side, context);
         return;
     }
-    s->side[side].phase = PHASE_BODY_LAST;
-    context->skip = len - 1;
+    if (!h->looking) {
+        pass_body(h, len, context);
+        return;
+    }
+    h->phase = PHASE_BODY_LOOK;
+    h->in_chunk = false;
+    h->body_left = len;
+}
+
+/* Eats what is looked at; the rest of the body or chunk is passed over. */
+static void step_look(struct http_state *s, enum side side, struct cursor *c,
+                      struct dissect_context *context)
+{
+    struct http_side *h = &s->side[side];
+    h->body_left -= http_look_take(h, c, h->body_left);
+    if (h->look_len == LIMIT_HTTP_BODY_LOOK)
+        http_look_end(s, side, context);
+    if (h->in_chunk && (h->body_left == 0 || !h->looking)) {
+        h->phase = PHASE_CHUNK_END;
+        context->skip = h->body_left;
+    } else if (!h->in_chunk && h->body_left == 0) {
+        message_done(s, side, context);
+    } else if (!h->in_chunk && !h->looking) {
+        pass_body(h, h->body_left, context);
+    }
+}
+
+static void name_request(struct http_state *s, struct transaction *t, const struct http_head *h,
+                         struct dissect_context *context)
+{
+    struct http_record *r = &t->record;
+    http_record_name(r, context, h->method, h->host, h->target);
+    http_fields_of_request(&h->fields, &h->secrets, r);
+    r->version = h->minor == 0 ? HTTP_VERSION_10 : HTTP_VERSION_11;
+    r->request_ns = context->first_time_ns;
+    r->request_frame = context->first_frame;
+    r->request_bytes = h->has_length && !h->chunked ? h->length : 0;
+    if (s->count == 1 && s->last_response_end_ns >= 0)
+        r->idle_ns = r->request_ns - s->last_response_end_ns;
+    t->is_head = h->method.len == 4 && memcmp(h->method.at, "HEAD", 4) == 0;
+    t->is_connect = h->method.len == 7 && memcmp(h->method.at, "CONNECT", 7) == 0;
+    if (t->is_connect)
+        r->kind = HTTP_TUNNEL;
 }
 
 static void on_request(struct http_state *s, const struct http_head *h,
                        struct dissect_context *context)
 {
-    char path[160];
-    struct transaction *t = push_request(s);
+    struct transaction *t = http_queue_push(s);
     context->flow->request_count++;
+    s->known = true;
     if (context->event != NULL)
         context->event(context->event_self, EVENT_REQUEST, SIDE_CLIENT, context->first_time_ns,
                        context->first_frame);
     if (context->flow->name == NULL && h->host.len > 0)
         context->flow->name = intern_bytes(context->strings, h->host.at, h->host.len);
-    if (t != NULL) {
-        struct http_record *r = &t->record;
-        r->method = intern_bytes(context->strings, h->method.at, h->method.len);
-        r->host = intern_bytes(context->strings, h->host.at, h->host.len);
-        r->path =
-            intern_bytes(context->strings, path, http_path_template(h->target, path, sizeof path));
-        r->request_ns = context->first_time_ns;
-        r->request_frame = context->first_frame;
-        r->request_bytes = h->has_length && !h->chunked ? h->length : 0;
-        r->has_credentials = h->has_credentials;
-        t->is_head = h->method.len == 4 && memcmp(h->method.at, "HEAD", 4) == 0;
-        t->is_connect = h->method.len == 7 && memcmp(h->method.at, "CONNECT", 7) == 0;
-    }
-    note_open(s, context);
+    if (t != NULL)
+        name_request(s, t, h, context);
+    if (h->secrets.count > 0)
+        http_secrets_put(&s->secrets, &h->secrets, SIDE_CLIENT, t != NULL ? t->record.number : 0,
+                         context);
+    http_queue_note_open(s, context);
+    if (h->fields.body_is_text && (h->chunked || h->has_length))
+        (void)http_look_start(&s->side[SIDE_CLIENT]);
     if (h->chunked)
         s->side[SIDE_CLIENT].phase = PHASE_CHUNK;
     else
@@ -211,6 +128,7 @@ static void begin_response_body(struct http_state *s, const struct transaction *
 {
     struct http_side *side = &s->side[SIDE_SERVER];
     if (t->is_head || h->status == 204 || h->status == 304) {
+        s->side[SIDE_SERVER].looking = false;
         message_done(s, SIDE_SERVER, context);
     } else if (h->chunked) {
         side->phase = PHASE_CHUNK;
@@ -219,24 +137,6 @@ static void begin_response_body(struct http_state *s, const struct transaction *
     } else {
         side->phase = PHASE_TO_CLOSE;
     }
-}
-
-/* The transaction that a new answer belongs to. */
-static struct transaction *answered(struct http_state *s, struct dissect_context *context)
-{
-    if (s->late_open)
-        put(s, &s->late, context); /* its end was missed */
-    s->late_open = false;
-    while (s->count > 0 && (at(s, 0)->response_begun || (s->resync && s->count > 1)))
-        put_first(s, context);
-    s->resync = false;
-    if (s->count > 0)
-        return at(s, 0);
-    s->beyond -= s->beyond > 0;
-    memset(&s->late, 0, sizeof s->late);
-    begin_record(&s->late.record);
-    s->late_open = true;
-    return &s->late;
 }
 
 static void note_wait(const struct http_state *s, struct transaction *t,
@@ -254,30 +154,53 @@ static void note_wait(const struct http_state *s, struct transaction *t,
     r->wait_ns = wait > 0 ? wait : 0;
 }
 
+/* What follows a 101 or a granted CONNECT. */
+static void begin_tunnel(struct http_state *s, struct transaction *t, const struct http_head *h,
+                         struct dissect_context *context)
+{
+    bool websocket = h->status == 101 && h->websocket;
+    t->record.kind = websocket ? HTTP_WEBSOCKET : HTTP_TUNNEL;
+    message_done(s, SIDE_SERVER, context);
+    s->over = !websocket;
+    if (!websocket)
+        return;
+    context->flow->app = "websocket";
+    s->side[SIDE_CLIENT].phase = s->side[SIDE_SERVER].phase = PHASE_PASS;
+}
+
 static void on_response(struct http_state *s, const struct http_head *h,
                         struct dissect_context *context)
 {
+    s->known = true;
     if (h->status >= 100 && h->status < 200 && h->status != 101)
         return; /* interim: the wait goes on (RFC 9110 15.2) */
-    struct transaction *t = answered(s, context);
+    struct transaction *t = http_queue_answered(s, context);
+    struct http_record *r = &t->record;
     t->response_begun = true;
-    t->record.status = h->status;
-    t->record.response_ns = context->first_time_ns;
-    t->record.response_frame = context->first_frame;
-    t->record.response_bytes = h->has_length && !h->chunked ? h->length : 0;
+    r->status = h->status;
+    r->response_ns = context->first_time_ns;
+    r->response_frame = context->first_frame;
+    r->response_bytes = h->has_length && !h->chunked ? h->length : 0;
+    if (t->is_head || h->status == 204 || h->status == 304)
+        r->response_bytes = 0; /* its length is that of another answer */
+    if (r->version == HTTP_VERSION_NONE)
+        r->version = h->minor == 0 ? HTTP_VERSION_10 : HTTP_VERSION_11;
+    http_fields_of_response(&h->fields, r);
     note_wait(s, t, context);
+    if (h->secrets.count > 0)
+        http_secrets_put(&s->secrets, &h->secrets, SIDE_SERVER, r->number, context);
     if (context->event != NULL)
         context->event(context->event_self, EVENT_RESPONSE, SIDE_SERVER, context->first_time_ns,
                        context->first_frame);
-    note_open(s, context);
-    bool tunnel = h->status == 101 || (t->is_connect && h->status >= 200 && h->status < 300);
-    s->over = tunnel;
-    if (tunnel) {
-        message_done(s, SIDE_SERVER, context);
+    http_queue_note_open(s, context);
+    if (h->status == 101 || (t->is_connect && h->status >= 200 && h->status < 300)) {
+        begin_tunnel(s, t, h, context);
         return;
     }
     if (t->is_connect && s->side[SIDE_CLIENT].phase == PHASE_TUNNEL)
         s->side[SIDE_CLIENT].phase = PHASE_HEAD; /* refused: it asks again, with credentials say */
+    if (h->fields.body_is_text)
+        (void)http_look_start(&s->side[SIDE_SERVER]);
     begin_response_body(s, t, h, context);
 }
 
@@ -316,22 +239,20 @@ static enum step step_chunk(struct http_state *s, enum side side, struct cursor 
     }
     if (!http_chunk_size(line, len, &size))
         return STEP_LOST;
-    h->phase = size == 0 ? PHASE_TRAILER : PHASE_CHUNK_END;
-    context->skip = size;
-    struct transaction *t = side == SIDE_SERVER ? answering(s)
-                            : s->count > 0      ? at(s, s->count - 1)
-                                                : NULL;
+    struct transaction *t = side == SIDE_SERVER ? http_queue_answering(s) : http_queue_asking(s);
     if (t != NULL && side == SIDE_SERVER)
         t->record.response_bytes += size;
     else if (t != NULL && !t->request_done)
         t->record.request_bytes += size;
+    h->phase = size == 0 ? PHASE_TRAILER : PHASE_CHUNK_END;
+    if (h->looking && size > 0) {
+        h->phase = PHASE_BODY_LOOK;
+        h->in_chunk = true;
+        h->body_left = size;
+        return STEP_ON;
+    }
+    context->skip = size;
     return STEP_ON;
-}
-
-/* That it is HTTP was seen: a whole head of one side at least. */
-static bool is_known(const struct http_state *s)
-{
-    return s->number > 0 || s->count > 0 || s->late_open;
 }
 
 static enum step step_head(struct http_state *s, enum side side, struct cursor *c,
@@ -349,7 +270,7 @@ static enum step step_head(struct http_state *s, enum side side, struct cursor *
         like = 1;
     if (like == 0 || (like > 0 && is_response != (side == SIDE_SERVER)))
         return STEP_LOST;
-    enum http_head_result result = http_head_parse(c, &h->scanned, &head);
+    enum http_head_result result = http_head_parse(c, &h->scanned, context->strings, context->salt, &head);
     if (result == HTTP_HEAD_MORE)
         return cur_left(c) > HEAD_MAX ? STEP_LOST : STEP_MORE;
     if (result == HTTP_HEAD_BAD)
@@ -377,12 +298,27 @@ static enum step step_lost(struct http_state *s, enum side side, struct cursor *
     return STEP_MORE;
 }
 
+/* The answer ends with the connection: what comes belongs to it. */
+static void step_to_close(struct http_state *s, struct cursor *c)
+{
+    struct http_side *h = &s->side[SIDE_SERVER];
+    struct transaction *t = http_queue_answering(s);
+    if (t != NULL && t->response_begun)
+        t->record.response_bytes += cur_left(c);
+    if (h->looking)
+        (void)http_look_take(h, c, UINT64_MAX);
+    cur_skip(c, cur_left(c));
+}
+
 static enum step step(struct http_state *s, enum side side, struct cursor *c,
                       struct dissect_context *context)
 {
     switch (s->side[side].phase) {
     case PHASE_HEAD:
         return step_head(s, side, c, context);
+    case PHASE_BODY_LOOK:
+        step_look(s, side, c, context);
+        return STEP_ON;
     case PHASE_BODY_LAST:
         cur_skip(c, 1);
         message_done(s, side, context);
@@ -394,16 +330,21 @@ static enum step step(struct http_state *s, enum side side, struct cursor *c,
     case PHASE_LOST:
         return step_lost(s, side, c);
     case PHASE_TO_CLOSE:
-        cur_skip(c, cur_left(c));
+        step_to_close(s, c);
         return STEP_MORE;
+    case PHASE_PASS:
+        cur_skip(c, 1);
+        context->skip = INT64_MAX;
+        return STEP_ON;
     case PHASE_TUNNEL:
         break;
     }
     return STEP_MORE;
 }
 
-static void http_lose(struct http_state *s, enum side side)
+static void http_lose(struct http_state *s, enum side side, struct dissect_context *context)
 {
+    http_look_end(s, side, context);
     s->side[side].phase = PHASE_LOST;
     s->side[side].scanned = 0;
     if (side == SIDE_SERVER)
@@ -422,9 +363,9 @@ static enum feed_result http_feed(void *state, enum side side, struct cursor *by
     if (s->over)
         return FEED_HAND_OVER;
     if (done == STEP_LOST) {
-        if (!is_known(s))
+        if (!s->known)
             return FEED_GIVE_UP;
-        http_lose(s, side);
+        http_lose(s, side, context);
         if (cur_left(bytes) > 0)
             cur_skip(bytes, 1); /* what failed is no start either */
     }
@@ -434,10 +375,24 @@ static enum feed_result http_feed(void *state, enum side side, struct cursor *by
 static bool http_gap(void *state, enum side side, uint64_t len, struct dissect_context *context)
 {
     struct http_state *s = state;
-    (void)len;
-    (void)context;
-    if (s->side[side].phase != PHASE_TO_CLOSE)
-        http_lose(s, side);
+    struct http_side *h = &s->side[side];
+    if (h->phase == PHASE_TO_CLOSE || h->phase == PHASE_PASS) {
+        h->looking = false;
+        return true;
+    }
+    bool inside = h->phase == PHASE_BODY_LOOK && len < h->body_left;
+    if (!inside) {
+        http_lose(s, side, context);
+        return true;
+    }
+    http_look_end(s, side, context);
+    h->body_left -= len;
+    if (h->in_chunk) {
+        h->phase = PHASE_CHUNK_END;
+        context->skip = h->body_left;
+    } else {
+        pass_body(h, h->body_left, context);
+    }
     return true;
 }
 
@@ -450,35 +405,19 @@ static void http_end(void *state, enum side side, enum end_why why, struct disse
     s->reset = why == DISSECTOR_END_RST;
 }
 
-/* An answer has begun and is not whole: its own length says so, or a reset where the end of the
- * connection would have been the end of it (RFC 9112 8). Behind a gap nobody knows. */
-static bool is_truncated(const struct http_state *s, const struct transaction *t)
-{
-    enum phase phase = s->side[SIDE_SERVER].phase;
-    if (!t->response_begun || phase == PHASE_LOST)
-        return false;
-    return phase != PHASE_TO_CLOSE || s->reset;
-}
-
 static void http_close(void *state, struct dissect_context *context)
 {
     struct http_state *s = state;
     bool lost = s->side[SIDE_SERVER].phase == PHASE_LOST;
-    if (!is_known(s))
+    if (!s->known)
         context->flow->app = NULL; /* it only began like HTTP */
-    if (s->late_open) {
-        s->late.record.truncated = is_truncated(s, &s->late);
-        s->late.record.ended_by = context->flow->closed_by;
-        put(s, &s->late, context);
-    }
-    while (s->count > 0) {
-        struct transaction *t = at(s, 0);
-        t->record.truncated = is_truncated(s, t);
-        t->record.ended_by = context->flow->closed_by;
-        put_first(s, context);
-    }
+    for (int side = 0; side < 2; side++)
+        http_look_end(s, (enum side)side, context);
+    http_queue_close(s, context);
     if (lost || s->side[SIDE_CLIENT].phase == PHASE_LOST)
         context->flow->facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);
+    free(s->side[SIDE_CLIENT].look);
+    free(s->side[SIDE_SERVER].look);
 }
 
 const struct dissector dissector_http = {

@@ -220,14 +220,17 @@ static void note_field(struct http_text name, struct http_text value, struct htt
             out->close = false;
         out->upgrade = out->upgrade || list_has(value, "upgrade", &last);
     } else if (equals(name, "host")) {
-        out->host = value;
-    } else if (equals(name, "authorization") || equals(name, "proxy-authorization") ||
-               equals(name, "cookie")) {
-        out->has_credentials = true;
+        out->host = http_host(value);
+    } else if (equals(name, "upgrade")) {
+        out->websocket = list_has(value, "websocket", &last);
+    } else {
+        http_fields_note(name, value, &out->secrets, &out->fields);
     }
 }
 
-enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned, struct http_head *out)
+enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned,
+                                      struct intern *strings, const char *salt,
+                                      struct http_head *out)
 {
     size_t from = *scanned > 3 ? *scanned - 3 : 0;
     size_t len = find_end(bytes, from);
@@ -238,13 +241,16 @@ enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned, str
     *scanned = 0;
     struct cursor head = cur_cut(bytes, len);
     struct http_text line;
-    *out = (struct http_head){0};
+    *out = (struct http_head){.secrets = {.strings = strings, .salt = salt}};
+    http_fields_start(&out->fields);
     if (!next_line(&head, &line))
         return HTTP_HEAD_BAD;
     bool response = line.len >= 5 && memcmp(line.at, "HTTP/", 5) == 0;
     if (!(response ? parse_status_line(line, out) : parse_request_line(line, out)))
         return HTTP_HEAD_BAD;
     out->close = out->minor == 0;
+    if (!response)
+        secrets_from_target(&out->secrets, out->target);
     while (next_line(&head, &line) && line.len > 0) {
         const char *colon = memchr(line.at, ':', line.len);
         if (colon == NULL || colon == line.at || *line.at == ' ' || *line.at == '\t')
@@ -274,19 +280,60 @@ bool http_chunk_size(const uint8_t *line, size_t len, uint64_t *out)
            strchr("; \t\r\n", line[digits]) != NULL;
 }
 
+struct http_text http_host(struct http_text authority)
+{
+    const char *at = memrchr(authority.at, '@', authority.len);
+    size_t used = at != NULL ? (size_t)(at - authority.at) + 1 : 0;
+    return (struct http_text){authority.at + used, authority.len - used};
+}
+
+/* Longer segments are no words but tokens, names of files, base64. */
+#define SEGMENT_LONG 40
+
 /* A segment that names one thing among many: numbers, UUIDs, long hex or mixed tokens. */
 static bool is_identifier(const char *at, size_t len)
 {
-    size_t digits = 0, hex = 0;
+    size_t digits = 0, hex = 0, upper = 0, lower = 0;
     for (size_t i = 0; i < len; i++) {
         char c = at[i];
         bool digit = c >= '0' && c <= '9';
         digits += digit;
+        upper += c >= 'A' && c <= 'Z';
+        lower += c >= 'a' && c <= 'z';
         hex += digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '-';
     }
+    if (len >= SEGMENT_LONG || (len >= 20 && digits > 0 && upper > 0 && lower > 0))
+        return true;
     if (len == 0 || digits == 0)
         return false;
     return digits == len || (len >= 8 && hex == len) || (len >= 16 && digits * 4 >= len);
+}
+
+/* Where the path ends: at query, fragment or parameters, also when they are written as %3F. */
+static size_t path_end(struct http_text target)
+{
+    size_t end = 0;
+    while (end < target.len && target.at[end] != '?' && target.at[end] != '#' &&
+           target.at[end] != ';' &&
+           !(end + 2 < target.len && target.at[end] == '%' && target.at[end + 1] == '3' &&
+             (target.at[end + 2] | 0x20) == 'f'))
+        end++;
+    return end;
+}
+
+/* A segment goes on up to a '=': what stands behind it is a value. */
+static size_t put_segment(const char *at, size_t len, char *out, size_t room)
+{
+    const char *equals = memchr(at, '=', len);
+    if (equals != NULL)
+        len = (size_t)(equals - at);
+    if (is_identifier(at, len)) {
+        memcpy(out, "{id}", 4);
+        return 4;
+    }
+    size_t take = len < room ? len : room;
+    memcpy(out, at, take);
+    return take;
 }
 
 size_t http_path_template(struct http_text target, char *out, size_t size)
@@ -298,23 +345,15 @@ size_t http_path_template(struct http_text target, char *out, size_t size)
         size_t skip = slash != NULL ? (size_t)(slash - target.at) : target.len;
         target.at += skip;
         target.len -= skip;
+    } else if (target.len > 0 && target.at[0] != '/') { /* authority form, or none */
+        target = http_host(target);
     }
-    size_t end = 0, len = 0;
-    while (end < target.len && target.at[end] != '?' && target.at[end] != '#')
-        end++;
+    size_t end = path_end(target), len = 0;
     for (size_t i = 0; i < end && len + 6 < size;) {
         size_t stop = i;
         while (stop < end && target.at[stop] != '/')
             stop++;
-        if (is_identifier(target.at + i, stop - i)) {
-            memcpy(out + len, "{id}", 4);
-            len += 4;
-        } else {
-            size_t room = size - len - 2;
-            size_t take = stop - i < room ? stop - i : room;
-            memcpy(out + len, target.at + i, take);
-            len += take;
-        }
+        len += put_segment(target.at + i, stop - i, out + len, size - len - 2);
         if (stop < end)
             out[len++] = '/';
         i = stop + 1;

@@ -194,6 +194,8 @@ static const struct json_part {
     {RECORD_CERTIFICATE, "id IN (SELECT certificate_id FROM tls_certificates WHERE " OF_FLOWS ")"},
     {RECORD_TLS_CERTIFICATE, OF_FLOWS},
     {RECORD_HTTP, OF_FLOWS},
+    {RECORD_SECRET, OF_FLOWS},
+    {RECORD_H2, OF_FLOWS},
     {RECORD_ICMP, OF_CAPTURE},
     {RECORD_ARP, OF_CAPTURE},
     {RECORD_PATH, OF_CAPTURE},

@@ -16,6 +16,7 @@ struct engine_options {
     const struct profile *profile;
     struct sink sink;                       /* gets all records; must copy */
     struct intern *strings;                 /* borrowed: outlives the engine */
+    const char *salt; /* of hashes of secrets; NULL or "": none are made */
     struct certificate_cache *certificates; /* borrowed */
     int64_t capture_id, first_flow_id, first_path_id;
     uint64_t memory_bytes; /* ceiling of flows, events and reassembly */

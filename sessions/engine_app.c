@@ -54,6 +54,7 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     c->sink = &e->options.sink;
     c->certificates = e->options.certificates;
     c->capture_id = e->options.capture_id;
+    c->salt = e->options.salt;
     c->rtt_server_ns = flow->tcp != NULL ? flow->tcp->rtt_min_ns[SIDE_SERVER] : RECORD_NONE_NS;
     c->skip = 0;
     c->need = 0;

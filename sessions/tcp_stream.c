@@ -163,6 +163,8 @@ static bool open_dissector(struct tcp_stream *stream, const struct dissector *di
 
 static void close_dissector(struct tcp_stream *stream, struct dissect_context *context)
 {
+    for (int s = 0; s < 2; s++)
+        context->skip_left[s] = stream->dir[s].skip;
     stream->dissector->close(stream->state, context);
     *stream->limits.states -= stream->dissector->state_size;
     free(stream->state);

@@ -1,5 +1,5 @@
 /* What servers answered in clear HTTP, and how late. */
-#include "diagnosis/site/judge.h"
+#include "diagnosis/site/http_facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,31 +10,6 @@
 /* An endpoint whose answers usually take that long waits for news (long poll): one connection asks
  * it again and again, or its path says so. */
 #define LONG_POLL_SAMPLES 3
-/* An authentication challenge is overcome by the client's next request. */
-#define CHALLENGE_NS (10 * FACTS_SECOND)
-#define CHALLENGE_LOOKED_AT 256
-
-static const char *endpoint_text(struct judge *judge, const struct http_record *r)
-{
-    if (r->method == NULL) /* the answer alone was seen */
-        return NULL;
-    return arena_format(&judge->site->arena, "%s %s", r->method, r->path != NULL ? r->path : "");
-}
-
-static struct claim start(enum finding_code code, const struct site_flow *flow,
-                          const struct http_record *r)
-{
-    struct claim claim = claim_start(code, flow);
-    if (r->host != NULL)
-        claim.name = r->host;
-    claim.first_ns = r->request_ns >= 0 ? r->request_ns : claim.first_ns;
-    claim.last_ns = r->response_end_ns >= 0 ? r->response_end_ns : claim.last_ns;
-    claim_add_reference(&claim, flow->f.source_id, r->request_frame, r->request_ns, EVENT_REQUEST);
-    claim_add_reference(&claim, flow->f.source_id, r->response_frame, r->response_ns,
-                        EVENT_RESPONSE);
-    return claim;
-}
-
 /* ---- slow answers ---------------------------------------------------------------------------- */
 
 static int64_t slow_limit(const struct judge *judge, const struct site_flow *flow)
@@ -56,6 +31,12 @@ static int64_t slowish_limit(const struct judge *judge)
     return judge->profile != NULL && judge->profile->response_medium_ns > 0
                ? judge->profile->response_medium_ns
                : SLOWISH_NS;
+}
+
+/* What waits for news by design, and what is no request at all. */
+static bool is_endless(const struct http_record *r)
+{
+    return r->kind == HTTP_EVENTS || r->kind == HTTP_WEBSOCKET;
 }
 
 static bool is_long_poll(const struct endpoint *e, int64_t limit)
@@ -89,14 +70,14 @@ static void judge_wait(struct judge *judge, const struct site_flow *flow,
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
         return;
     const struct endpoint *usual = judge_endpoint(judge, flow, r);
-    if (is_long_poll(usual, limit))
+    if (is_endless(r) || is_long_poll(usual, limit))
         return;
     bool slow = wait_ns > limit;
     bool odd =
         usual != NULL && usual->requests > 1 && wait_ns > SLOWISH_FACTOR * usual->median_ns;
     if (!slow && !odd)
         return;
-    struct claim claim = start(FINDING_SERVER_SLOW_RESPONSE, flow, r);
+    struct claim claim = http_claim(FINDING_SERVER_SLOW_RESPONSE, flow, r);
     claim.severity = slow ? SEVERITY_HIGH : SEVERITY_MEDIUM;
     claim.confidence = flow->f.tcp->side[SIDE_SERVER].recovered_losses > 0 ? 75 : 90;
     claim.weight = (double)wait_ns;
@@ -133,8 +114,8 @@ static bool is_gateway_error(int32_t status)
 
 /* The share is the same for all claims of a service: it is counted once per service. */
 struct shares {
-    const struct site_service *service;
-    double server, gateway;
+    const struct site_service *service, *client_service;
+    double server, gateway, client, limited;
 };
 
 static void judge_error(struct judge *judge, struct shares *shares, const struct site_flow *flow,
@@ -143,67 +124,109 @@ static void judge_error(struct judge *judge, struct shares *shares, const struct
     bool gateway = is_gateway_error(r->status);
     if (!gateway && !is_server_error(r->status))
         return;
-    if (shares->service != flow->service)
-        *shares = (struct shares){flow->service, error_share(flow, is_server_error),
-                                  error_share(flow, is_gateway_error)};
+    if (shares->service != flow->service) {
+        shares->service = flow->service;
+        shares->server = error_share(flow, is_server_error);
+        shares->gateway = error_share(flow, is_gateway_error);
+    }
     struct claim claim =
-        start(gateway ? FINDING_HTTP_GATEWAY_ERROR : FINDING_HTTP_SERVER_ERROR, flow, r);
+        http_claim(gateway ? FINDING_HTTP_GATEWAY_ERROR : FINDING_HTTP_SERVER_ERROR, flow, r);
     claim.confidence = 95;
     claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
     claim_add_number(&claim, "share", gateway ? shares->gateway : shares->server);
-    claim_add_text(&claim, "endpoint", endpoint_text(judge, r));
+    claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
     judge_claim(judge, &claim);
 }
 
-static bool is_refusal(int32_t status)
-{
-    return status == 401 || status == 403 || status == 407;
-}
-
-static bool is_same_endpoint(const struct http_record *a, const struct http_record *b)
-{
-    return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
-}
-
-/* A later request of the same client to the same endpoint that was let in. The answer to a
- * challenge follows soon: few requests lie between. */
-static bool was_overcome(const struct judge *judge, const struct site_flow *flow, uint32_t number)
-{
-    const struct http_record *refused = flow->requests[number];
-    struct flow_range range = site_client_flows(judge->site, flow->client);
-    size_t at = range_find_time(range, flow->f.first_ns);
-    for (size_t looked = 0; at < range.count && looked < CHALLENGE_LOOKED_AT; at++, looked++) {
-        const struct site_flow *other = range.flows[at];
-        uint32_t i = other == flow ? number + 1 : 0;
-        if (other->service != flow->service)
-            continue;
-        for (; i < other->request_count && looked < CHALLENGE_LOOKED_AT; i++, looked++) {
-            const struct http_record *r = other->requests[i];
-            if (r->request_ns > refused->request_ns &&
-                r->request_ns - refused->request_ns < CHALLENGE_NS && r->status > 0 &&
-                !is_refusal(r->status) && is_same_endpoint(r, refused))
-                return true;
-        }
-    }
-    return false;
-}
+/* ---- refusals and wrong requests --------------------------------------------------------------- */
 
 static void judge_refusal(struct judge *judge, const struct site_flow *flow, uint32_t number)
 {
     const struct http_record *r = flow->requests[number];
-    if (!is_refusal(r->status) || was_overcome(judge, flow, number))
+    if (!http_is_refusal(r->status) || http_was_overcome(judge, flow, number))
         return;
-    struct claim claim = start(FINDING_HTTP_AUTH_FAILED, flow, r);
+    bool expired = http_token_had_expired(r);
+    struct claim claim = http_claim(FINDING_HTTP_AUTH_FAILED, flow, r);
     claim.confidence = r->has_credentials ? 90 : 70;
     claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
-    claim_add_text(&claim, "endpoint", endpoint_text(judge, r));
+    claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
+    claim_add_text(&claim, "cause", expired ? "expired token" : NULL);
+    judge_claim(judge, &claim);
+    if (!expired)
+        return;
+    claim = http_claim(FINDING_AUTH_TOKEN_EXPIRED, flow, r);
+    claim.confidence = 90;
+    claim_add_ms(&claim, "expired_ms", r->request_ns - r->token_expires_ns);
+    claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
+    judge_claim(judge, &claim);
+}
+
+static bool is_rate_limit(int32_t status)
+{
+    return status == 429;
+}
+
+/* 408 is what servers say to connections that were kept for nothing. */
+static bool is_client_error(int32_t status)
+{
+    return status >= 400 && status < 500 && !http_is_refusal(status) && status != 408 &&
+           status != 429;
+}
+
+static void judge_client_error(struct judge *judge, struct shares *shares,
+                               const struct site_flow *flow, const struct http_record *r)
+{
+    bool limited = is_rate_limit(r->status);
+    if (!limited && (!is_client_error(r->status) || r->method == NULL))
+        return;
+    if (shares->client_service != flow->service) {
+        shares->client_service = flow->service;
+        shares->client = error_share(flow, is_client_error);
+        shares->limited = error_share(flow, is_rate_limit);
+    }
+    struct claim claim =
+        http_claim(limited ? FINDING_HTTP_RATE_LIMITED : FINDING_HTTP_CLIENT_ERROR, flow, r);
+    claim.confidence = 95;
+    if (!limited)
+        claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
+    claim_add_number(&claim, "share", limited ? shares->limited : shares->client);
+    claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
+    judge_claim(judge, &claim);
+}
+
+/* ---- HSTS ------------------------------------------------------------------------------------- */
+
+/* RFC 6797 7.2: it counts over HTTPS only. A redirect to https shows that the service means it. */
+static void judge_hsts(struct judge *judge, const struct site_service *service)
+{
+    const struct site_flow *shown = NULL;
+    const struct http_record *answer = NULL;
+    for (size_t i = 0; i < service->flows.count; i++) {
+        const struct site_flow *flow = service->flows.flows[i];
+        bool secure = flow->f.tls != NULL && flow->f.tls->established;
+        for (uint32_t j = 0; j < flow->request_count; j++) {
+            const struct http_record *r = flow->requests[j];
+            if (r->hsts)
+                return;
+            if (answer == NULL && r->host != NULL && r->status >= 200 && r->status < 400 &&
+                r->kind == HTTP_PLAIN && (secure || r->to_https)) {
+                shown = flow;
+                answer = r;
+            }
+        }
+    }
+    if (answer == NULL)
+        return;
+    struct claim claim = http_claim(FINDING_HTTP_HSTS_MISSING, shown, answer);
+    claim.confidence = 80;
+    claim_add_text(&claim, "host", answer->host);
     judge_claim(judge, &claim);
 }
 
 static void detect(struct judge *judge)
 {
     const struct site *site = judge->site;
-    struct shares shares = {NULL, 0, 0};
+    struct shares shares = {0};
     for (size_t i = 0; i < site->service_count; i++) {
         for (size_t j = 0; j < site->services[i].flows.count; j++) {
             const struct site_flow *flow = site->services[i].flows.flows[j];
@@ -211,8 +234,10 @@ static void detect(struct judge *judge)
                 judge_wait(judge, flow, flow->requests[k]);
                 judge_error(judge, &shares, flow, flow->requests[k]);
                 judge_refusal(judge, flow, k);
+                judge_client_error(judge, &shares, flow, flow->requests[k]);
             }
         }
+        judge_hsts(judge, &site->services[i]);
     }
 }
 

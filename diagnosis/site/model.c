@@ -35,6 +35,8 @@ void site_free(struct site *site)
     free(site->pairs);
     free(site->hosts);
     free((void *)site->requests);
+    free((void *)site->secrets);
+    free((void *)site->h2);
     free((void *)site->icmp);
     free(site->paths);
     free((void *)site->arp);
@@ -247,6 +249,14 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_HTTP:
         ok = add_copy(site, record, sizeof(struct http_record), &site->requests,
                       &site->request_capacity, &site->request_count);
+        break;
+    case RECORD_SECRET:
+        ok = add_copy(site, record, sizeof(struct secret_record), &site->secrets,
+                      &site->secret_capacity, &site->secret_count);
+        break;
+    case RECORD_H2:
+        ok = add_copy(site, record, sizeof(struct h2_record), &site->h2, &site->h2_capacity,
+                      &site->h2_count);
         break;
     case RECORD_ICMP:
         ok = add_copy(site, record, sizeof(struct icmp_record), &site->icmp, &site->icmp_capacity,

@@ -100,6 +100,10 @@ struct site {
     size_t host_count, host_slots;
     const struct http_record **requests;
     size_t request_count, request_capacity;
+    const struct secret_record **secrets; /* after site_build: by flow and number */
+    size_t secret_count, secret_capacity;
+    const struct h2_record **h2; /* after site_build: by flow */
+    size_t h2_count, h2_capacity;
     const struct icmp_record **icmp;
     size_t icmp_count, icmp_capacity;
     const struct arp_record **arp;

@@ -83,6 +83,21 @@ static int requests_by_flow(const void *a, const void *b)
     return order != 0 ? order : COMPARE(left->number, right->number);
 }
 
+static int secrets_by_flow(const void *a, const void *b)
+{
+    const struct secret_record *left = *(const struct secret_record *const *)a;
+    const struct secret_record *right = *(const struct secret_record *const *)b;
+    int order = COMPARE(left->flow_id, right->flow_id);
+    return order != 0 ? order : COMPARE(left->number, right->number);
+}
+
+static int h2_by_flow(const void *a, const void *b)
+{
+    const struct h2_record *left = *(const struct h2_record *const *)a;
+    const struct h2_record *right = *(const struct h2_record *const *)b;
+    return COMPARE(left->flow_id, right->flow_id);
+}
+
 static int icmp_by_flow(const void *a, const void *b)
 {
     const struct icmp_record *left = *(const struct icmp_record *const *)a;
@@ -277,6 +292,8 @@ bool site_build(struct site *site)
         !make_list(site, &site->by_pair, by_pair) || !make_list(site, &site->by_server, by_server))
         return false;
     sort((void *)site->requests, site->request_count, requests_by_flow);
+    sort((void *)site->secrets, site->secret_count, secrets_by_flow);
+    sort((void *)site->h2, site->h2_count, h2_by_flow);
     sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
     sort((void *)site->arp, site->arp_count, arp_by_time);
     sort((void *)site->certificates, site->certificate_count, certificates_by_id);

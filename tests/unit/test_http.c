@@ -299,7 +299,7 @@ static void test_upgrade_to_something_else(void **state)
     end(&talk, 0);
     assert_int_equal(talk.f->seen.http_count, 1);
     expect(&talk, 0, "/chat", 101);
-    assert_string_equal(talk.f->seen.flows[0].app, "http");
+    assert_string_equal(talk.f->seen.flows[0].app, "websocket");
 }
 
 static void test_rare_methods(void **state)

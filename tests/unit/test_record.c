@@ -31,7 +31,8 @@ static void every_kind_has_its_table(void **state)
     static const char *const names[] = {
         "captures",     "sources",          "flows",             "flow_tcp",    "flow_events",
         "tls_sessions", "certificates",     "tls_certificates",  "http_transactions",
-        "icmp_errors",  "arp_bindings",     "resets",            "path_samples",
+        "icmp_errors",  "arp_bindings",     "resets",            "secrets",
+        "h2_connections", "path_samples",
         "findings",     "finding_values",
         "finding_evidence", "finding_flows"};
     (void)state;

@@ -1,0 +1,196 @@
+#include "dissectors/http_fields.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum field {
+    FIELD_ACCESS_TOKEN,
+    FIELD_AGE,
+    FIELD_AUTHORIZATION,
+    FIELD_CONTENT_TYPE,
+    FIELD_COOKIE,
+    FIELD_DATE,
+    FIELD_GRPC_STATUS,
+    FIELD_HSTS,
+    FIELD_LOCATION,
+    FIELD_SET_COOKIE,
+    FIELD_OTHER
+};
+
+static const struct {
+    const char *name;
+    enum field field;
+} known[] = {
+    {"age", FIELD_AGE},
+    {"date", FIELD_DATE},
+    {"cookie", FIELD_COOKIE},
+    {"apikey", FIELD_ACCESS_TOKEN},
+    {"api-key", FIELD_ACCESS_TOKEN},
+    {"location", FIELD_LOCATION},
+    {"x-api-key", FIELD_ACCESS_TOKEN},
+    {"set-cookie", FIELD_SET_COOKIE},
+    {"grpc-status", FIELD_GRPC_STATUS},
+    {"content-type", FIELD_CONTENT_TYPE},
+    {"x-auth-token", FIELD_ACCESS_TOKEN},
+    {"access-token", FIELD_ACCESS_TOKEN},
+    {"authorization", FIELD_AUTHORIZATION},
+    {"x-access-token", FIELD_ACCESS_TOKEN},
+    {"proxy-authorization", FIELD_AUTHORIZATION},
+    {"strict-transport-security", FIELD_HSTS},
+};
+
+static enum field field_of(struct http_text name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strlen(known[i].name) == name.len &&
+            strncasecmp(name.at, known[i].name, name.len) == 0)
+            return known[i].field;
+    }
+    return FIELD_OTHER;
+}
+
+static bool begins(struct http_text t, const char *word)
+{
+    size_t len = strlen(word);
+    return t.len >= len && strncasecmp(t.at, word, len) == 0;
+}
+
+static bool holds(struct http_text t, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t i = 0; i + len <= t.len; i++) {
+        if (strncasecmp(t.at + i, word, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void note_type(struct http_text value, struct http_fields *out)
+{
+    if (begins(value, "application/grpc"))
+        out->kind = HTTP_GRPC;
+    else if (begins(value, "text/event-stream"))
+        out->kind = HTTP_EVENTS;
+    else
+        out->body_is_text = holds(value, "json") || holds(value, "xml") || holds(value, "form");
+}
+
+static int two_digits(const char *at)
+{
+    bool digits = at[0] >= '0' && at[0] <= '9' && at[1] >= '0' && at[1] <= '9';
+    return digits ? (at[0] - '0') * 10 + at[1] - '0' : -1;
+}
+
+/* Days since 1970-01-01 of the proleptic Gregorian calendar; month 1..12. */
+static int64_t days_of(int64_t year, int month, int day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = y / 400, of_era = y % 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+int64_t http_date(struct http_text value)
+{
+    /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    if (value.len != 29 || memcmp(value.at + 25, " GMT", 4) != 0 || value.at[3] != ',')
+        return RECORD_NONE_NS;
+    const char *at = value.at;
+    int month = 0;
+    while (month < 12 && memcmp(months + 3 * month, at + 8, 3) != 0)
+        month++;
+    int day = two_digits(at + 5), century = two_digits(at + 12), year = two_digits(at + 14);
+    int hour = two_digits(at + 17), minute = two_digits(at + 20), second = two_digits(at + 23);
+    if (month == 12 || day < 1 || day > 31 || century < 19 || year < 0 || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || second < 0 || second > 60 || century > 21)
+        return RECORD_NONE_NS;
+    int64_t days = days_of(century * 100 + year, month + 1, day);
+    return days < 0 ? RECORD_NONE_NS
+                    : (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000000000;
+}
+
+static int16_t grpc_status(struct http_text value)
+{
+    if (value.len == 0 || value.len > 2)
+        return -1;
+    int status = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.at[i] < '0' || value.at[i] > '9')
+            return -1;
+        status = status * 10 + value.at[i] - '0';
+    }
+    return (int16_t)status;
+}
+
+void http_fields_start(struct http_fields *out)
+{
+    *out = (struct http_fields){.grpc_status = -1, .date_ns = RECORD_NONE_NS};
+}
+
+void http_fields_note(struct http_text name, struct http_text value, struct secrets *secrets,
+                      struct http_fields *out)
+{
+    switch (field_of(name)) {
+    case FIELD_AUTHORIZATION:
+        out->has_credentials = true;
+        secrets_from_authorization(secrets, value);
+        break;
+    case FIELD_ACCESS_TOKEN:
+        secrets_from_key_field(secrets, value);
+        break;
+    case FIELD_COOKIE:
+        out->has_credentials = true;
+        secrets_from_cookie(secrets, value);
+        break;
+    case FIELD_SET_COOKIE:
+        secrets_from_cookie(secrets, value);
+        break;
+    case FIELD_CONTENT_TYPE:
+        note_type(value, out);
+        break;
+    case FIELD_DATE:
+        out->date_ns = http_date(value);
+        break;
+    case FIELD_AGE:
+        out->cached = true;
+        break;
+    case FIELD_GRPC_STATUS:
+        out->grpc_status = grpc_status(value);
+        break;
+    case FIELD_HSTS:
+        out->hsts = true;
+        break;
+    case FIELD_LOCATION:
+        out->to_https = begins(value, "https:");
+        break;
+    case FIELD_OTHER:
+        break;
+    }
+}
+
+void http_fields_of_request(const struct http_fields *fields, const struct secrets *secrets,
+                            struct http_record *out)
+{
+    out->kind = fields->kind;
+    out->has_credentials = fields->has_credentials;
+    for (size_t i = 0; i < secrets->count && out->credentials == SECRET_NONE; i++) {
+        const struct secret_fact *fact = &secrets->at[i];
+        if (fact->kind == SECRET_PASSWORD || fact->place == SECRET_IN_BODY)
+            continue;
+        out->credentials = fact->kind;
+        memcpy(out->credentials_hash, fact->hash, sizeof out->credentials_hash);
+        out->token_expires_ns = fact->expires_ns;
+    }
+}
+
+void http_fields_of_response(const struct http_fields *fields, struct http_record *out)
+{
+    if (fields->kind != HTTP_PLAIN)
+        out->kind = fields->kind;
+    out->hsts = fields->hsts;
+    out->to_https = fields->to_https && out->status >= 300 && out->status < 400;
+    out->date_ns = fields->cached ? RECORD_NONE_NS : fields->date_ns;
+    if (fields->grpc_status >= 0)
+        out->grpc_status = fields->grpc_status;
+}

@@ -1,0 +1,160 @@
+/* The queue of an HTTP/1 connection: answers come in the order of their requests (RFC 9112 9.3.2).
+ */
+#include "dissectors/http_state.h"
+
+#include <string.h>
+
+struct transaction *http_queue_at(struct http_state *s, uint32_t index)
+{
+    return &s->queue[(s->first + index) % PIPELINE_MAX];
+}
+
+void http_queue_note_open(const struct http_state *s, struct dissect_context *context)
+{
+    uint64_t *facts = &context->flow->facts;
+    const struct transaction *t = s->count > 0 ? &s->queue[s->first] : NULL;
+    const struct transaction *answer = s->late_open ? &s->late : t;
+    bool begun = answer != NULL && (s->late_open || answer->response_begun);
+    bool waiting = s->beyond > 0 || s->count > (t != NULL && t->response_begun ? 1u : 0u);
+    *facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);
+    if (waiting)
+        *facts |= FLOW_FACT_REQUEST_OPEN;
+    if (begun && answer->record.kind != HTTP_EVENTS) /* an event stream has no end to wait for */
+        *facts |= FLOW_FACT_ANSWER_INCOMPLETE;
+}
+
+static void put(struct transaction *t, struct dissect_context *context)
+{
+    struct http_record *r = &t->record;
+    r->flow_id = context->flow_id;
+    if (r->response_ns >= 0 && r->wait_ns > context->flow->response_max_ns)
+        context->flow->response_max_ns = r->wait_ns;
+    sink_put(context->sink, RECORD_HTTP, r);
+}
+
+static void start(struct http_state *s, struct transaction *t)
+{
+    memset(t, 0, sizeof *t);
+    http_record_start(&t->record);
+    t->record.number = ++s->number;
+}
+
+struct transaction *http_queue_push(struct http_state *s)
+{
+    if (s->count == PIPELINE_MAX || s->beyond > 0) {
+        s->beyond++;
+        return NULL;
+    }
+    struct transaction *t = http_queue_at(s, s->count++);
+    start(s, t);
+    return t;
+}
+
+struct transaction *http_queue_asking(struct http_state *s)
+{
+    return s->count > 0 && s->beyond == 0 ? http_queue_at(s, s->count - 1) : NULL;
+}
+
+struct transaction *http_queue_answering(struct http_state *s)
+{
+    return s->late_open ? &s->late : s->count > 0 ? http_queue_at(s, 0) : NULL;
+}
+
+static void put_first(struct http_state *s, struct dissect_context *context)
+{
+    put(http_queue_at(s, 0), context);
+    s->first = (s->first + 1) % PIPELINE_MAX;
+    s->count--;
+}
+
+void http_queue_request_done(struct http_state *s, struct dissect_context *context)
+{
+    struct transaction *t = http_queue_asking(s);
+    if (t == NULL)
+        return;
+    t->request_done = true;
+    t->record.request_end_ns = context->time_ns;
+}
+
+void http_queue_response_done(struct http_state *s, struct dissect_context *context)
+{
+    struct transaction *t = http_queue_answering(s);
+    if (t == NULL || !t->response_begun)
+        return;
+    t->record.response_end_ns = context->time_ns;
+    t->record.complete = t->request_done;
+    s->last_response_end_ns = context->time_ns;
+    if (s->late_open)
+        put(t, context);
+    else
+        put_first(s, context);
+    s->late_open = false;
+    context->flow->facts |= FLOW_FACT_ANSWERED;
+    http_queue_note_open(s, context);
+}
+
+struct transaction *http_queue_answered(struct http_state *s, struct dissect_context *context)
+{
+    if (s->late_open)
+        put(&s->late, context); /* its end was missed */
+    s->late_open = false;
+    while (s->count > 0 &&
+           (http_queue_at(s, 0)->response_begun || (s->resync && s->count > 1)))
+        put_first(s, context);
+    s->resync = false;
+    if (s->count > 0)
+        return http_queue_at(s, 0);
+    s->beyond -= s->beyond > 0;
+    start(s, &s->late);
+    s->late_open = true;
+    return &s->late;
+}
+
+/* An answer has begun and is not whole: its own length says so, or a reset where the end of the
+ * connection would have been the end of it (RFC 9112 8). Behind a gap nobody knows. */
+static bool is_truncated(const struct http_state *s, const struct transaction *t)
+{
+    enum phase phase = s->side[SIDE_SERVER].phase;
+    if (!t->response_begun || phase == PHASE_LOST || t->record.kind == HTTP_EVENTS)
+        return false;
+    return phase != PHASE_TO_CLOSE || s->reset;
+}
+
+/* Of a body whose length was announced, what did not come. */
+static uint64_t missing(const struct http_state *s, enum side side,
+                        const struct dissect_context *context)
+{
+    switch (s->side[side].phase) {
+    case PHASE_BODY_LOOK:
+        return s->side[side].body_left;
+    case PHASE_BODY_LAST:
+        return context->skip_left[side] + 1;
+    default:
+        return context->skip_left[side];
+    }
+}
+
+static void subtract(uint64_t *from, uint64_t what)
+{
+    *from -= what < *from ? what : *from;
+}
+
+void http_queue_close(struct http_state *s, struct dissect_context *context)
+{
+    struct transaction *asking = http_queue_asking(s), *answering = http_queue_answering(s);
+    if (asking != NULL && !asking->request_done)
+        subtract(&asking->record.request_bytes, missing(s, SIDE_CLIENT, context));
+    if (answering != NULL && answering->response_begun)
+        subtract(&answering->record.response_bytes, missing(s, SIDE_SERVER, context));
+    if (s->late_open) {
+        s->late.record.truncated = is_truncated(s, &s->late);
+        s->late.record.ended_by = context->flow->closed_by;
+        put(&s->late, context);
+    }
+    while (s->count > 0) {
+        struct transaction *t = http_queue_at(s, 0);
+        t->record.truncated = is_truncated(s, t);
+        t->record.ended_by = context->flow->closed_by;
+        put_first(s, context);
+    }
+}
