@@ -1,0 +1,8 @@
+/* HTTP/1 from any bytes; see fuzz_stream.h. */
+#include "dissectors/http.h"
+#include "tests/fuzz/fuzz_stream.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return fuzz_stream(&dissector_http, data, size);
+}
