@@ -55,6 +55,7 @@ extern const char *const column_notes[];
 extern const char *const column_tls_steps[];
 extern const char *const column_states[];
 
+extern const struct record_table record_flow_delays, record_rtt_samples;
 extern const struct record_table record_captures, record_sources, record_flows, record_flow_tcp,
     record_flow_events, record_tls, record_certificates, record_tls_certificates, record_http,
     record_icmp, record_arp, record_findings, record_finding_values, record_finding_evidence,

@@ -63,6 +63,8 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_FINDING_VALUE] = &record_finding_values,
     [RECORD_FINDING_EVIDENCE] = &record_finding_evidence,
     [RECORD_FINDING_FLOW] = &record_finding_flows,
+    [RECORD_FLOW_DELAY] = &record_flow_delays,
+    [RECORD_RTT_SAMPLE] = &record_rtt_samples,
 };
 
 const struct record_table *record_table_get(enum record_kind kind)

@@ -471,6 +471,8 @@ struct verdict_record {
     uint16_t verdict;
 };
 
+#include "core/record_delay.h"
+
 /* ---- column tables ----------------------------------------------------------------------------------- */
 enum column_type {
     COLUMN_I64, COLUMN_I32, COLUMN_I16, COLUMN_U64, COLUMN_U32, COLUMN_U16, COLUMN_U8, COLUMN_BOOL,
@@ -515,6 +517,7 @@ enum record_kind {
     RECORD_H2,
     RECORD_PATH,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
+    RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

@@ -190,6 +190,8 @@ static const struct json_part {
     {RECORD_FLOW, OF_CAPTURE},
     {RECORD_FLOW_TCP, OF_FLOWS},
     {RECORD_RESET, OF_FLOWS},
+    {RECORD_FLOW_DELAY, OF_FLOWS},
+    {RECORD_RTT_SAMPLE, OF_FLOWS},
     {RECORD_TLS, OF_FLOWS},
     {RECORD_CERTIFICATE, "id IN (SELECT certificate_id FROM tls_certificates WHERE " OF_FLOWS ")"},
     {RECORD_TLS_CERTIFICATE, OF_FLOWS},

@@ -1,6 +1,7 @@
 #include "sessions/engine_internal.h"
 
 #include "core/limits.h"
+#include "sessions/tcp_delay.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
     pool_init(&e->resets, sizeof(struct tcp_resets), 64, &e->memory);
+    pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
     e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments, &e->resets};
     e->tcp_stream_limits = (struct tcp_stream_limits){
@@ -69,6 +71,7 @@ void engine_free(struct engine *e)
     pool_free(&e->tcp_flows);
     pool_free(&e->holes);
     pool_free(&e->resets);
+    pool_free(&e->delays);
     pool_free(&e->tls_records);
     free(e);
 }
@@ -210,6 +213,7 @@ static void on_tcp(struct engine *e, struct flow *flow, enum side side, const st
         side = engine_app_payload(e, flow, side, p, l, v.payload_offset);
         engine_ndpi(e, flow, p, l);
     }
+    engine_delay_note(e, flow, side, p, l, &v);
     if (v.fin)
         engine_app_fin(e, flow, side, v.fin_offset);
     if (v.closed)

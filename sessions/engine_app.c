@@ -1,6 +1,7 @@
 #include "sessions/engine_internal.h"
 
 #include "dissectors/tls.h"
+#include "sessions/tcp_delay.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,8 @@ static void flip(struct engine *e, struct flow *flow)
     flow->side[1] = side;
     flow->client_is_high = !flow->client_is_high;
     tcp_flip(flow->tcp);
+    if (flow->delay != NULL)
+        tcp_delay_flip(flow->delay);
     uint8_t first = flow->first_bytes[0];
     flow->first_bytes[0] = flow->first_bytes[1];
     flow->first_bytes[1] = first;

@@ -59,7 +59,8 @@ static uint64_t memory_in_use(const struct engine *e)
     return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
            e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
            e->resets.in_use * e->resets.size +
-           e->tls_records.in_use * e->tls_records.size + v->small.in_use * v->small.size +
+           e->tls_records.in_use * e->tls_records.size +
+           e->delays.in_use * e->delays.size + v->small.in_use * v->small.size +
            v->middle.in_use * v->middle.size + v->large.in_use * v->large.size +
            v->full.in_use * v->full.size + e->stream_memory + e->state_memory;
 }
@@ -262,6 +263,7 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     bundle.tls_certificates = certificates;
     bundle.events = events;
     bundle.event_count = events_copy(&flow->events, events);
+    engine_delay_finish(e, flow);
     count_flow(e, &record);
     tell_neighbors(e, flow);
     sink_put(&e->options.sink, RECORD_FLOW, &bundle);

@@ -28,7 +28,7 @@ struct engine {
     struct paths *paths;
     struct opinions *opinions;
     struct event_pools events;
-    struct pool tcp_flows, holes, resets, tls_records;
+    struct pool tcp_flows, holes, resets, tls_records, delays;
     struct tcp_env tcp_env;
     uint64_t memory;        /* bytes of table, pools, events */
     uint64_t stream_memory; /* bytes of reassembly */
@@ -55,6 +55,12 @@ void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reaso
 void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
                   uint32_t length);
+
+/* engine_delay.c: after the dissectors had the segment; and when the flow is closed. */
+void engine_delay_note(struct engine *engine, struct flow *flow, enum side side,
+                       const struct packet *packet, const struct layers *layers,
+                       const struct tcp_verdict *verdict);
+void engine_delay_finish(struct engine *engine, struct flow *flow);
 
 /* engine_app.c */
 /* Returns the side that the sender has now: first words may tell that client and server are

@@ -12,6 +12,7 @@
 struct path;       /* sessions/paths.h */
 struct tcp_flow;   /* sessions/tcp.h */
 struct tcp_stream; /* sessions/tcp_stream.h */
+struct tcp_delay;  /* sessions/tcp_delay.h */
 struct ndpi_opinion;
 struct datagram_dissector; /* dissectors/datagram.h */
 
@@ -70,6 +71,7 @@ struct flow {
     uint64_t facts;
     struct path *path;         /* between its addresses; NULL: not known to answer yet */
     struct tcp_flow *tcp;      /* NULL for other protocols */
+    struct tcp_delay *delay;   /* NULL until something follows the SYN */
     struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
     const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */
     void *datagram_state;

@@ -27,6 +27,8 @@ static const char *const delete_capture[] = {
     "DELETE FROM http_transactions" BY_FLOWS,
     "DELETE FROM secrets" BY_FLOWS,
     "DELETE FROM h2_connections" BY_FLOWS,
+    "DELETE FROM flow_delays" BY_FLOWS,
+    "DELETE FROM rtt_samples" BY_FLOWS,
     "DELETE FROM icmp_errors WHERE capture_id = ?1",
     "DELETE FROM arp_bindings WHERE capture_id = ?1",
     "DELETE FROM path_samples WHERE capture_id = ?1",

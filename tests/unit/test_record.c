@@ -29,7 +29,8 @@ static const struct column *find_column(const struct record_table *table, const 
 static void every_kind_has_its_table(void **state)
 {
     static const char *const names[] = {
-        "captures",     "sources",          "flows",             "flow_tcp",    "flow_events",
+        [RECORD_FLOW_DELAY] = "flow_delays", [RECORD_RTT_SAMPLE] = "rtt_samples",
+        [0] = "captures", "sources",          "flows",             "flow_tcp",    "flow_events",
         "tls_sessions", "certificates",     "tls_certificates",  "http_transactions",
         "icmp_errors",  "arp_bindings",     "resets",            "secrets",
         "h2_connections", "path_samples",

@@ -1,0 +1,64 @@
+/* Where the time of a connection went, and its round trips: one row per TCP connection with payload,
+ * and one per interval of those that last. Included by core/record.h only. */
+#ifndef INVCAP_CORE_RECORD_DELAY_H
+#define INVCAP_CORE_RECORD_DELAY_H
+
+#include <stdint.h>
+
+/* Every moment between the first and the last packet of a connection, as seen at the tap, belongs to
+ * exactly one term: the terms of a connection add up to last_ns - first_ns. */
+enum delay_term {
+    DELAY_SYN_BACKOFF,    /* waiting until a SYN or SYN-ACK is sent again */
+    DELAY_CONNECT_SERVER, /* SYN to SYN-ACK: tap to server and back */
+    DELAY_CONNECT_CLIENT, /* SYN-ACK to ACK: tap to client and back */
+    DELAY_TLS_SERVER,     /* TLS handshake, the server's turn (round trip included) */
+    DELAY_TLS_CLIENT,     /* TLS handshake, the client's turn */
+    DELAY_UPLOAD,         /* between the segments of a request */
+    DELAY_ROUND_TRIP,     /* of the server's turn: the smallest round trip */
+    DELAY_SERVER,         /* of the server's turn: the rest, the server's own time */
+    DELAY_DOWNLOAD,       /* between the segments of an answer */
+    DELAY_RETRANSMISSION, /* until something lost was sent again */
+    DELAY_ZERO_WINDOW,    /* the sender had data, the receiver's window was closed */
+    DELAY_ACK_STALL,      /* Nagle's sender waiting for a delayed acknowledgment (40 or 200 ms) */
+    DELAY_CLIENT,         /* the client's turn: between an answer and the next request */
+    DELAY_CLOSE,          /* from the first FIN or RST on, without data */
+    DELAY_TERM_COUNT
+};
+
+/* Round trips between the tap and one side that no delayed acknowledgment can have lengthened. */
+struct rtt_facts {
+    uint32_t count;
+    int64_t min_ns, sum_ns, max_ns, last_ns; /* meaningless while count is 0 */
+};
+
+enum delay_step { DELAY_STEP_NONE, DELAY_STEP_CONNECT, DELAY_STEP_TLS };
+
+struct flow_delay_record {
+    int64_t flow_id;
+    int64_t term_ns[DELAY_TERM_COUNT];
+    struct rtt_facts rtt[2];
+    /* Longest waits for the server within the TLS handshake, round trip taken off, when what it
+     * answers was acknowledged at once; -1 none. */
+    int64_t tls_hello_wait_ns, tls_finish_wait_ns;
+    int64_t pause_ns;       /* longest wait for the client before its next step, round trip taken off */
+    uint8_t pause_step;     /* enum delay_step: behind which step */
+    uint32_t answers;       /* server's turns that ended with data, handshakes left out */
+    int64_t answer_sum_ns, answer_max_ns; /* their waits, round trip taken off; max -1 none */
+    int64_t answer_start_ns, answer_frame; /* of the longest: when it began, the packet that ended it */
+    int64_t window_acks;    /* acknowledgments of the side's data while more was on its way */
+    int64_t window_full;    /* of these, those that found the receiver's window used up */
+    int64_t window_bytes;   /* the largest window that was used up */
+    int64_t window_rate;    /* bytes acknowledged per second between the first and the last of these */
+    int64_t window_span_ns; /* between the first and the last of these */
+    uint8_t window_sender;  /* enum side: whose data; SIDE_NONE: never limited */
+};
+
+/* The smallest round trips of a connection in one interval: 1 s within its first minute, then 10 s. */
+struct rtt_sample_record {
+    int64_t flow_id, start_ns;
+    int64_t client_count, server_count;
+    int64_t client_rtt_ns, server_rtt_ns; /* smallest, tap to that side and back; -1 none */
+    int64_t bytes;                        /* payload of both sides in the interval */
+};
+
+#endif

@@ -1,0 +1,434 @@
+#include "sessions/tcp_delay.h"
+
+#include <string.h>
+
+#define MS 1000000LL
+#define SECOND 1000000000LL
+/* Short intervals show a step within a short capture; long ones keep the rows of a day few. */
+#define EARLY_NS (60 * SECOND)
+#define EARLY_INTERVAL_NS SECOND
+#define INTERVAL_NS (10 * SECOND)
+/* So many payload bytes in an interval may fill a queue on the way: worth a row by themselves. */
+#define LOAD_BYTES 65536
+/* Delayed acknowledgments: 40 ms (Linux), 200 ms (Windows, BSD), with their timers' inexactness. */
+#define STALL_LOW_NS (30 * MS)
+#define STALL_HIGH_NS (60 * MS)
+#define STALL_LONG_LOW_NS (180 * MS)
+#define STALL_LONG_HIGH_NS (230 * MS)
+/* What waited for the acknowledgment leaves at once when it comes. */
+#define STALL_RELEASE_NS (10 * MS)
+/* A stack acknowledges by then, whatever its application does (RFC 9293 3.8.6.3: within 500 ms). */
+#define ACKED_AT_ONCE_NS (250 * MS)
+/* Session tickets of TLS 1.3 (RFC 8446 4.6.1) leave right behind the client's Finished; with a client
+ * certificate in them they take about this much. */
+#define TICKET_SEGMENTS 2
+#define TICKET_BYTES 1200u
+#define TICKET_NS (50 * MS)
+
+void tcp_delay_init(struct tcp_delay *delay, const struct tcp_flow *tcp, const struct flow *flow)
+{
+    memset(delay, 0, sizeof *delay);
+    struct flow_delay_record *r = &delay->record;
+    r->tls_hello_wait_ns = r->tls_finish_wait_ns = r->answer_max_ns = RECORD_NONE_NS;
+    r->window_sender = SIDE_NONE;
+    delay->last_ns = delay->interval_ns = delay->first_ns = flow->first_ns;
+    delay->ack_ns = delay->held_ns = RECORD_NONE_NS;
+    delay->interval_rtt_ns[0] = delay->interval_rtt_ns[1] = RECORD_NONE_NS;
+    delay->last_side = SIDE_NONE;
+    delay->window[0].window = delay->window[1].window = -1;
+    if (tcp->facts.syn_count > 1 && tcp->facts.syn_last_ns > flow->first_ns) {
+        r->term_ns[DELAY_SYN_BACKOFF] = tcp->facts.syn_last_ns - flow->first_ns;
+        delay->last_ns = tcp->facts.syn_last_ns;
+    }
+    delay->connected = tcp->facts.syn_count == 0 && !tcp->synack_seen;
+}
+
+static int64_t leg(const struct tcp_flow *tcp, enum side side)
+{
+    return tcp->rtt_min_ns[side] > 0 ? tcp->rtt_min_ns[side] : 0;
+}
+
+static int64_t without(int64_t total, int64_t part)
+{
+    return total > part ? total - part : 0;
+}
+
+static void add_rtt(struct tcp_delay *d, enum side side, int64_t rtt_ns)
+{
+    if (rtt_ns < 0)
+        return;
+    rtt_facts_add(&d->record.rtt[side], rtt_ns);
+    if (d->interval_rtt_ns[side] < 0 || rtt_ns < d->interval_rtt_ns[side])
+        d->interval_rtt_ns[side] = rtt_ns;
+    d->interval_count[side]++;
+}
+
+/* ---- the terms ------------------------------------------------------------------------------- */
+
+/* Nagle's sender had more, and waited until the receiver's timer let the acknowledgment go. */
+static int64_t ack_stall(const struct tcp_delay *d, const struct tcp_flow *tcp, enum side side,
+                         int64_t total)
+{
+    if (d->ack_ns < 0 || d->last_len >= d->rtt[side].largest + (d->rtt[side].largest == 0) ||
+        total - d->ack_ns > leg(tcp, side) + STALL_RELEASE_NS)
+        return 0;
+    int64_t stall = d->ack_ns - leg(tcp, !side);
+    bool usual = (stall >= STALL_LOW_NS && stall <= STALL_HIGH_NS) ||
+                 (stall >= STALL_LONG_LOW_NS && stall <= STALL_LONG_HIGH_NS);
+    return usual ? stall : 0;
+}
+
+static void note_answer(struct tcp_delay *d, int64_t wait, int64_t began_ns, int64_t frame)
+{
+    struct flow_delay_record *r = &d->record;
+    r->answers++;
+    r->answer_sum_ns += wait;
+    if (wait > r->answer_max_ns) {
+        r->answer_max_ns = wait;
+        r->answer_start_ns = began_ns;
+        r->answer_frame = frame;
+    }
+}
+
+static void note_tls_wait(struct tcp_delay *d, int64_t wait, int64_t rtt)
+{
+    int64_t *slot = d->tls_answered ? &d->record.tls_finish_wait_ns : &d->record.tls_hello_wait_ns;
+    bool at_once = d->ack_ns >= 0 && d->ack_ns <= ACKED_AT_ONCE_NS + rtt;
+    if (at_once && wait > *slot)
+        *slot = wait;
+}
+
+static void note_client_step(struct tcp_delay *d, const struct tcp_flow *tcp, int64_t total,
+                             enum delay_step step)
+{
+    int64_t pause = without(total, leg(tcp, SIDE_CLIENT));
+    if (pause > d->record.pause_ns) {
+        d->record.pause_ns = pause;
+        d->record.pause_step = (uint8_t)step;
+    }
+}
+
+/* The server's turn, `total` long. */
+static void give_server(struct tcp_delay *d, const struct tcp_flow *tcp, int64_t total)
+{
+    int64_t rtt = leg(tcp, SIDE_SERVER);
+    int64_t way = total < rtt ? total : rtt;
+    if (d->tls_open) {
+        d->record.term_ns[DELAY_TLS_SERVER] += total;
+        return;
+    }
+    d->record.term_ns[DELAY_ROUND_TRIP] += way;
+    d->record.term_ns[DELAY_SERVER] += total - way;
+}
+
+/* What could have been tickets was followed by the client's word or the end: it was the server's
+ * turn up to there. Returns how much of total that is. */
+static int64_t give_held(struct tcp_delay *d, const struct tcp_flow *tcp, int64_t total)
+{
+    int64_t held = d->held_ns < total ? d->held_ns : total;
+    give_server(d, tcp, held);
+    d->last_side = SIDE_SERVER;
+    return held;
+}
+
+/* Whose turn the time since the last data was, by who sent it and who has gone on now. */
+static enum delay_term term_of(const struct tcp_delay *d, enum side side)
+{
+    if (d->tls_open)
+        return side == SIDE_SERVER ? DELAY_TLS_SERVER : DELAY_TLS_CLIENT;
+    if (side == SIDE_CLIENT)
+        return d->last_side == SIDE_CLIENT && !d->tls_ended ? DELAY_UPLOAD : DELAY_CLIENT;
+    return DELAY_DOWNLOAD;
+}
+
+static void clear_pending(struct tcp_delay *d)
+{
+    d->pending_ns = d->closed_ns[0] = d->closed_ns[1] = 0;
+    d->ack_ns = d->held_ns = RECORD_NONE_NS;
+}
+
+/* Data of `side` ends the pending time. */
+static void end_turn(struct tcp_delay *d, const struct tcp_flow *tcp, enum side side,
+                     const struct tcp_delay_input *in)
+{
+    int64_t *term = d->record.term_ns, total = d->pending_ns;
+    int64_t closed = d->closed_ns[!side] < total ? d->closed_ns[!side] : total;
+    term[DELAY_ZERO_WINDOW] += closed;
+    total -= closed;
+    if (d->held_ns >= 0 && side == SIDE_CLIENT)
+        total -= give_held(d, tcp, total);
+    bool servers = side == SIDE_SERVER && d->last_side != SIDE_SERVER;
+    if (servers && d->last_side == SIDE_CLIENT && d->tls_open)
+        note_tls_wait(d, without(total, leg(tcp, SIDE_SERVER)), leg(tcp, SIDE_SERVER));
+    else if (servers && d->last_side == SIDE_CLIENT)
+        note_answer(d, without(total, leg(tcp, SIDE_SERVER)), d->last_ns - d->pending_ns,
+                    (int64_t)in->packet->frame);
+    if (d->last_side == SIDE_NONE && side == SIDE_CLIENT && d->connected && tcp->synack_seen)
+        note_client_step(d, tcp, total, DELAY_STEP_CONNECT);
+    if (d->last_side == SIDE_SERVER && side == SIDE_CLIENT && d->tls_open)
+        note_client_step(d, tcp, total, DELAY_STEP_TLS);
+    if (servers) {
+        give_server(d, tcp, total);
+    } else {
+        int64_t stall = side == d->last_side ? ack_stall(d, tcp, side, total) : 0;
+        term[DELAY_ACK_STALL] += stall;
+        term[term_of(d, side)] += total - stall;
+    }
+    clear_pending(d);
+    d->tls_ended = false;
+}
+
+/* A FIN or RST ends what was waited for; behind it only closing is left. */
+static void end_waiting(struct tcp_delay *d, const struct tcp_flow *tcp)
+{
+    int64_t total = d->pending_ns;
+    if (d->held_ns >= 0)
+        total -= give_held(d, tcp, total);
+    if (d->last_side == SIDE_CLIENT && !d->tls_ended)
+        give_server(d, tcp, total);
+    else
+        d->record.term_ns[d->tls_open ? DELAY_TLS_CLIENT : DELAY_CLIENT] += total;
+    clear_pending(d);
+}
+
+/* ---- packets --------------------------------------------------------------------------------- */
+
+/* Up to the packet that establishes the connection. */
+static void note_opening(struct tcp_delay *d, const struct tcp_flow *tcp,
+                         const struct tcp_delay_input *in, int64_t gap)
+{
+    uint16_t flags = in->layers->tcp.flags;
+    bool again = (flags & TCP_SYN) != 0 &&
+                 ((flags & TCP_ACK) != 0 ? tcp->facts.synack_count > 1 : tcp->facts.syn_count > 1);
+    enum delay_term term = again                                      ? DELAY_SYN_BACKOFF
+                           : in->side == SIDE_SERVER                  ? DELAY_CONNECT_SERVER
+                           : tcp->synack_seen                         ? DELAY_CONNECT_CLIENT
+                                                                      : DELAY_CONNECT_SERVER;
+    d->record.term_ns[term] += gap;
+    if ((flags & TCP_SYN) == 0)
+        d->connected = true;
+}
+
+/* RFC 8446 4.6.1: small segments of the server right behind the client's Finished. */
+static bool may_be_ticket(struct tcp_delay *d, const struct tcp_flow *tcp,
+                          const struct tcp_delay_input *in)
+{
+    if (d->tickets == 0 || in->side != SIDE_SERVER || !in->tls_13 || d->tls_open ||
+        d->last_side != SIDE_CLIENT)
+        return false;
+    d->tickets--;
+    return in->layers->payload_len <= TICKET_BYTES &&
+           d->pending_ns <= leg(tcp, SIDE_SERVER) + TICKET_NS;
+}
+
+static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
+                         const struct tcp_delay_input *in)
+{
+    enum side side = in->side;
+    d->interval_bytes += in->layers->payload_len;
+    if (in->verdict->event == EVENT_RETRANSMISSION) {
+        d->record.term_ns[DELAY_RETRANSMISSION] += d->pending_ns;
+        clear_pending(d);
+        tcp_rtt_sent_again(&d->rtt[side], in->layers);
+        if (d->last_side == SIDE_NONE)
+            d->last_side = (uint8_t)side;
+        return;
+    }
+    tcp_rtt_sent(&d->rtt[side], in->verdict->payload_offset + in->layers->payload_len, in->packet,
+                 in->layers);
+    if (may_be_ticket(d, tcp, in)) {
+        d->held_ns = d->pending_ns;
+        return;
+    }
+    end_turn(d, tcp, side, in);
+    d->last_side = (uint8_t)side;
+    d->last_len = in->layers->payload_len;
+    if (d->tls_open && side == SIDE_SERVER)
+        d->tls_answered = true;
+}
+
+static void note_handshake_rtt(struct tcp_delay *d, const struct tcp_flow *tcp,
+                               const struct layers *l)
+{
+    if (!d->counted_server && tcp->synack_seen) {
+        d->counted_server = true;
+        int64_t rtt = tcp->synack_rtt_ns;
+        /* Several SYNs: timestamps tell whether the last one is answered. A second apart, even the
+         * slowest clock of RFC 7323 5.4 ticked between them. */
+        if (rtt < 0 && tcp->facts.syn_count > 1 && l->tcp.has_timestamp &&
+            l->tcp.timestamp_echo != 0 &&
+            l->tcp.timestamp_echo == tcp->dir[SIDE_CLIENT].timestamp &&
+            tcp->facts.syn_last_ns - tcp->syn_first_ns >= SECOND &&
+            tcp->facts.synack_first_ns >= tcp->facts.syn_last_ns)
+            rtt = tcp->facts.synack_first_ns - tcp->facts.syn_last_ns;
+        add_rtt(d, SIDE_SERVER, rtt);
+    }
+    if (!d->counted_client && tcp->facts.established_ns >= 0) {
+        d->counted_client = true;
+        add_rtt(d, SIDE_CLIENT, tcp->ack_rtt_ns);
+    }
+}
+
+/* An acknowledgment by `side` of the peer's data: a round trip, and how full the window was. */
+static void note_ack(struct tcp_delay *d, const struct tcp_flow *tcp,
+                     const struct tcp_delay_input *in)
+{
+    enum side side = in->side, sender = !side;
+    struct tcp_window_use *w = &d->window[sender];
+    struct tcp_rtt *rtt = &d->rtt[sender];
+    int64_t before = rtt->acked, acked = tcp->dir[sender].acked, now = in->packet->time_ns;
+    if (acked > before && rtt->largest > 0 && w->window > 0 && w->next > before) {
+        int64_t mss = rtt->largest < 1460 ? rtt->largest : 1460;
+        w->acks++;
+        if (w->next - before >= w->window - mss) {
+            w->full++;
+            w->largest = w->window > w->largest ? w->window : w->largest;
+        }
+        if (w->acks == 1)
+            w->first_ns = now;
+        else
+            w->bytes += acked - before;
+        w->last_ns = now > w->last_ns ? now : w->last_ns;
+    }
+    add_rtt(d, side, tcp_rtt_acked(rtt, acked, in->packet, in->layers));
+}
+
+/* What this packet leaves for the next one to compare with. */
+static void remember(struct tcp_delay *d, const struct tcp_flow *tcp,
+                     const struct tcp_delay_input *in)
+{
+    const struct tcp_direction *own = &tcp->dir[in->side];
+    d->window[in->side].next = own->next;
+    if ((in->layers->tcp.flags & (TCP_SYN | TCP_RST)) == 0)
+        d->window[!in->side].window =
+            own->window_known && own->scale >= 0 ? (int64_t)own->window << own->scale : -1;
+    d->window_closed[in->side] = own->zero_since_ns >= 0;
+    if (d->tls_open && !in->tls_open) {
+        d->tickets = TICKET_SEGMENTS;
+        d->tls_ended = in->side == SIDE_CLIENT;
+    }
+    if (!d->tls_open && in->tls_open)
+        d->tls_answered = false;
+    d->tls_open = in->tls_open;
+}
+
+void tcp_delay_note(struct tcp_delay *d, const struct tcp_flow *tcp,
+                    const struct tcp_delay_input *in)
+{
+    uint16_t flags = in->layers->tcp.flags;
+    int64_t gap = without(in->packet->time_ns, d->last_ns);
+    bool payload = in->verdict->has_payload && in->layers->payload_len > 0;
+    d->last_ns += gap;
+    if (in->tls_open && !d->tls_open && payload && in->side == SIDE_CLIENT)
+        d->tls_open = true; /* the ClientHello itself */
+    if (!d->connected) {
+        note_opening(d, tcp, in, gap);
+        gap = 0;
+    }
+    d->pending_ns += gap;
+    for (int s = 0; s < 2; s++)
+        d->closed_ns[s] += d->window_closed[s] ? gap : 0;
+    note_handshake_rtt(d, tcp, in->layers);
+    if ((flags & TCP_ACK) != 0 && (flags & (TCP_SYN | TCP_RST)) == 0)
+        note_ack(d, tcp, in);
+    if (payload)
+        note_payload(d, tcp, in);
+    else if ((flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK && d->ack_ns < 0 &&
+             d->last_side != SIDE_NONE && in->side != d->last_side &&
+             tcp->dir[d->last_side].acked >= tcp->dir[d->last_side].next)
+        d->ack_ns = d->pending_ns;
+    if ((flags & (TCP_FIN | TCP_RST)) != 0) {
+        if (!d->closing)
+            end_waiting(d, tcp);
+        d->closing = true;
+    }
+    remember(d, tcp, in);
+}
+
+/* ---- intervals and the end ------------------------------------------------------------------- */
+
+static void fill_sample(struct tcp_delay *d, struct rtt_sample_record *out)
+{
+    *out = (struct rtt_sample_record){.start_ns = d->interval_ns,
+                                      .client_count = d->interval_count[SIDE_CLIENT],
+                                      .server_count = d->interval_count[SIDE_SERVER],
+                                      .client_rtt_ns = d->interval_rtt_ns[SIDE_CLIENT],
+                                      .server_rtt_ns = d->interval_rtt_ns[SIDE_SERVER],
+                                      .bytes = d->interval_bytes};
+    for (int s = 0; s < 2; s++) {
+        d->interval_rtt_ns[s] = RECORD_NONE_NS;
+        d->interval_count[s] = 0;
+    }
+    d->interval_bytes = 0;
+}
+
+static bool tells_something(const struct tcp_delay *d)
+{
+    return d->interval_count[0] > 0 || d->interval_count[1] > 0 || d->interval_bytes >= LOAD_BYTES;
+}
+
+bool tcp_delay_interval(struct tcp_delay *d, int64_t now_ns, struct rtt_sample_record *out)
+{
+    int64_t age = now_ns - d->interval_ns;
+    if (age < EARLY_INTERVAL_NS || (age < INTERVAL_NS && d->interval_late))
+        return false;
+    bool tells = tells_something(d);
+    if (tells) {
+        fill_sample(d, out);
+        d->has_samples = true;
+    }
+    d->interval_bytes = 0;
+    d->interval_ns = now_ns;
+    d->interval_late = now_ns - d->first_ns >= EARLY_NS;
+    return tells;
+}
+
+bool tcp_delay_last_interval(struct tcp_delay *d, struct rtt_sample_record *out)
+{
+    if (!d->has_samples || !tells_something(d))
+        return false;
+    fill_sample(d, out);
+    return true;
+}
+
+static void fill_window(const struct tcp_delay *d, struct flow_delay_record *out)
+{
+    int sender = d->window[1].full > d->window[0].full;
+    const struct tcp_window_use *w = &d->window[sender];
+    if (w->full * 2 <= w->acks || w->last_ns <= w->first_ns)
+        return;
+    out->window_sender = (uint8_t)sender;
+    out->window_acks = w->acks;
+    out->window_full = w->full;
+    out->window_bytes = w->largest;
+    out->window_span_ns = w->last_ns - w->first_ns;
+    out->window_rate = (int64_t)((double)w->bytes * 1e9 / (double)out->window_span_ns);
+}
+
+void tcp_delay_close(struct tcp_delay *d, const struct tcp_flow *tcp,
+                     struct flow_delay_record *out)
+{
+    if (d->closing)
+        d->record.term_ns[DELAY_CLOSE] += d->pending_ns;
+    else
+        end_waiting(d, tcp);
+    clear_pending(d);
+    *out = d->record;
+    fill_window(d, out);
+}
+
+void tcp_delay_flip(struct tcp_delay *d)
+{
+    struct tcp_delay was = *d;
+    for (int s = 0; s < 2; s++) {
+        d->rtt[s] = was.rtt[!s];
+        d->window[s] = was.window[!s];
+        d->closed_ns[s] = was.closed_ns[!s];
+        d->window_closed[s] = was.window_closed[!s];
+        d->record.rtt[s] = was.record.rtt[!s];
+        d->interval_rtt_ns[s] = was.interval_rtt_ns[!s];
+        d->interval_count[s] = was.interval_count[!s];
+    }
+    if (d->last_side != SIDE_NONE)
+        d->last_side = !was.last_side;
+}
