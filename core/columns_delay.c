@@ -50,6 +50,8 @@ static const struct column delay_columns[] = {
     COL(answer_max_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "The longest of these turns."),
     COL(answer_start_ns, "ns", COLUMN_ZERO_IS_NULL, "When the longest turn began."),
     COL(answer_frame, "", COLUMN_ZERO_IS_NULL, "The packet that ended the longest turn."),
+    COL(answer_asked, "bytes", COLUMN_ZERO_IS_NULL,
+        "What the client had sent in its turn before the longest turn."),
     COL(window_acks, "count", COLUMN_ZERO_IS_NULL,
         "Acknowledgments while more data was on its way, of the side below."),
     COL(window_full, "count", COLUMN_ZERO_IS_NULL, "Of these, with the receiver's window used up."),

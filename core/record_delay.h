@@ -45,6 +45,7 @@ struct flow_delay_record {
     uint32_t answers;       /* server's turns that ended with data, handshakes left out */
     int64_t answer_sum_ns, answer_max_ns; /* their waits, round trip taken off; max -1 none */
     int64_t answer_start_ns, answer_frame; /* of the longest: when it began, the packet that ended it */
+    int64_t answer_asked;   /* of the longest: bytes that the client had sent in its turn */
     int64_t window_acks;    /* acknowledgments of the side's data while more was on its way */
     int64_t window_full;    /* of these, those that found the receiver's window used up */
     int64_t window_bytes;   /* the largest window that was used up */

@@ -1,5 +1,6 @@
 #include "reports/finding_text.h"
 #include "reports/reports.h"
+#include "reports/waterfall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,7 +142,7 @@ static bool print_ladder(const struct view *view, const struct report_case *load
         return false;
     }
     print_steps(view, &ladder);
-    return true;
+    return report_waterfall(view, loaded->store, flow->id, error);
 }
 
 bool report_explain_finding(const struct view *view, const struct report_case *loaded,

@@ -87,6 +87,7 @@ static void note_answer(struct tcp_delay *d, int64_t wait, int64_t began_ns, int
         r->answer_max_ns = wait;
         r->answer_start_ns = began_ns;
         r->answer_frame = frame;
+        r->answer_asked = d->asked;
     }
 }
 
@@ -241,6 +242,8 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
         return;
     }
     end_turn(d, tcp, side, in);
+    if (side == SIDE_CLIENT)
+        d->asked = in->layers->payload_len + (d->last_side == SIDE_CLIENT ? d->asked : 0);
     d->last_side = (uint8_t)side;
     d->last_len = in->layers->payload_len;
     if (d->tls_open && side == SIDE_SERVER)

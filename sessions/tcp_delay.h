@@ -30,6 +30,7 @@ struct tcp_delay {
     int64_t interval_ns, interval_bytes;
     int64_t interval_rtt_ns[2];
     uint32_t interval_count[2];
+    int64_t asked;          /* bytes of the client's turn */
     uint32_t last_len;      /* payload of the last data segment */
     uint8_t last_side;      /* who sent data last; SIDE_NONE nobody yet */
     uint8_t tickets;        /* so many segments of the server may still be session tickets */

@@ -2,6 +2,8 @@
 
 /* Payload of a full segment on Ethernet: offload shows larger ones than a link carries. */
 #define FULL_SEGMENT 1460u
+/* Segments so close left in one go; every delayed-acknowledgment timer is longer. */
+#define BURST_NS 10000000LL
 
 static int64_t full_segment(const struct tcp_rtt *rtt)
 {
@@ -12,10 +14,14 @@ void tcp_rtt_sent(struct tcp_rtt *rtt, int64_t end, const struct packet *p, cons
 {
     if (l->payload_len > rtt->largest)
         rtt->largest = l->payload_len;
+    bool burst = p->time_ns - rtt->previous_ns < BURST_NS;
+    rtt->previous_ns = p->time_ns;
     if (rtt->timing || end - rtt->acked <= full_segment(rtt))
         return;
     rtt->timing = true;
     rtt->doubtful = false;
+    rtt->burst = burst;
+    rtt->start = end - l->payload_len;
     rtt->end = end;
     rtt->sent_ns = p->time_ns;
     rtt->has_timestamp = l->tcp.has_timestamp;
@@ -40,8 +46,8 @@ int64_t tcp_rtt_acked(struct tcp_rtt *rtt, int64_t acked, const struct packet *p
     if (!rtt->timing || acked < rtt->end)
         return RECORD_NONE_NS;
     rtt->timing = false;
-    bool prompt =
-        acked == rtt->end && acked - before > full_segment(rtt) && l->payload_len == 0;
+    bool at_once = acked - before > full_segment(rtt) || (rtt->burst && before == rtt->start);
+    bool prompt = acked == rtt->end && at_once && l->payload_len == 0;
     if (rtt->doubtful &&
         !(l->tcp.has_timestamp && l->tcp.timestamp_echo == rtt->timestamp))
         return RECORD_NONE_NS;

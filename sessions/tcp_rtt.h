@@ -2,7 +2,8 @@
  *
  * One segment per direction is timed at once, and only one that its receiver must acknowledge without
  * delay: more than a full segment was waiting for an acknowledgment with it (RFC 9293 3.8.6.3,
- * RFC 5681 4.2), the acknowledgment ends exactly with it and carries no data. So neither a delayed
+ * RFC 5681 4.2), the acknowledgment ends exactly with it and carries no data; or the segment right before
+ * it was acknowledged by itself, which one timer could not have done for both. So neither a delayed
  * acknowledgment nor an application that answers late passes for distance. A segment sent again is
  * left out (Karn, RFC 6298 3) unless timestamps tell which of its copies is answered (pping's rule:
  * TSecr equals the TSval of the copy that was timed). */
@@ -19,10 +20,12 @@
 /* What one side sent and waits to have acknowledged. */
 struct tcp_rtt {
     int64_t acked;       /* stream offset that its peer had acknowledged */
-    int64_t end, sent_ns; /* of the timed segment */
+    int64_t start, end, sent_ns; /* of the timed segment */
+    int64_t previous_ns;  /* when the last new segment was sent */
     uint32_t timestamp;  /* its TSval */
     uint32_t largest;    /* payload of its largest segment */
     bool timing, has_timestamp;
+    bool burst;    /* the segment before it left at the same time */
     bool doubtful; /* sent again: only TSecr tells */
 };
 

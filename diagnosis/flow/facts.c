@@ -38,6 +38,8 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .client_ciphers = r->client_ciphers,
         .client_hello_bytes = r->client_hello_bytes,
         .client_hello_segments = r->client_hello_segments,
+        .alpn_offered = r->alpn_offered,
+        .alpn = r->alpn,
         .certificate_count = r->certificate_count,
         .version_offered = r->version_offered,
         .version = r->version,

@@ -26,6 +26,7 @@ struct tls_facts {
     int64_t client_hello_ns, server_hello_ns, finished_ns, alert_ns;
     int64_t client_hello_frame, server_hello_frame, alert_frame;
     const char *cipher_name, *versions_offered, *sni, *client_ciphers;
+    const char *alpn_offered, *alpn;
     const int64_t *chain; /* certificate ids that the server sent, leaf first */
     uint32_t chain_count;
     uint32_t client_hello_bytes, client_hello_segments;

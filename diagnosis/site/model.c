@@ -39,6 +39,8 @@ void site_free(struct site *site)
     free((void *)site->h2);
     free((void *)site->icmp);
     free(site->paths);
+    free((void *)site->delays);
+    free((void *)site->samples);
     free((void *)site->arp);
     free((void *)site->certificates);
     free((void *)site->sources);
@@ -239,6 +241,32 @@ static bool add_copy(struct site *site, const void *record, size_t size, void *l
     return true;
 }
 
+static bool add_delay(struct site *site, const struct flow_delay_record *r)
+{
+    const struct delay_facts facts = {
+        .flow_id = r->flow_id,
+        .tls_hello_wait_ns = r->tls_hello_wait_ns,
+        .tls_finish_wait_ns = r->tls_finish_wait_ns,
+        .pause_ns = r->pause_ns,
+        .answer_sum_ns = r->answer_sum_ns,
+        .answer_max_ns = r->answer_max_ns,
+        .answer_start_ns = r->answer_start_ns,
+        .answer_frame = r->answer_frame,
+        .answer_asked = r->answer_asked,
+        .window_acks = r->window_acks,
+        .window_full = r->window_full,
+        .window_bytes = r->window_bytes,
+        .window_rate = r->window_rate,
+        .window_span_ns = r->window_span_ns,
+        .rtt_count = {r->rtt[SIDE_CLIENT].count, r->rtt[SIDE_SERVER].count},
+        .answers = r->answers,
+        .pause_step = r->pause_step,
+        .window_sender = r->window_sender,
+    };
+    return add_copy(site, &facts, sizeof facts, &site->delays, &site->delay_capacity,
+                    &site->delay_count);
+}
+
 bool site_add(struct site *site, enum record_kind kind, const void *record)
 {
     bool ok = true;
@@ -261,6 +289,13 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_ICMP:
         ok = add_copy(site, record, sizeof(struct icmp_record), &site->icmp, &site->icmp_capacity,
                       &site->icmp_count);
+        break;
+    case RECORD_FLOW_DELAY:
+        ok = add_delay(site, record);
+        break;
+    case RECORD_RTT_SAMPLE:
+        ok = add_copy(site, record, sizeof(struct rtt_sample_record), &site->samples,
+                      &site->sample_capacity, &site->sample_count);
         break;
     case RECORD_ARP:
         ok = add_copy(site, record, sizeof(struct arp_record), &site->arp, &site->arp_capacity,

@@ -63,6 +63,16 @@ struct site_pair {
     struct path_sample_record *path; /* what the engine saw of the way; NULL not kept */
 };
 
+/* Of struct flow_delay_record, what is judged. */
+struct delay_facts {
+    int64_t flow_id;
+    int64_t tls_hello_wait_ns, tls_finish_wait_ns, pause_ns;
+    int64_t answer_sum_ns, answer_max_ns, answer_start_ns, answer_frame, answer_asked;
+    int64_t window_acks, window_full, window_bytes, window_rate, window_span_ns;
+    uint32_t rtt_count[2], answers;
+    uint8_t pause_step, window_sender;
+};
+
 struct site_flow {
     struct flow_facts f;
     struct site_host *client, *server;
@@ -70,7 +80,9 @@ struct site_flow {
     struct site_pair *pair;
     const struct http_record **requests; /* by number */
     const struct icmp_record **icmp;     /* by time */
-    uint32_t request_count, icmp_count;
+    const struct delay_facts *delay;           /* NULL: nobody spoke */
+    const struct rtt_sample_record **samples;  /* by time */
+    uint32_t request_count, icmp_count, sample_count;
     int64_t listed_in;      /* the finding that named it last, while findings are put */
     uint16_t verdict;       /* enum finding_code + 1 */
     uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */
@@ -106,6 +118,10 @@ struct site {
     size_t h2_count, h2_capacity;
     const struct icmp_record **icmp;
     size_t icmp_count, icmp_capacity;
+    const struct delay_facts **delays;
+    size_t delay_count, delay_capacity;
+    const struct rtt_sample_record **samples;
+    size_t sample_count, sample_capacity;
     const struct arp_record **arp;
     size_t arp_count, arp_capacity;
     const struct certificate_record **certificates; /* after site_build: by id */

@@ -108,6 +108,21 @@ static int icmp_by_flow(const void *a, const void *b)
     return order != 0 ? order : COMPARE(left->frame, right->frame);
 }
 
+static int delays_by_flow(const void *a, const void *b)
+{
+    const struct delay_facts *left = *(const struct delay_facts *const *)a;
+    const struct delay_facts *right = *(const struct delay_facts *const *)b;
+    return COMPARE(left->flow_id, right->flow_id);
+}
+
+static int samples_by_flow(const void *a, const void *b)
+{
+    const struct rtt_sample_record *left = *(const struct rtt_sample_record *const *)a;
+    const struct rtt_sample_record *right = *(const struct rtt_sample_record *const *)b;
+    int order = COMPARE(left->flow_id, right->flow_id);
+    return order != 0 ? order : COMPARE(left->start_ns, right->start_ns);
+}
+
 static int compare_arp(const struct arp_record *a, const struct arp_record *b)
 {
     int order = COMPARE(a->first_ns, b->first_ns);
@@ -195,6 +210,30 @@ static void attach(struct site *site)
         if (flow != NULL) {
             flow->icmp = &site->icmp[i];
             flow->icmp_count = (uint32_t)(end - i);
+        }
+        i = end;
+    }
+}
+
+static void attach_delays(struct site *site)
+{
+    for (size_t i = 0; i < site->flow_count; i++) {
+        site->flows[i]->delay = NULL;
+        site->flows[i]->sample_count = 0;
+    }
+    for (size_t i = 0; i < site->delay_count; i++) {
+        struct site_flow *flow = site_find_flow(site, site->delays[i]->flow_id);
+        if (flow != NULL)
+            flow->delay = site->delays[i];
+    }
+    for (size_t i = 0; i < site->sample_count;) {
+        size_t end = i + 1;
+        while (end < site->sample_count && site->samples[end]->flow_id == site->samples[i]->flow_id)
+            end++;
+        struct site_flow *flow = site_find_flow(site, site->samples[i]->flow_id);
+        if (flow != NULL) {
+            flow->samples = &site->samples[i];
+            flow->sample_count = (uint32_t)(end - i);
         }
         i = end;
     }
@@ -295,10 +334,13 @@ bool site_build(struct site *site)
     sort((void *)site->secrets, site->secret_count, secrets_by_flow);
     sort((void *)site->h2, site->h2_count, h2_by_flow);
     sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
+    sort((void *)site->delays, site->delay_count, delays_by_flow);
+    sort((void *)site->samples, site->sample_count, samples_by_flow);
     sort((void *)site->arp, site->arp_count, arp_by_time);
     sort((void *)site->certificates, site->certificate_count, certificates_by_id);
     sort(site->paths, site->path_count, paths_by_ends);
     attach(site);
+    attach_delays(site);
     return build_coverage(site) && site_build_groups(site);
 }
 

@@ -1,0 +1,272 @@
+/* Whose turn it was, and how long: slow handshakes, pausing clients, slow answers inside TLS, windows
+ * that hold a transfer back. */
+#include "diagnosis/site/delays.h"
+#include "diagnosis/site/verdict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* FINDINGS.md. */
+#define SLOW_TLS_NS FACTS_SECOND
+#define CLIENT_SLOW_NS (3 * FACTS_SECOND)
+#define SLOW_ANSWER_NS (3 * FACTS_SECOND)
+#define WINDOW_RTTS 3
+/* Fewer acknowledgments are no sample. */
+#define WINDOW_ACKS 10
+/* What is usual for a service is known from so many answers; they are quicker than a slow one by this
+ * factor, else it waits for news (long poll). */
+#define USUAL_ANSWERS 5
+#define USUAL_FACTOR 5
+/* An encrypted HTTP request with its header; less is an acknowledgment or a heartbeat, and what
+ * comes behind it is no answer to it. */
+#define REQUEST_BYTES 100
+
+static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
+{
+    const struct delay_facts *d = flow->delay;
+    const struct tls_facts *t = flow->f.tls;
+    bool hello = d->tls_hello_wait_ns >= d->tls_finish_wait_ns;
+    int64_t wait = hello ? d->tls_hello_wait_ns : d->tls_finish_wait_ns;
+    if (wait <= SLOW_TLS_NS || t == NULL || t->server_hello_ns < 0 ||
+        judge_is_withdrawn(judge, FINDING_SERVER_SLOW_TLS, flow))
+        return;
+    struct claim claim = claim_start(FINDING_SERVER_SLOW_TLS, flow);
+    claim.confidence = 85;
+    claim.weight = (double)wait;
+    claim_add_ms(&claim, "delay_ms", wait);
+    claim_add_text(&claim, "step", hello ? "before ServerHello" : "after the client's key exchange");
+    claim_add_reference(&claim, flow->f.source_id, t->client_hello_frame, t->client_hello_ns,
+                        EVENT_CLIENT_HELLO);
+    claim_add_reference(&claim, flow->f.source_id, t->server_hello_frame, t->server_hello_ns,
+                        EVENT_SERVER_HELLO);
+    judge_claim(judge, &claim);
+}
+
+static void find_slow_client(struct judge *judge, const struct site_flow *flow)
+{
+    const struct delay_facts *d = flow->delay;
+    if (d->pause_ns <= CLIENT_SLOW_NS || d->pause_step == DELAY_STEP_NONE ||
+        judge_is_withdrawn(judge, FINDING_CLIENT_SLOW, flow))
+        return;
+    struct claim claim = claim_start(FINDING_CLIENT_SLOW, flow);
+    claim.confidence = 80;
+    claim.weight = (double)d->pause_ns;
+    claim_add_ms(&claim, "pause_ms", d->pause_ns);
+    claim_add_text(&claim, "step", d->pause_step == DELAY_STEP_TLS ? "after ServerHello" : "connect");
+    claim_add_reference(&claim, flow->f.source_id, flow->f.first_frame, flow->f.first_ns, EVENT_SYN);
+    if (flow->f.tls != NULL)
+        claim_add_reference(&claim, flow->f.source_id, flow->f.tls->client_hello_frame,
+                            flow->f.tls->client_hello_ns, EVENT_CLIENT_HELLO);
+    judge_claim(judge, &claim);
+}
+
+static void find_window_limit(struct judge *judge, const struct site_flow *flow)
+{
+    const struct delay_facts *d = flow->delay;
+    int64_t rtt = facts_rtt(&flow->f);
+    if (d->window_sender > SIDE_SERVER || d->window_acks < WINDOW_ACKS || rtt <= 0 ||
+        d->window_full * 2 <= d->window_acks || d->window_span_ns < WINDOW_RTTS * rtt)
+        return;
+    enum side reader = d->window_sender == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    if (flow->f.tcp->side[reader].zero_window_ns > 0 || facts_is_midstream(&flow->f) ||
+        judge_is_withdrawn(judge, FINDING_TCP_WINDOW_LIMITED, flow))
+        return;
+    struct claim claim = claim_start(FINDING_TCP_WINDOW_LIMITED, flow);
+    claim.culprit = reader == SIDE_CLIENT ? CULPRIT_CLIENT : CULPRIT_SERVER;
+    claim.confidence = 75;
+    claim.weight = (double)d->window_span_ns;
+    claim_add_text(&claim, "receiver", verdict_side_word(reader));
+    claim_add_number(&claim, "window_bytes", (double)d->window_bytes);
+    claim_add_ms(&claim, "rtt_ms", rtt);
+    claim_add_number(&claim, "ceiling_bytes",
+                     (double)d->window_bytes * (double)FACTS_SECOND / (double)rtt);
+    claim_add_number(&claim, "reached_bytes", (double)d->window_rate);
+    claim_add_reference(&claim, flow->f.source_id, flow->f.first_frame, flow->f.first_ns, EVENT_SYN);
+    judge_claim(judge, &claim);
+}
+
+/* ---- slow answers inside TLS ----------------------------------------------------------------- */
+
+/* HTTP/2 has several requests under way at once: whose answer is late cannot be told. Which protocol
+ * TLS 1.3 agreed on is not visible, so the offer counts. */
+static bool may_be_multiplexed(const struct tls_facts *t)
+{
+    const char *list = t->alpn != NULL && t->alpn[0] != '\0' ? t->alpn : t->alpn_offered;
+    return list != NULL && (strstr(list, "h2") != NULL || strstr(list, "spdy") != NULL);
+}
+
+static bool is_hidden_dialogue(const struct site_flow *flow)
+{
+    return flow->delay != NULL && flow->f.tls != NULL && flow->f.tls->established &&
+           flow->request_count == 0 && flow->delay->answers > 0 &&
+           !may_be_multiplexed(flow->f.tls) && !facts_is_midstream(&flow->f);
+}
+
+/* Answers of the service whose mean time is known, and how many of them belong to flows whose mean is
+ * far below `wait`. */
+static bool is_unusual(const struct site_flow *flow, int64_t wait)
+{
+    const struct flow_range flows = flow->service->flows;
+    int64_t quick = 0, all = 0;
+    for (size_t i = 0; i < flows.count; i++) {
+        const struct delay_facts *d = flows.flows[i]->delay;
+        if (!is_hidden_dialogue(flows.flows[i]))
+            continue;
+        int64_t rest = d->answer_sum_ns - d->answer_max_ns, others = (int64_t)d->answers - 1;
+        all += d->answers;
+        quick += others > 0 && rest / others * USUAL_FACTOR < wait ? others : 0;
+        quick += d->answer_max_ns * USUAL_FACTOR < wait;
+    }
+    return quick >= USUAL_ANSWERS && quick * 2 > all;
+}
+
+static void find_slow_answer(struct judge *judge, const struct site_flow *flow)
+{
+    const struct delay_facts *d = flow->delay;
+    int64_t limit = judge->profile != NULL && judge->profile->slow_response_ns > 0
+                        ? judge->profile->slow_response_ns
+                        : SLOW_ANSWER_NS;
+    if (d->answer_max_ns <= limit || d->answer_asked < REQUEST_BYTES || !is_hidden_dialogue(flow) ||
+        flow->service == NULL || !is_unusual(flow, d->answer_max_ns) ||
+        judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
+        return;
+    struct claim claim = claim_start(FINDING_SERVER_SLOW_RESPONSE, flow);
+    claim.confidence = 70;
+    claim.first_ns = d->answer_start_ns;
+    claim.last_ns = d->answer_start_ns + d->answer_max_ns;
+    claim.weight = (double)d->answer_max_ns;
+    claim_add_ms(&claim, "response_ms", d->answer_max_ns);
+    claim_add_ms(&claim, "limit_ms", limit);
+    claim_add_reference(&claim, flow->f.source_id, d->answer_frame, claim.last_ns, EVENT_RESPONSE);
+    judge_claim(judge, &claim);
+}
+
+/* ---- a service that becomes slower ----------------------------------------------------------- */
+
+#define INTERVALS 6
+#define INTERVAL_ANSWERS 5
+/* Climbs that users feel. */
+#define DEGRADED_FACTOR 2
+#define DEGRADED_NS (50 * FACTS_MS)
+
+struct answer {
+    int64_t time_ns, wait_ns;
+    const struct site_flow *flow;
+};
+
+static int answers_by_time(const void *left, const void *right)
+{
+    const struct answer *a = left, *b = right;
+    int order = (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
+    return order != 0 ? order : (a->flow->f.id > b->flow->f.id) - (a->flow->f.id < b->flow->f.id);
+}
+
+/* The answers to one kind of request of a service: clear ones to the endpoint that is asked most, or
+ * those of its TLS connections, one per connection. */
+static size_t take_answers(struct judge *judge, const struct site_service *service,
+                           struct answer **out)
+{
+    const struct endpoint *most = NULL;
+    size_t room = 1, count = 0;
+    for (size_t i = 0; i < service->flows.count; i++) {
+        const struct site_flow *flow = service->flows.flows[i];
+        room += flow->request_count + 1;
+        for (uint32_t j = 0; j < flow->request_count; j++) {
+            const struct endpoint *e = judge_endpoint(judge, flow, flow->requests[j]);
+            most = e != NULL && (most == NULL || e->requests > most->requests) ? e : most;
+        }
+    }
+    *out = malloc(room * sizeof **out);
+    for (size_t i = 0; *out != NULL && i < service->flows.count; i++) {
+        const struct site_flow *flow = service->flows.flows[i];
+        for (uint32_t j = 0; j < flow->request_count; j++) {
+            const struct http_record *r = flow->requests[j];
+            if (r->wait_ns >= 0 && r->response_ns >= 0 && r->request_ns >= 0 &&
+                judge_endpoint(judge, flow, r) == most)
+                (*out)[count++] = (struct answer){r->request_ns, r->wait_ns, flow};
+        }
+        if (most == NULL && is_hidden_dialogue(flow))
+            (*out)[count++] =
+                (struct answer){flow->f.first_ns,
+                                flow->delay->answer_sum_ns / (int64_t)flow->delay->answers, flow};
+    }
+    if (*out != NULL && count > 1)
+        qsort(*out, count, sizeof **out, answers_by_time);
+    judge->failed = judge->failed || *out == NULL;
+    return count;
+}
+
+/* Medians of as many parts of equal time; false when one has too few answers. */
+static bool find_medians(const struct answer *answers, size_t count, bool of_way, int64_t *out)
+{
+    int64_t first = answers[0].time_ns, span = answers[count - 1].time_ns - first + 1;
+    int64_t *values = malloc(count * sizeof *values);
+    size_t at = 0;
+    bool enough = values != NULL;
+    for (int part = 0; enough && part < INTERVALS; part++) {
+        int64_t end = first + (int64_t)((double)span * (part + 1) / INTERVALS);
+        size_t taken = 0;
+        for (; at < count && (answers[at].time_ns < end || part == INTERVALS - 1); at++) {
+            int64_t way = answers[at].flow->f.rtt_ns[SIDE_SERVER];
+            if (!of_way || way >= 0)
+                values[taken++] = of_way ? way : answers[at].wait_ns;
+        }
+        enough = taken >= INTERVAL_ANSWERS;
+        out[part] = delays_quantile(values, taken, 0.5);
+    }
+    free(values);
+    return enough;
+}
+
+static bool climbs(const int64_t *medians, const int64_t *ways)
+{
+    for (int i = 1; i < INTERVALS; i++) {
+        if (medians[i] <= medians[i - 1])
+            return false;
+    }
+    int64_t moved = ways[INTERVALS - 1] - ways[0];
+    int64_t grown = medians[INTERVALS - 1] - medians[0];
+    return medians[INTERVALS - 1] >= DEGRADED_FACTOR * medians[0] && grown >= DEGRADED_NS &&
+           moved * 5 <= grown;
+}
+
+static void find_degrading(struct judge *judge, const struct site_service *service)
+{
+    struct answer *answers = NULL;
+    int64_t medians[INTERVALS], ways[INTERVALS];
+    if (service->flows.count == 0)
+        return;
+    size_t count = take_answers(judge, service, &answers);
+    if (answers != NULL && count >= INTERVALS * INTERVAL_ANSWERS &&
+        find_medians(answers, count, false, medians) && find_medians(answers, count, true, ways) &&
+        climbs(medians, ways) &&
+        !judge_is_withdrawn(judge, FINDING_SERVER_DEGRADING, answers[count - 1].flow)) {
+        struct claim claim = claim_start(FINDING_SERVER_DEGRADING, answers[count - 1].flow);
+        claim.confidence = 75;
+        claim.client_port = 0;
+        claim.first_ns = answers[0].time_ns;
+        claim.last_ns = answers[count - 1].time_ns;
+        claim_add_ms(&claim, "before_ms", medians[0]);
+        claim_add_ms(&claim, "after_ms", medians[INTERVALS - 1]);
+        claim_add_number(&claim, "intervals", INTERVALS);
+        judge_claim(judge, &claim);
+    }
+    free(answers);
+}
+
+static void detect(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        if (site->flows[i]->delay == NULL || site->flows[i]->outcome == OUTCOME_UNSOLICITED)
+            continue;
+        find_slow_tls(judge, site->flows[i]);
+        find_slow_client(judge, site->flows[i]);
+        find_window_limit(judge, site->flows[i]);
+        find_slow_answer(judge, site->flows[i]);
+    }
+    for (size_t i = 0; i < site->service_count; i++)
+        find_degrading(judge, &site->services[i]);
+}
+
+const struct detector detector_delay_turn = {"delay_turn", detect};
