@@ -9,7 +9,7 @@
 #define EARLY_INTERVAL_NS SECOND
 #define INTERVAL_NS (10 * SECOND)
 /* So many payload bytes in an interval may fill a queue on the way: worth a row by themselves. */
-#define LOAD_BYTES 65536
+#define LOAD_BYTES 32768
 /* Delayed acknowledgments: 40 ms (Linux), 200 ms (Windows, BSD), with their timers' inexactness. */
 #define STALL_LOW_NS (30 * MS)
 #define STALL_HIGH_NS (60 * MS)
@@ -19,10 +19,9 @@
 #define STALL_RELEASE_NS (10 * MS)
 /* A stack acknowledges by then, whatever its application does (RFC 9293 3.8.6.3: within 500 ms). */
 #define ACKED_AT_ONCE_NS (250 * MS)
-/* Session tickets of TLS 1.3 (RFC 8446 4.6.1) leave right behind the client's Finished; with a client
- * certificate in them they take about this much. */
-#define TICKET_SEGMENTS 2
-#define TICKET_BYTES 1200u
+/* Session tickets of TLS 1.3 (RFC 8446 4.6.1) leave right behind the client's Finished; two with a
+ * client certificate in them take about this much. */
+#define TICKET_BYTES 2400u
 #define TICKET_NS (50 * MS)
 
 void tcp_delay_init(struct tcp_delay *delay, const struct tcp_flow *tcp, const struct flow *flow)
@@ -217,9 +216,10 @@ static bool may_be_ticket(struct tcp_delay *d, const struct tcp_flow *tcp,
     if (d->tickets == 0 || in->side != SIDE_SERVER || !in->tls_13 || d->tls_open ||
         d->last_side != SIDE_CLIENT)
         return false;
-    d->tickets--;
-    return in->layers->payload_len <= TICKET_BYTES &&
-           d->pending_ns <= leg(tcp, SIDE_SERVER) + TICKET_NS;
+    bool fits = in->layers->payload_len <= d->tickets &&
+                d->pending_ns <= leg(tcp, SIDE_SERVER) + TICKET_NS;
+    d->tickets = fits ? d->tickets - in->layers->payload_len : 0;
+    return fits;
 }
 
 static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
@@ -307,7 +307,7 @@ static void remember(struct tcp_delay *d, const struct tcp_flow *tcp,
             own->window_known && own->scale >= 0 ? (int64_t)own->window << own->scale : -1;
     d->window_closed[in->side] = own->zero_since_ns >= 0;
     if (d->tls_open && !in->tls_open) {
-        d->tickets = TICKET_SEGMENTS;
+        d->tickets = TICKET_BYTES;
         d->tls_ended = in->side == SIDE_CLIENT;
     }
     if (!d->tls_open && in->tls_open)

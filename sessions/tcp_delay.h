@@ -33,7 +33,7 @@ struct tcp_delay {
     int64_t asked;          /* bytes of the client's turn */
     uint32_t last_len;      /* payload of the last data segment */
     uint8_t last_side;      /* who sent data last; SIDE_NONE nobody yet */
-    uint8_t tickets;        /* so many segments of the server may still be session tickets */
+    uint32_t tickets;       /* so many bytes of the server may still be session tickets */
     bool window_closed[2];  /* that side's, behind the last packet */
     bool connected, closing;
     bool tls_open;          /* a TLS handshake is under way */

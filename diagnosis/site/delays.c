@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* As sessions/tcp_delay.c: less in a second does not fill a queue that is felt. */
-#define LOAD_BYTES 65536
+#define LOAD_BYTES 32768
 /* A queue drains a while after what filled it. */
 #define LOAD_AROUND_NS FACTS_SECOND
 #define INTERVAL_NS (10 * FACTS_SECOND)
