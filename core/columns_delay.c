@@ -63,7 +63,8 @@ static const struct column delay_columns[] = {
 
 const struct record_table record_flow_delays = {
     .kind = RECORD_FLOW_DELAY, .table = "flow_delays", .json_type = "delay",
-    .sentence = "Where the time of each TCP connection went: the terms from syn_backoff_ns to close_ns "
+    .sentence = "Where the time of TCP connections went that lasted 1 s, waited 200 ms for an answer, or "
+                "were held up (back-off, retransmission, closed window, delayed acknowledgment): the terms from syn_backoff_ns to close_ns "
                 "(NULL is 0) add up to last_ns - first_ns of the flow; and its round trips.",
     .record_size = sizeof(struct flow_delay_record), TABLE_OF(delay_columns)};
 

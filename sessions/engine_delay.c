@@ -3,6 +3,21 @@
 
 #include "sessions/tcp_delay.h"
 
+/* Half of all connections last some milliseconds and nothing of it is worth asking for: their rows
+ * would be a third of the store's work. */
+#define SHORT_NS 1000000000LL
+#define QUICK_NS 200000000LL
+
+static bool is_worth_a_row(const struct flow_delay_record *r)
+{
+    int64_t total = 0;
+    for (int i = 0; i < DELAY_TERM_COUNT; i++)
+        total += r->term_ns[i];
+    return total >= SHORT_NS || r->answer_max_ns >= QUICK_NS || r->window_sender != SIDE_NONE ||
+           r->term_ns[DELAY_SYN_BACKOFF] > 0 || r->term_ns[DELAY_RETRANSMISSION] > 0 ||
+           r->term_ns[DELAY_ZERO_WINDOW] > 0 || r->term_ns[DELAY_ACK_STALL] > 0;
+}
+
 void engine_delay_note(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                        const struct layers *l, const struct tcp_verdict *verdict)
 {
@@ -43,7 +58,7 @@ void engine_delay_finish(struct engine *e, struct flow *flow)
         sample.flow_id = flow->id;
         sink_put(&e->options.sink, RECORD_RTT_SAMPLE, &sample);
     }
-    if (spoken)
+    if (spoken && is_worth_a_row(&record))
         sink_put(&e->options.sink, RECORD_FLOW_DELAY, &record);
     pool_give(&e->delays, flow->delay);
     flow->delay = NULL;

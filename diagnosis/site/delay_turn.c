@@ -95,11 +95,15 @@ static bool may_be_multiplexed(const struct tls_facts *t)
     return list != NULL && (strstr(list, "h2") != NULL || strstr(list, "spdy") != NULL);
 }
 
+static bool is_hidden(const struct site_flow *flow)
+{
+    return flow->f.tls != NULL && flow->f.tls->established && flow->request_count == 0 &&
+           !may_be_multiplexed(flow->f.tls) && !facts_is_midstream(&flow->f);
+}
+
 static bool is_hidden_dialogue(const struct site_flow *flow)
 {
-    return flow->delay != NULL && flow->f.tls != NULL && flow->f.tls->established &&
-           flow->request_count == 0 && flow->delay->answers > 0 &&
-           !may_be_multiplexed(flow->f.tls) && !facts_is_midstream(&flow->f);
+    return flow->delay != NULL && flow->delay->answers > 0 && is_hidden(flow);
 }
 
 /* Answers of the service whose mean time is known, and how many of them belong to flows whose mean is
@@ -110,6 +114,10 @@ static bool is_unusual(const struct site_flow *flow, int64_t wait)
     int64_t quick = 0, all = 0;
     for (size_t i = 0; i < flows.count; i++) {
         const struct delay_facts *d = flows.flows[i]->delay;
+        if (d == NULL && is_hidden(flows.flows[i]) && flows.flows[i]->f.tls->has_server_app) {
+            all++; /* whose time is not kept was quick */
+            quick++;
+        }
         if (!is_hidden_dialogue(flows.flows[i]))
             continue;
         int64_t rest = d->answer_sum_ns - d->answer_max_ns, others = (int64_t)d->answers - 1;
