@@ -1,5 +1,7 @@
 #include "cli/profile_yaml.h"
 #include "cli/result.h"
+#include "cli/trust_load.h"
+#include "trust/store.h"
 
 struct judge {
     const struct context *context;
@@ -52,12 +54,21 @@ static int run(struct context *context)
     if (judge.profile == NULL) {
         return command_fail(context, &judge.error);
     }
+    const struct profile *profile = judge.profile;
+    struct profile trusting;
+    struct trust_store *trust;
+    if (!trust_load(arguments, profile, &trusting, &trust, &judge.error)) {
+        profile_yaml_free(profile);
+        return command_fail(context, &judge.error);
+    }
+    judge.profile = &trusting;
     judge.store = store_open(path, STORE_CHANGE, &judge.error);
     status = judge.store != NULL ? judge_all(&judge) : command_fail(context, &judge.error);
     if (judge.store != NULL) {
         store_close(judge.store);
     }
-    profile_yaml_free(judge.profile);
+    trust_store_free(trust);
+    profile_yaml_free(profile);
     return status;
 }
 

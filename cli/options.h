@@ -53,6 +53,8 @@ struct arguments {
     bool given[OPTION_COUNT_ALL];
     char **words; /* what is no option, after the command; owned */
     size_t word_count;
+    char **authorities; /* of --ca, which may come several times; owned by words */
+    size_t authority_count;
 };
 
 /* The row of `id`; constant. */

@@ -297,6 +297,30 @@ static bool build_trusted(struct builder *b, const struct yaml_profile *raw)
     return true;
 }
 
+static bool keep_list(struct builder *b, char **from, unsigned count, const char *const **out,
+                      size_t *out_count)
+{
+    const char **list = new_list(b, count, sizeof(*list));
+    if (list == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        list[i] = keep(b, from[i]);
+    }
+    *out = list;
+    *out_count = count;
+    return true;
+}
+
+static bool build_authorities(struct builder *b, const struct yaml_profile *raw)
+{
+    struct profile *out = &b->built->profile;
+    return keep_list(b, raw->trust_store, raw->trust_store_count, &out->trust_files,
+                     &out->trust_file_count) &&
+           keep_list(b, raw->trusted_proxies, raw->trusted_proxies_count, &out->proxies,
+                     &out->proxy_count);
+}
+
 static bool build_all(struct builder *b, const struct yaml_profile *raw)
 {
     struct built *built = b->built;
@@ -314,7 +338,8 @@ static bool build_all(struct builder *b, const struct yaml_profile *raw)
             return false;
         }
     }
-    return build_thresholds(b, raw->thresholds) && build_trusted(b, raw);
+    return build_thresholds(b, raw->thresholds) && build_trusted(b, raw) &&
+           build_authorities(b, raw);
 }
 
 const struct profile *profile_build(const struct yaml_profile *raw, const struct profile_file *file,

@@ -34,6 +34,10 @@ struct yaml_profile {
     struct yaml_thresholds *thresholds;
     char **trusted_certificates;
     unsigned trusted_certificates_count;
+    char **trust_store; /* files or folders, beside the profile unless absolute */
+    unsigned trust_store_count;
+    char **trusted_proxies;
+    unsigned trusted_proxies_count;
     struct yaml_service *services;
     unsigned services_count;
 };

@@ -75,6 +75,8 @@ static const cyaml_schema_field_t profile_fields[] = {
     CYAML_FIELD_MAPPING_PTR("thresholds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                             struct yaml_profile, thresholds, threshold_fields),
     OPTIONAL_LIST("trusted_certificates", struct yaml_profile, trusted_certificates),
+    OPTIONAL_LIST("trust_store", struct yaml_profile, trust_store),
+    OPTIONAL_LIST("trusted_proxies", struct yaml_profile, trusted_proxies),
     CYAML_FIELD_SEQUENCE("services", CYAML_FLAG_POINTER, struct yaml_profile, services,
                          &service_value, 1, LIST_MOST),
     CYAML_FIELD_END};
@@ -105,6 +107,8 @@ static const struct expectation {
     {"loss_percent", "a number"},
     {"thresholds", "a mapping of thresholds"},
     {"trusted_certificates", "a list of SHA-256 digests of certificates in hex"},
+    {"trust_store", "a list of files or folders with certificates of authorities"},
+    {"trusted_proxies", "a list of issuer names (CN or O) or SHA-256 digests in hex"},
     {"services", "a list of services"},
 };
 

@@ -3,6 +3,8 @@
 #include "cli/profile_yaml.h"
 #include "cli/result.h"
 #include "cli/signals.h"
+#include "cli/trust_load.h"
+#include "trust/store.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -59,6 +61,12 @@ int run_pipeline(struct context *context, const char *interface)
             return command_fail(context, &error);
         }
     }
+    struct profile trusting;
+    struct trust_store *trust;
+    if (!trust_load(arguments, profile, &trusting, &trust, &error)) {
+        profile_yaml_free(profile);
+        return command_fail(context, &error);
+    }
     const struct pipeline_options options = {
         .paths = arguments->words,
         .path_count = interface == NULL ? arguments->word_count : 0,
@@ -67,7 +75,7 @@ int run_pipeline(struct context *context, const char *interface)
         .filter = arguments->text[OPTION_FILTER],
         .db = arguments->text[OPTION_DB],
         .append = arguments->given[OPTION_APPEND],
-        .profile = profile,
+        .profile = &trusting,
         .ndpi = (enum pipeline_ndpi)arguments->number[OPTION_NDPI],
         .memory_bytes = (uint64_t)arguments->number[OPTION_MEMORY],
         .duration_ns = arguments->number[OPTION_DURATION],
@@ -76,6 +84,7 @@ int run_pipeline(struct context *context, const char *interface)
         .stop = signals_stop(),
     };
     int status = analyse(context, &options);
+    trust_store_free(trust);
     profile_yaml_free(profile);
     return status;
 }

@@ -46,6 +46,12 @@
 #define LIMIT_H2_STREAMS 256
 #define LIMIT_H2_HEADERS (64u * 1024u)
 #define LIMIT_H2_TABLE (64u * 1024u)
+/* Certificates of a named trust store: the large public ones hold some 150, national ones 500. */
+#define LIMIT_TRUST_ANCHORS 16384u
+/* Authorities learnt from a capture: the whole public web has about 3,000 intermediates. */
+#define LIMIT_TRUST_LEARNT 4096u
+/* Certificates of one way: no public hierarchy is deeper than 5; OpenSSL's own limit is 100. */
+#define LIMIT_TRUST_DEPTH 16u
 /* All reassembly memory of an engine. */
 #define LIMIT_REASSEMBLY_TOTAL (256u * 1024u * 1024u)
 /* Idle time after which a flow is closed, by state: SYN-only must outlive the Linux ladder of 127 s,

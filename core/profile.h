@@ -38,6 +38,8 @@ struct profile_service {
     int64_t slow_response_ns;      /* 0 = default of the profile */
 };
 
+struct trust_store;
+
 struct profile {
     const char *name;
     bool builtin;
@@ -48,6 +50,11 @@ struct profile {
     int64_t slow_response_ns;      /* high: default 3 s */
     int64_t response_medium_ns;    /* medium: default 1 s and > 5x the endpoint's median */
     int64_t latency_high_ns;       /* default 300 ms */
+    const char *const *trust_files; /* certificates of trusted authorities: paths as written */
+    size_t trust_file_count;
+    const char *const *proxies;    /* allowed inspection proxies: issuer CN or O, or SHA-256 */
+    size_t proxy_count;
+    const struct trust_store *trust; /* the same read (trust/store.h), with those of --ca; NULL none */
     double loss_share;             /* default 0.01 */
     int64_t zero_window_ns;        /* default 1 s */
     int64_t absence_ns;            /* default 3 s */

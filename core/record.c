@@ -65,6 +65,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_FINDING_FLOW] = &record_finding_flows,
     [RECORD_FLOW_DELAY] = &record_flow_delays,
     [RECORD_RTT_SAMPLE] = &record_rtt_samples,
+    [RECORD_CHAIN] = &record_chains,
 };
 
 const struct record_table *record_table_get(enum record_kind kind)

@@ -11,6 +11,7 @@
 #include "core/address.h"
 #include "core/record_reset.h"
 #include "core/record_path.h"
+#include "core/record_chain.h"
 
 #include "core/record_h2.h"
 #include "core/record_secret.h"
@@ -518,6 +519,7 @@ enum record_kind {
     RECORD_PATH,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
+    RECORD_CHAIN,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

@@ -22,7 +22,7 @@ void site_free(struct site *site);
  * struct flow_bundle*. Findings of an earlier diagnosis are ignored. false: out of memory. */
 bool site_add(struct site *site, enum record_kind kind, const void *record);
 /* Judges all that was added and puts RECORD_VERDICT, RECORD_FINDING, RECORD_FINDING_VALUE,
- * RECORD_FINDING_EVIDENCE and RECORD_FINDING_FLOW into out. Finding ids count from first_id. */
+ * RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW and RECORD_CHAIN into out. Finding ids count from first_id. */
 bool site_judge(struct site *site, int64_t first_id, const struct sink *out, struct error *error);
 
 #endif

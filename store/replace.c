@@ -15,6 +15,7 @@ static const char *const delete_findings[] = {
     "DELETE FROM finding_evidence" BY_FINDINGS,
     "DELETE FROM finding_flows" BY_FINDINGS,
     "DELETE FROM findings WHERE capture_id = ?1",
+    "DELETE FROM certificate_chains WHERE capture_id = ?1",
     NULL,
 };
 

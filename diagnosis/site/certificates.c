@@ -1,6 +1,5 @@
 /* Certificates that servers sent, judged at the time of their handshake. */
-#include "diagnosis/site/judge.h"
-
+#include "diagnosis/site/chains.h"
 #include "trust/name_match.h"
 
 #include <stdio.h>
@@ -55,21 +54,13 @@ static const char *date_text(struct judge *judge, int64_t ns)
     return arena_format(&judge->site->arena, "%s", text);
 }
 
-static int64_t handshake_ns(const struct site_flow *flow)
-{
-    const struct tls_facts *t = flow->f.tls;
-    return t->server_hello_ns >= 0   ? t->server_hello_ns
-           : t->client_hello_ns >= 0 ? t->client_hello_ns
-                                     : flow->f.first_ns;
-}
-
 static struct claim start(enum finding_code code, const struct site_flow *flow,
                           const struct certificate_record *c)
 {
     struct claim claim = claim_start(code, flow);
     const struct tls_facts *t = flow->f.tls;
     claim.confidence = 95;
-    claim_add_reference(&claim, flow->f.source_id, t->server_hello_frame, handshake_ns(flow),
+    claim_add_reference(&claim, flow->f.source_id, t->server_hello_frame, flow_handshake_ns(flow),
                         EVENT_SERVER_HELLO);
     claim.evidence = EVIDENCE(EVENT_CERTIFICATE) | EVIDENCE(EVENT_ALERT);
     if (c != NULL && code != FINDING_CERT_NAME_MISMATCH)
@@ -112,7 +103,7 @@ static uint8_t date_confidence(const struct site_flow *flow, uint8_t accepted)
 static void judge_dates(struct judge *judge, const struct site_flow *flow,
                         const struct certificate_record *c)
 {
-    int64_t now = handshake_ns(flow);
+    int64_t now = flow_handshake_ns(flow);
     struct claim claim;
     if (c->not_after_ns <= c->not_before_ns || now < CLOCK_UNSET_NS)
         return;
@@ -252,6 +243,62 @@ static void judge_chain(struct judge *judge, const struct site_flow *flow)
     }
 }
 
+/* ---- the way to a root ----------------------------------------------------------------------- */
+
+#define ALERT_UNKNOWN_CA 48
+
+static bool refused_the_authority(const struct site_flow *flow)
+{
+    return was_refused(flow) && flow->f.tls->alert == ALERT_UNKNOWN_CA;
+}
+
+static void claim_incomplete(struct judge *judge, const struct site_flow *flow,
+                             const struct certificate_record *leaf, uint8_t confidence)
+{
+    struct claim claim = start(FINDING_CERT_CHAIN_INCOMPLETE, flow, NULL);
+    claim.confidence = confidence;
+    claim_add_number(&claim, "certificates", flow->f.tls->chain_count);
+    claim_add_text(&claim, "issuer", leaf->issuer);
+    judge_claim(judge, &claim);
+}
+
+static void claim_untrusted(struct judge *judge, const struct site_flow *flow,
+                            const struct certificate_record *leaf, const char *reason,
+                            uint8_t confidence)
+{
+    struct claim claim = start(FINDING_CERT_UNTRUSTED, flow, leaf);
+    claim.confidence = confidence;
+    claim_add_text(&claim, "issuer", leaf->issuer);
+    claim_add_text(&claim, "reason", reason);
+    judge_claim(judge, &claim);
+}
+
+/* FINDINGS.md cert-untrusted, cert-chain-incomplete: without a named store only what the client itself
+ * refused counts against the issuer. */
+static void judge_trust(struct judge *judge, const struct site_flow *flow,
+                        const struct certificate_record *leaf)
+{
+    const struct chain_verdict *v = &flow->chain->verdict;
+    bool refused = refused_the_authority(flow);
+    if (is_trusted(judge, leaf) && !refused)
+        return;
+    if (v->lacks_intermediate) {
+        if (!judge_is_withdrawn(judge, FINDING_CERT_CHAIN_INCOMPLETE, flow))
+            claim_incomplete(judge, flow, leaf, v->status == CHAIN_INCOMPLETE || refused ? 95 : 75);
+        return;
+    }
+    if (v->status == CHAIN_UNTRUSTED) {
+        claim_untrusted(judge, flow, leaf, v->reason, 95);
+        return;
+    }
+    if (!refused || v->status == CHAIN_VERIFIED || leaf->self_signed)
+        return;
+    claim_untrusted(judge, flow, leaf, "the client does not know its issuer", 85);
+    /* The server's own certificate alone: an intermediate or a private root is what the client lacks. */
+    if (flow->f.tls->chain_count == 1 && v->status == CHAIN_NOT_JUDGED)
+        claim_incomplete(judge, flow, leaf, CONFIDENCE_POSSIBLE - 5);
+}
+
 static void judge_leaf(struct judge *judge, struct matches *memo, const struct site_flow *flow)
 {
     const struct certificate_record *leaf =
@@ -260,7 +307,10 @@ static void judge_leaf(struct judge *judge, struct matches *memo, const struct s
         return;
     judge_dates(judge, flow, leaf);
     judge_name(judge, memo, flow, leaf);
-    if (leaf->self_signed && !is_trusted(judge, leaf)) {
+    if (flow->chain != NULL)
+        judge_trust(judge, flow, leaf);
+    if (leaf->self_signed && !is_trusted(judge, leaf) &&
+        (flow->chain == NULL || flow->chain->verdict.status != CHAIN_VERIFIED)) {
         struct claim claim = start(FINDING_CERT_SELF_SIGNED, flow, leaf);
         judge_claim(judge, &claim);
     }

@@ -1,5 +1,7 @@
 #include "diagnosis/site/judge.h"
 
+#include "diagnosis/site/chains.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +216,7 @@ static void start_over(struct site *site)
         flow->outcome = OUTCOME_NONE;
         flow->verdict = 0;
         flow->listed_in = 0;
+        flow->chain = NULL;
         flow->stage = (uint8_t)facts_stage(&flow->f);
     }
 }
@@ -231,8 +234,10 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
     if (ok) {
         put_verdicts(&judge, out);
         put_paths(&judge, out);
+        judge_put_chains(&judge, out);
         ok = judge_emit(&judge, first_id, out);
     }
+    free(judge.chains);
     free(judge.claims);
     if (!ok)
         return error_set(error, ERROR_RUNTIME,

@@ -78,6 +78,8 @@ struct judge {
     size_t unresolved_count;
     struct endpoint *endpoints; /* by service, method, path; made on first need */
     size_t endpoint_count;
+    struct site_chain *chains; /* by first use; made by detector_chains */
+    size_t chain_count;
     struct claim *claims;
     size_t claim_count, claim_capacity;
     bool failed; /* memory ran out */

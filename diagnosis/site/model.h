@@ -72,6 +72,7 @@ struct delay_facts {
     uint32_t rtt_count[2], answers;
     uint8_t pause_step, window_sender;
 };
+struct site_chain;
 
 struct site_flow {
     struct flow_facts f;
@@ -83,6 +84,8 @@ struct site_flow {
     const struct delay_facts *delay;           /* NULL: nobody spoke */
     const struct rtt_sample_record **samples;  /* by time */
     uint32_t request_count, icmp_count, sample_count;
+    uint32_t request_count, icmp_count;
+    const struct site_chain *chain; /* what its server showed, judged; NULL nothing */
     int64_t listed_in;      /* the finding that named it last, while findings are put */
     uint16_t verdict;       /* enum finding_code + 1 */
     uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */

@@ -36,6 +36,9 @@ static void every_kind_has_its_table(void **state)
         "h2_connections", "path_samples",
         "findings",     "finding_values",
         "finding_evidence", "finding_flows"};
+        "icmp_errors",  "arp_bindings", "resets", "findings",          "finding_values",
+        "finding_evidence", "finding_flows",
+        "certificate_chains"};
     (void)state;
     for (int kind = 0; kind < RECORD_TABLE_COUNT; kind++) {
         const struct record_table *table = record_table_get((enum record_kind)kind);

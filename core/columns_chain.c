@@ -1,0 +1,37 @@
+/* Columns of certificate_chains. */
+#include "core/columns.h"
+
+/* In the order of enum chain_status (trust/chain.h). */
+static const char *const statuses[] = {"not-judged", "consistent", "broken",   "verified",
+                                       "incomplete", "untrusted",  NULL};
+static const char *const pins[] = {"", "matches", "differs", NULL};
+
+#define RECORD chain_record
+static const struct column chain_columns[] = {
+    REF(capture_id, "captures(id)", COLUMN_KEY, "The read it was seen in."),
+    COL(number, "", COLUMN_KEY, "Number of the chain in order of first use, from 1."),
+    COL(server_ip, "", 0, "Server that showed it."),
+    COL(server_port, "", 0, "Port of that server."),
+    COL(name, "", 0, "Server name that the clients asked for; NULL none."),
+    REF(certificate_id, "certificates(id)", 0, "The server's own certificate."),
+    COL(sent, "count", 0, "Certificates in the message."),
+    COL(in_order, "bool", 0, "1: each certificate is signed by the one behind it."),
+    NAMED(status, statuses, 0,
+          "verified, incomplete (an intermediate known otherwise is not sent) or untrusted, by the "
+          "trust store that the profile or --ca named; without one consistent, broken or not-judged "
+          "(nothing but the certificate itself)."),
+    COL(reason, "", 0, "Why it does not verify, or is broken."),
+    COL(path_length, "count", 0, "Certificates of the way that was checked, the last one included."),
+    COL(learnt, "count", 0, "Of them those that were not sent, known from other connections."),
+    COL(top, "", 0, "Issuer of the last certificate of the way that was seen."),
+    NAMED(pin, pins, 0, "Whether a public key of the chain is one that the profile pins."),
+    COL(first_ns, "ns", 0, "First handshake that showed it, ns since 1970 UTC."),
+    COL(last_ns, "ns", 0, "Last handshake that showed it, ns since 1970 UTC."),
+    COL(connections, "count", 0, "Connections that it was shown on."),
+    COL(clients, "count", 0, "Client addresses that it was shown to."),
+};
+
+const struct record_table record_chains = {
+    .kind = RECORD_CHAIN, .table = "certificate_chains", .json_type = "chain",
+    .sentence = "Chains of certificates that servers showed, verified at the time of the handshake.",
+    .record_size = sizeof(struct chain_record), TABLE_OF(chain_columns)};
