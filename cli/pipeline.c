@@ -5,6 +5,7 @@
 #include "core/catalogue.h"
 #include "core/digest.h"
 #include "core/intern.h"
+#include "core/limits.h"
 #include "diagnosis/diagnosis.h"
 #include "dissectors/x509.h"
 #include "sessions/engine.h"
@@ -337,6 +338,24 @@ static void put_sources(struct pipeline *p, struct capture_record *capture)
     }
 }
 
+static bool keep_earlier(void *self, const void *record)
+{
+    return site_add(self, RECORD_CHAIN, record);
+}
+
+bool pipeline_load_earlier(struct store *store, int64_t capture_id, struct site *site,
+                           struct error *error)
+{
+    char where[96];
+    if (capture_id < 2)
+        return true;
+    (void)snprintf(where, sizeof where, "capture_id < %lld AND name IS NOT NULL",
+                   (long long)capture_id);
+    return store_flush(store, error) &&
+           store_select(store, RECORD_CHAIN, where, "capture_id DESC, number", LIMIT_BASELINES, true,
+                        keep_earlier, site, error);
+}
+
 static bool conclude(struct pipeline *p, struct error *error)
 {
     struct capture_record capture;
@@ -352,7 +371,8 @@ static bool conclude(struct pipeline *p, struct error *error)
     if (p->out_of_memory)
         return error_set(error, ERROR_RUNTIME, "out of memory while diagnosing; a smaller --memory "
                                                "or fewer files at once help");
-    return site_judge(p->site, store_next_finding_id(p->store), &out, error) &&
+    return pipeline_load_earlier(p->store, p->capture_id, p->site, error) &&
+           site_judge(p->site, store_next_finding_id(p->store), &out, error) &&
            store_finish(p->store, error);
 }
 

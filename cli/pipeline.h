@@ -47,4 +47,10 @@ struct store *pipeline_read(const struct pipeline_options *options, struct pipel
 bool pipeline_judge(struct store *store, const struct profile *profile, int64_t capture_id,
                     struct pipeline_result *out, struct error *error);
 
+struct site;
+
+/* Gives the site what servers showed in earlier captures of the store, as read and judge both do. */
+bool pipeline_load_earlier(struct store *store, int64_t capture_id, struct site *site,
+                           struct error *error);
+
 #endif

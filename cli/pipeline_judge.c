@@ -212,6 +212,7 @@ bool pipeline_judge(struct store *store, const struct profile *profile, int64_t 
     j.services.size = sizeof(struct store_service);
     struct sink judgement = {&j, put_judgement};
     bool ok = store_clear_findings(store, capture_id, error) && load_all(&j, capture_id, error) &&
+              pipeline_load_earlier(store, capture_id, j.site, error) &&
               site_judge(j.site, store_next_finding_id(store), &judgement, error) &&
               store_set_services(store, capture_id, j.profile->name,
                                  (const struct store_service *)(const void *)j.services.bytes,

@@ -1,6 +1,7 @@
 #include "cli/run_table.h"
 
 #include "cli/result.h"
+#include "reports/incidents.h"
 
 #include <unistd.h>
 
@@ -44,6 +45,8 @@ static int print_table(const struct context *context, struct store *store, enum 
     size_t rows = 0;
     bool good = kind == TABLE_KIND_COUNT
                     ? report_findings(&context->view, store, &request, &rows, &error)
+                : kind == TABLE_INCIDENTS && plain
+                    ? report_incidents(&context->view, store, &request, &rows, &error)
                     : report_table(&context->view, store, kind, &request, &rows, &error);
     if (!good) {
         return command_fail(context, &error);

@@ -61,6 +61,6 @@ extern const struct record_table record_captures, record_sources, record_flows, 
     record_icmp, record_arp, record_findings, record_finding_values, record_finding_evidence,
     record_finding_flows, record_resets, record_paths;
     record_finding_flows, record_resets;
-extern const struct record_table record_chains;
+extern const struct record_table record_chains, record_incidents, record_incident_steps;
 
 #endif

@@ -32,6 +32,8 @@ static const struct column tls_columns[] = {
     COL(established, "bool", 0, "1: both sides finished, as far as the wire can tell."),
     COL(resumed, "bool", 0, "1: an earlier session was resumed."),
     COL(hello_retry, "bool", 0, "1: the server asked for another key share (HelloRetryRequest)."),
+    COL(downgrade_sentinel, "bool", 0,
+        "1: the server says that it chose a lower version than it can (RFC 8446 4.1.3)."),
     COL(client_certificate_requested, "bool", 0, "1: the server asked for a client certificate."),
     COL(client_certificate_sent, "bool", 0, "1: the client sent a certificate, not an empty list."),
     COL(client_certificate_empty, "bool", 0, "1: the client answered with an empty list."),

@@ -52,6 +52,8 @@
 #define LIMIT_TRUST_LEARNT 4096u
 /* Certificates of one way: no public hierarchy is deeper than 5; OpenSSL's own limit is 100. */
 #define LIMIT_TRUST_DEPTH 16u
+/* Chains of earlier captures that servers are compared with: some hundred captures of a large site. */
+#define LIMIT_BASELINES 100000
 /* All reassembly memory of an engine. */
 #define LIMIT_REASSEMBLY_TOTAL (256u * 1024u * 1024u)
 /* Idle time after which a flow is closed, by state: SYN-only must outlive the Linux ladder of 127 s,

@@ -66,6 +66,8 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_FLOW_DELAY] = &record_flow_delays,
     [RECORD_RTT_SAMPLE] = &record_rtt_samples,
     [RECORD_CHAIN] = &record_chains,
+    [RECORD_INCIDENT] = &record_incidents,
+    [RECORD_INCIDENT_STEP] = &record_incident_steps,
 };
 
 const struct record_table *record_table_get(enum record_kind kind)

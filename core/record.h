@@ -12,6 +12,7 @@
 #include "core/record_reset.h"
 #include "core/record_path.h"
 #include "core/record_chain.h"
+#include "core/record_incident.h"
 
 #include "core/record_h2.h"
 #include "core/record_secret.h"
@@ -242,6 +243,7 @@ struct tls_record {
     bool established;              /* both sides finished as far as can be seen */
     bool resumed;
     bool hello_retry;
+    bool downgrade_sentinel;       /* in ServerHello.random (RFC 8446 4.1.3) */
     bool client_certificate_requested;
     bool client_certificate_sent;  /* not an empty one */
     bool client_certificate_empty;
@@ -520,6 +522,7 @@ enum record_kind {
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
     RECORD_CHAIN,
+    RECORD_CHAIN, RECORD_INCIDENT, RECORD_INCIDENT_STEP,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

@@ -25,6 +25,15 @@ struct chain_record {
     uint32_t learnt;         /* of them known only from other connections or the named store */
     const char *top;         /* issuer of the last certificate seen of the way */
     uint8_t pin;             /* enum chain_pin */
+    const char *issuer;      /* of the server's own certificate, RFC 4514; NULL unreadable */
+    const char *spki_sha256; /* of its public key, hex */
+    const char *key_type;
+    bool self_signed;
+    int64_t not_before_ns, not_after_ns;
+    const char *ja3s, *alpn; /* of the first full handshake */
+    uint16_t version;
+    uint8_t ttl;             /* of the server's packets, smallest */
+    int64_t rtt_min_ns;      /* tap to server, smallest connect time; -1 unknown */
     int64_t first_ns, last_ns;
     uint32_t connections;
     uint32_t clients;

@@ -19,7 +19,8 @@ struct site;
 struct site *site_new(const struct profile *profile);
 void site_free(struct site *site);
 /* Keeps a copy of the record; strings inside must outlive the site. RECORD_FLOW takes a
- * struct flow_bundle*. Findings of an earlier diagnosis are ignored. false: out of memory. */
+ * struct flow_bundle*. RECORD_CHAIN are those of earlier captures: what the servers showed before.
+ * Findings of an earlier diagnosis are ignored. false: out of memory. */
 bool site_add(struct site *site, enum record_kind kind, const void *record);
 /* Judges all that was added and puts RECORD_VERDICT, RECORD_FINDING, RECORD_FINDING_VALUE,
  * RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW and RECORD_CHAIN into out. Finding ids count from first_id. */

@@ -313,6 +313,7 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
         tls->alpn =
             intern_bytes(context->strings, (const char *)hello.alpn.at, cur_left(&hello.alpn));
     ja3_of_server(&hello, tls->ja3s);
+    tls->downgrade_sentinel = hello.is_downgraded;
     /* A TLS 1.3 client's session id is noise that a TLS 1.2 server has no reason to echo. */
     size_t id_len = cur_left(&hello.session_id);
     state->session_echoed = id_len > 0 && id_len == state->session_id_len && !state->offered_13 &&

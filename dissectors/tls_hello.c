@@ -161,6 +161,7 @@ bool tls_server_hello_parse(struct cursor body, struct tls_server_hello *out)
     if (!cur_ok(&body) || random == NULL)
         return false;
     hello.is_retry = memcmp(random, retry_random, sizeof retry_random) == 0;
+    hello.is_downgraded = memcmp(random + 24, "DOWNGRD", 7) == 0 && random[31] <= 1;
     if (cur_left(&body) > 0) {
         uint16_t len = cur_u16(&body);
         hello.malformed = !cur_ok(&body) || len > cur_left(&body);

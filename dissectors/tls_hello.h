@@ -33,6 +33,7 @@ struct tls_server_hello {
     struct cursor session_id;
     struct cursor extensions; /* type, length, body each */
     struct cursor alpn;       /* the selected name */
+    bool is_downgraded;       /* RFC 8446 4.1.3: the server could do more than it chose */
     bool is_retry;            /* RFC 8446 4.1.3 */
     bool has_psk;
     bool malformed;

@@ -7,7 +7,9 @@
 #include "reports/view.h"
 #include "store/store.h"
 
-enum table_kind { TABLE_FLOWS, TABLE_TLS, TABLE_CERTS, TABLE_CAPTURES, TABLE_PATHS, TABLE_KIND_COUNT };
+enum table_kind {
+    TABLE_FLOWS, TABLE_TLS, TABLE_CERTS, TABLE_CAPTURES, TABLE_PATHS, TABLE_INCIDENTS, TABLE_KIND_COUNT
+};
 enum table_form { TABLE_AS_TEXT, TABLE_AS_JSON, TABLE_AS_CSV };
 
 struct table_request {

@@ -16,6 +16,9 @@ static const char *const delete_findings[] = {
     "DELETE FROM finding_flows" BY_FINDINGS,
     "DELETE FROM findings WHERE capture_id = ?1",
     "DELETE FROM certificate_chains WHERE capture_id = ?1",
+    "DELETE FROM incident_steps WHERE incident_id IN"
+    " (SELECT id FROM incidents WHERE capture_id = ?1)",
+    "DELETE FROM incidents WHERE capture_id = ?1",
     NULL,
 };
 

@@ -39,7 +39,6 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .client_hello_bytes = r->client_hello_bytes,
         .client_hello_segments = r->client_hello_segments,
         .alpn_offered = r->alpn_offered,
-        .alpn = r->alpn,
         .certificate_count = r->certificate_count,
         .version_offered = r->version_offered,
         .version = r->version,
@@ -54,6 +53,8 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .established = r->established,
         .resumed = r->resumed,
         .hello_retry = r->hello_retry,
+        .downgrade_sentinel = r->downgrade_sentinel,
+        .alpn = r->alpn,
         .certificate_requested = r->client_certificate_requested,
         .certificate_sent = r->client_certificate_sent,
         .certificate_empty = r->client_certificate_empty,
@@ -64,6 +65,7 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .has_client_app = r->client_app_records > 0,
         .has_server_app = r->server_app_records > 0,
     };
+    memcpy(out->ja3s, r->ja3s, sizeof out->ja3s);
 }
 
 static void fill_flow(const struct flow_record *r, struct flow_facts *out)

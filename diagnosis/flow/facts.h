@@ -27,6 +27,7 @@ struct tls_facts {
     int64_t client_hello_frame, server_hello_frame, alert_frame;
     const char *cipher_name, *versions_offered, *sni, *client_ciphers;
     const char *alpn_offered, *alpn;
+    char ja3s[33];
     const int64_t *chain; /* certificate ids that the server sent, leaf first */
     uint32_t chain_count;
     uint32_t client_hello_bytes, client_hello_segments;
@@ -34,7 +35,7 @@ struct tls_facts {
     uint16_t version_offered, version, cipher, group;
     int16_t alert;
     uint8_t alert_by, alert_level, alert_step, step;
-    bool alert_inferred, established, resumed, hello_retry;
+    bool alert_inferred, established, resumed, hello_retry, downgrade_sentinel;
     bool certificate_requested, certificate_sent, certificate_empty;
     bool close_notify_client, close_notify_server, plaintext_client, plaintext_server;
     bool has_client_app, has_server_app;

@@ -294,9 +294,6 @@ static void judge_trust(struct judge *judge, const struct site_flow *flow,
     if (!refused || v->status == CHAIN_VERIFIED || leaf->self_signed)
         return;
     claim_untrusted(judge, flow, leaf, "the client does not know its issuer", 85);
-    /* The server's own certificate alone: an intermediate or a private root is what the client lacks. */
-    if (flow->f.tls->chain_count == 1 && v->status == CHAIN_NOT_JUDGED)
-        claim_incomplete(judge, flow, leaf, CONFIDENCE_POSSIBLE - 5);
 }
 
 static void judge_leaf(struct judge *judge, struct matches *memo, const struct site_flow *flow)

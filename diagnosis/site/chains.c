@@ -109,6 +109,33 @@ static void verify_flow(const struct judge *judge, const struct chain_verifier *
     chain_verify(verifier, sent, count, flow_handshake_ns(flow), out);
 }
 
+/* What a baseline needs to know again (PEERS: issuer, key, server fingerprint, hops, delay). */
+static void add_traits(struct chain_record *r, const struct certificate_record *leaf,
+                       struct site_flow **flows, size_t count)
+{
+    const struct site_flow *first = flows[0];
+    r->rtt_min_ns = -1;
+    for (size_t i = 0; i < count; i++) {
+        const struct flow_facts *f = &flows[i]->f;
+        if (f->ttl[SIDE_SERVER] != 0 && (r->ttl == 0 || f->ttl[SIDE_SERVER] < r->ttl))
+            r->ttl = f->ttl[SIDE_SERVER];
+        if (f->connect_rtt_server_ns >= 0 &&
+            (r->rtt_min_ns < 0 || f->connect_rtt_server_ns < r->rtt_min_ns))
+            r->rtt_min_ns = f->connect_rtt_server_ns;
+    }
+    r->ja3s = first->f.tls->ja3s;
+    r->alpn = first->f.tls->alpn;
+    r->version = first->f.tls->version;
+    if (leaf == NULL || leaf->parse_error != NULL)
+        return;
+    r->issuer = leaf->issuer;
+    r->spki_sha256 = leaf->spki_sha256;
+    r->key_type = leaf->key_type;
+    r->self_signed = leaf->self_signed;
+    r->not_before_ns = leaf->not_before_ns;
+    r->not_after_ns = leaf->not_after_ns;
+}
+
 static struct site_chain make_chain(const struct judge *judge, const struct chain_verdict *verdict,
                                     struct site_flow **flows, size_t count)
 {
@@ -138,6 +165,7 @@ static struct site_chain make_chain(const struct judge *judge, const struct chai
                 .connections = (uint32_t)count,
             },
     };
+    add_traits(&chain.record, chain.leaf, flows, count);
     chain.record.clients = count_clients(flows, count); /* changes their order */
     return chain;
 }

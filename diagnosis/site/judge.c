@@ -1,6 +1,7 @@
 #include "diagnosis/site/judge.h"
 
 #include "diagnosis/site/chains.h"
+#include "diagnosis/site/incidents.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -235,7 +236,10 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
         put_verdicts(&judge, out);
         put_paths(&judge, out);
         judge_put_chains(&judge, out);
-        ok = judge_emit(&judge, first_id, out);
+        struct incident_maker incidents = {.out = out};
+        struct sink remembering = incidents_sink(&incidents);
+        ok = judge_emit(&judge, first_id, &remembering);
+        ok = incidents_put(&incidents, &judge, first_id) && ok;
     }
     free(judge.chains);
     free(judge.claims);

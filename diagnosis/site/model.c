@@ -44,6 +44,7 @@ void site_free(struct site *site)
     free((void *)site->arp);
     free((void *)site->certificates);
     free((void *)site->sources);
+    free((void *)site->earlier);
     free(site->coverage);
     arena_free(&site->arena);
     free(site);
@@ -308,6 +309,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_CERTIFICATE:
         ok = add_copy(site, record, sizeof(struct certificate_record), &site->certificates,
                       &site->certificate_capacity, &site->certificate_count);
+        break;
+    case RECORD_CHAIN:
+        ok = add_copy(site, record, sizeof(struct chain_record), &site->earlier,
+                      &site->earlier_capacity, &site->earlier_count);
         break;
     case RECORD_SOURCE:
         ok = add_copy(site, record, sizeof(struct source_record), &site->sources,

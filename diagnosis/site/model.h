@@ -133,6 +133,8 @@ struct site {
     size_t source_count, source_capacity;
     struct path_sample_record **paths; /* after site_build: by client, then server */
     size_t path_count, path_capacity;
+    const struct chain_record **earlier; /* chains of earlier captures of the store */
+    size_t earlier_count, earlier_capacity;
     struct capture_record capture;
     bool has_capture;
     struct coverage *coverage; /* by time */

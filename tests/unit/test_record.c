@@ -38,7 +38,7 @@ static void every_kind_has_its_table(void **state)
         "finding_evidence", "finding_flows"};
         "icmp_errors",  "arp_bindings", "resets", "findings",          "finding_values",
         "finding_evidence", "finding_flows",
-        "certificate_chains"};
+        "certificate_chains", "incidents", "incident_steps"};
     (void)state;
     for (int kind = 0; kind < RECORD_TABLE_COUNT; kind++) {
         const struct record_table *table = record_table_get((enum record_kind)kind);

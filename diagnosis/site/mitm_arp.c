@@ -1,0 +1,142 @@
+/* Somebody answers ARP for addresses that others still hold, and their frames go through it.
+ *
+ * A failover moves an address for good and in the name of its shared MAC; a second machine with the
+ * same address relays nothing. Only an address whose old owner goes on sending, and frames that come
+ * by a second time from another MAC or answers that stay away, make a false answer of it. */
+#include "diagnosis/site/judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* FINDINGS.md: the old owner still sends within this. */
+#define STILL_NS (60 * FACTS_SECOND)
+/* Poison has to be given again and again. */
+#define CLAIMS_MIN 2
+/* So many addresses behind one MAC are a router's or a proxy's. */
+#define ADDRESSES_MOST 8
+#define FLOWS_LOOKED_AT 2000
+
+static bool is_shared_mac(const char *mac)
+{
+    static const char *const prefixes[] = {"00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:",
+                                           "00:00:0c:9f:f",   "00:05:73:a0:0",   "00:07:b4:00:"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (strncmp(mac, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* b claims the address of a, who was there first and is still there. */
+static bool is_taken_over(const struct arp_record *a, const struct arp_record *b)
+{
+    return !a->is_request && !b->is_request && address_equal(&a->ip, &b->ip) &&
+           a->vlan == b->vlan && strcmp(a->mac, b->mac) != 0 && b->claims >= CLAIMS_MIN &&
+           a->frames > 0 && a->last_frame_ns > b->first_ns &&
+           (a->first_ns < b->first_ns || a->frames > b->frames) && !is_shared_mac(a->mac) &&
+           !is_shared_mac(b->mac) && b->last_ns - b->first_ns < 3600 * FACTS_SECOND &&
+           a->last_frame_ns - b->first_ns <= b->last_ns - b->first_ns + STILL_NS;
+}
+
+static bool overlaps(const struct site_flow *flow, const struct arp_record *b)
+{
+    return flow->f.last_ns >= b->first_ns && flow->f.first_ns <= b->last_ns + STILL_NS;
+}
+
+/* Frames of that address came by twice, one hop older or from another MAC; or its requests stay
+ * without an answer meanwhile. */
+static bool goes_through(const struct judge *judge, const struct address *ip,
+                         const struct arp_record *b)
+{
+    const struct site_host *host = site_find_host(judge->site, ip);
+    if (host == NULL)
+        return false;
+    struct flow_range ranges[] = {site_client_flows(judge->site, host),
+                                  site_server_flows(judge->site, host)};
+    for (size_t side = 0; side < 2; side++) {
+        size_t limit =
+            ranges[side].count < FLOWS_LOOKED_AT ? ranges[side].count : FLOWS_LOOKED_AT;
+        for (size_t i = 0; i < limit; i++) {
+            const struct site_flow *flow = ranges[side].flows[i];
+            if (overlaps(flow, b) && facts_has(&flow->f, FLOW_FACT_DUPLICATES))
+                return true;
+        }
+    }
+    return false;
+}
+
+struct taken {
+    const struct arp_record *old[ADDRESSES_MOST];
+    const struct arp_record *taken[ADDRESSES_MOST];
+    size_t count;
+    bool through;
+};
+
+static void claim_spoof(struct judge *judge, const struct taken *t)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct arena *arena = &judge->site->arena;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct arp_record *a = t->old[i], *b = t->taken[i];
+        struct claim claim = claim_start(FINDING_MITM_ARP_SPOOF, NULL);
+        claim.confidence = t->count > 1 ? 92 : 82;
+        claim.server_ip = a->ip;
+        claim.first_ns = b->first_ns;
+        claim.last_ns = b->last_ns;
+        claim_add_text(&claim, "address", arena_format(arena, "%s", address_to_text(&a->ip, text)));
+        claim_add_text(&claim, "old_mac", arena_format(arena, "%s", a->mac));
+        claim_add_text(&claim, "new_mac", arena_format(arena, "%s", b->mac));
+        claim_add_reference(&claim, a->source_id, a->first_frame, a->first_ns, EVENT_DATAGRAM);
+        claim_add_reference(&claim, b->source_id, b->first_frame, b->first_ns, EVENT_DATAGRAM);
+        claim_add_reference(&claim, b->source_id, b->last_frame, b->last_ns, EVENT_DATAGRAM);
+        judge_claim(judge, &claim);
+    }
+}
+
+static void judge_mac(struct judge *judge, const char *mac)
+{
+    const struct site *site = judge->site;
+    struct taken t = {.count = 0};
+    for (size_t i = 0; i < site->arp_count; i++) {
+        const struct arp_record *b = site->arp[i];
+        if (b->is_request || strcmp(b->mac, mac) != 0)
+            continue;
+        for (size_t j = 0; j < site->arp_count; j++) {
+            if (!is_taken_over(site->arp[j], b))
+                continue;
+            if (t.count == ADDRESSES_MOST)
+                return;
+            t.old[t.count] = site->arp[j];
+            t.taken[t.count++] = b;
+            t.through = t.through || goes_through(judge, &b->ip, b);
+            break;
+        }
+    }
+    if (t.count > 0 && t.through)
+        claim_spoof(judge, &t);
+}
+
+#define ROWS_MOST 4096
+
+static bool was_before(const struct site *site, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (!site->arp[i]->is_request && strcmp(site->arp[i]->mac, site->arp[at]->mac) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Every packet twice by a mirror says nothing about who passed it on. */
+static void detect(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    if (judge->quality.clean_copies || site->arp_count > ROWS_MOST)
+        return;
+    for (size_t i = 0; i < site->arp_count; i++) {
+        if (!site->arp[i]->is_request && site->arp[i]->claims >= CLAIMS_MIN && !was_before(site, i))
+            judge_mac(judge, site->arp[i]->mac);
+    }
+}
+
+const struct detector detector_mitm_arp = {"mitm_arp", detect};
