@@ -35,8 +35,6 @@ static void every_kind_has_its_table(void **state)
         "icmp_errors",  "arp_bindings",     "resets",            "secrets",
         "h2_connections", "path_samples",
         "findings",     "finding_values",
-        "finding_evidence", "finding_flows"};
-        "icmp_errors",  "arp_bindings", "resets", "findings",          "finding_values",
         "finding_evidence", "finding_flows",
         "certificate_chains", "incidents", "incident_steps"};
     (void)state;
