@@ -23,6 +23,8 @@
 /* FINDINGS.md: without a second family it stays below 80. */
 #define CONFIDENCE_ONE_FAMILY 79
 #define CONFIDENCE_MOST 97
+/* Machines behind a balancer show theirs in any order: fewer sessions of each do not tell a change. */
+#define SESSIONS_MIN 4
 /* FACTS 4: a round trip below a quarter of the usual one, where that can be measured. */
 #define NEARER_PART 4
 #define NEARER_LEAST_NS (2 * FACTS_MS)
@@ -137,9 +139,15 @@ static void claim_issuer(struct judge *judge, const struct chain_record *old,
 {
     struct claim claim = claim_start(FINDING_MITM_ISSUER_CHANGED, now->first);
     struct arena *arena = &judge->site->arena;
-    int most = second_family ? CONFIDENCE_MOST : CONFIDENCE_ONE_FAMILY;
+    bool lasting =
+        old->connections >= SESSIONS_MIN && now->record.connections >= SESSIONS_MIN;
+    int most = second_family ? CONFIDENCE_MOST
+               : lasting     ? CONFIDENCE_ONE_FAMILY
+                             : CONFIDENCE_POSSIBLE - 5;
     claim.confidence = (uint8_t)(score < most ? score : most);
-    claim.severity = (uint8_t)(claim.confidence >= 80 ? SEVERITY_CRITICAL : SEVERITY_HIGH);
+    claim.severity = (uint8_t)(claim.confidence >= 80 ? SEVERITY_CRITICAL
+                               : lasting              ? SEVERITY_HIGH
+                                                      : SEVERITY_LOW);
     claim.culprit = (uint8_t)(claim.confidence >= 80 ? CULPRIT_ATTACKER : CULPRIT_MIDDLEBOX);
     claim.last_ns = now->record.last_ns;
     claim.count = now->record.connections;
@@ -172,7 +180,8 @@ static void note_changes(struct judge *judge, const struct chain_record *old,
         judge_claim(judge, &claim);
     }
     int before = hops_of(old->ttl), after = hops_of(r->ttl);
-    if (before >= 0 && after >= 0 && abs(before - after) > HOPS_STEP) {
+    if (old->capture_id == r->capture_id && before >= 0 && after >= 0 &&
+        abs(before - after) > HOPS_STEP) {
         struct claim claim = claim_start(FINDING_MITM_FINGERPRINT_CHANGED, now->first);
         claim.confidence = 60;
         claim_add_text(&claim, "what",
@@ -194,7 +203,8 @@ static void judge_place(struct judge *judge, const struct shown *group, size_t c
         if (is_same_organisation(old->issuer, now->record.issuer) ||
             is_replaceable(judge, old, &now->record))
             continue;
-        bool nearer = came_nearer(old, &now->record);
+        /* An earlier capture may have been taken elsewhere: its distances prove nothing. */
+        bool nearer = group[i - 1].chain != NULL && came_nearer(old, &now->record);
         bool moved = neighbors_moved(judge, &now->record);
         /* Two certificates in turn: RSA and ECDSA, a CDN, machines behind a load balancer. */
         bool in_turn = returns(group, count, old, &now->record) ||

@@ -11,6 +11,9 @@ TABLES = {
     "finding_values": "SELECT * FROM finding_values ORDER BY finding_id, name",
     "finding_evidence": "SELECT * FROM finding_evidence ORDER BY finding_id, number",
     "finding_flows": "SELECT * FROM finding_flows ORDER BY finding_id, flow_id",
+    "certificate_chains": "SELECT * FROM certificate_chains ORDER BY capture_id, number",
+    "incidents": "SELECT * FROM incidents ORDER BY id",
+    "incident_steps": "SELECT * FROM incident_steps ORDER BY incident_id, number",
     "flows": "SELECT id, outcome, verdict, stage FROM flows ORDER BY id",
 }
 

@@ -26,6 +26,7 @@ static const char *const rival_ids[RIVAL_COUNT] = {
 /* Promotion to tier A: a finding joins this list when its must-cases, its look-alikes and the
  * foreign corpus are clean. */
 static const char *const proven[] = {
+    "mitm-issuer-changed", "mitm-interception-product",
     "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "conn-synack-lost", "conn-backlog-overflow", "conn-half-open",
     "conn-slow-connect", "path-loop", "path-mtu-blackhole", "net-arp-unresolved",

@@ -126,14 +126,27 @@ def mitm_mitmproxy(lab):
     in_the_middle(lab, proxy, 8)
 
 
+def socat_bridge(lab):
+    lab.spawn("f", "socat", f"OPENSSL-LISTEN:443,bind={SERVER},reuseaddr,fork,cert={pem(lab)},verify=0",
+              f"OPENSSL:{SERVER2}:443,verify=0,snihost={NAME}")
+
+
 @scenario("mitm-socat", "socat joins two TLS connections on the router")
 def mitm_socat(lab):
     false_ca(lab)
+    in_the_middle(lab, socat_bridge, 0.8)
 
-    def proxy(lab):
-        lab.spawn("f", "socat", f"OPENSSL-LISTEN:443,bind={SERVER},reuseaddr,fork,cert={pem(lab)},verify=0",
-                  f"OPENSSL:{SERVER2}:443,verify=0,snihost={NAME}")
-    in_the_middle(lab, proxy, 0.8)
+
+@scenario("mitm-zscaler", "the same with an authority of a cloud proxy, from the first session on")
+def mitm_zscaler(lab):
+    false_ca(lab, cn="Zscaler Intermediate Root CA (zscaler.net)", org="Zscaler Inc.")
+    lab.start()
+    serve(lab)
+    with lab.capture("m"):
+        lab.ip("f", "addr", "add", SERVER + "/32", "dev", "lo")
+        socat_bridge(lab)
+        time.sleep(0.8)
+        ask(lab)
 
 
 @scenario("mitm-openssl", "openssl s_server answers in the server's place")
@@ -210,8 +223,8 @@ def two_keys(lab):
             ask(lab, 1, ciphers=ciphers)
 
 
-@scenario("two-backends", "by turns two machines answer, each with a certificate of another authority: healthy")
-def two_backends(lab):
+@scenario("two-issuers", "by turns two machines answer, each with a certificate of another authority: healthy")
+def two_issuers(lab):
     false_ca(lab, cn="Second Supplier CA", org="Second Supplier")
     lab.start()
     with lab.capture("m"):
