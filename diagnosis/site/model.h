@@ -84,7 +84,6 @@ struct site_flow {
     const struct delay_facts *delay;           /* NULL: nobody spoke */
     const struct rtt_sample_record **samples;  /* by time */
     uint32_t request_count, icmp_count, sample_count;
-    uint32_t request_count, icmp_count;
     const struct site_chain *chain; /* what its server showed, judged; NULL nothing */
     int64_t listed_in;      /* the finding that named it last, while findings are put */
     uint16_t verdict;       /* enum finding_code + 1 */

@@ -36,7 +36,8 @@ static void every_kind_has_its_table(void **state)
         "h2_connections", "path_samples",
         "findings",     "finding_values",
         "finding_evidence", "finding_flows",
-        "certificate_chains", "incidents", "incident_steps"};
+        [RECORD_CHAIN] = "certificate_chains", [RECORD_INCIDENT] = "incidents",
+        [RECORD_INCIDENT_STEP] = "incident_steps"};
     (void)state;
     for (int kind = 0; kind < RECORD_TABLE_COUNT; kind++) {
         const struct record_table *table = record_table_get((enum record_kind)kind);
