@@ -131,7 +131,8 @@ static bool was_before(const struct site *site, size_t at)
 static void detect(struct judge *judge)
 {
     const struct site *site = judge->site;
-    if (judge->quality.clean_copies || site->arp_count > ROWS_MOST)
+    if (judge->quality.clean_copies || site->arp_count > ROWS_MOST ||
+        site->capture.routed_packets <= site->capture.duplicate_packets)
         return;
     for (size_t i = 0; i < site->arp_count; i++) {
         if (!site->arp[i]->is_request && site->arp[i]->claims >= CLAIMS_MIN && !was_before(site, i))

@@ -330,8 +330,10 @@ static void relayed_flow(struct scene *s, bool twice)
 {
     struct scene_flow *f = scene_healthy(s, "10.0.0.1", 41000, "10.0.0.2", 443, 6);
     f->flow.last_ns = f->flow.first_ns + 10 * SECOND;
-    if (twice)
+    if (twice) { /* passed on one hop older, or from another MAC */
         f->flow.facts |= FLOW_FACT_DUPLICATES;
+        s->capture.routed_packets = 40;
+    }
 }
 
 static void false_arp_with_a_relay(void **state)
@@ -346,6 +348,17 @@ static void false_arp_with_a_relay(void **state)
     const struct scene_finding *f = scene_find(s, FINDING_MITM_ARP_SPOOF);
     assert_non_null(f);
     assert_string_equal(finding_value(f, "new_mac")->text, "52:54:00:00:00:66");
+}
+
+static void copies_of_a_mirror_are_none(void **state)
+{
+    struct scene *s = *state;
+    add_owner(s, "10.0.0.2", "52:54:00:00:00:02", 0, 30, 5, 50);
+    add_owner(s, "10.0.0.2", "52:54:00:00:00:66", 5, 25, 5, 40);
+    relayed_flow(s, true);
+    s->capture.routed_packets = 0;
+    s->capture.duplicate_packets = 40;
+    expect_no_mitm(s);
 }
 
 static void an_address_conflict_is_none(void **state)
@@ -411,6 +424,7 @@ int main(void)
         SCENE_TEST(a_needless_fallback_is_refused),
         SCENE_TEST(refused_versions_are_none),
         SCENE_TEST(false_arp_with_a_relay),
+        SCENE_TEST(copies_of_a_mirror_are_none),
         SCENE_TEST(an_address_conflict_is_none),
         SCENE_TEST(a_failover_is_none),
         SCENE_TEST(vrrp_is_none),
