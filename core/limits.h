@@ -31,6 +31,15 @@
 /* Distinct certificates kept by an engine and their bytes; a large site has some thousands of 2 KiB. */
 #define LIMIT_CERTIFICATES 32768
 #define LIMIT_CERTIFICATE_BYTES (64u * 1024u * 1024u)
+/* QUIC: CRYPTO bytes of a side in Initial packets (a ClientHello with post-quantum shares has 2 KiB, with
+ * many extensions 4), the size of one such packet (jumbo frames; RFC 9000 14), and how many of them are
+ * opened on one flow: an honest handshake has a few, with losses a dozen. */
+#define LIMIT_QUIC_CRYPTO (16u * 1024u)
+#define LIMIT_QUIC_PACKET (9u * 1024u)
+#define LIMIT_QUIC_INITIALS 64
+/* DTLS: handshake messages of a side that wait for their fragments or for earlier ones, and their bytes. */
+#define LIMIT_DTLS_MESSAGES 8
+#define LIMIT_DTLS_BYTES (64u * 1024u)
 /* Bytes of a side that may come before TLS on a connection that begins in clear: greetings of XMPP and
  * MySQL have 1 to 2 KiB, mail commands less. */
 #define LIMIT_UPGRADE_BYTES (16u * 1024u)

@@ -263,6 +263,21 @@ struct tls_record {
     uint64_t client_app_records, server_app_records;
     int64_t hello_delay_ns;        /* ClientHello end to ServerHello start, at the tap */
     uint32_t certificate_count;    /* sent by the server */
+    const char *group_name;        /* of group; NULL unknown */
+    const char *groups_offered;    /* names, comma separated, GREASE left out */
+    const char *key_shares;        /* groups whose share came along, comma separated */
+    const char *compressions;      /* certificate compressions offered: "zlib,brotli" */
+    bool early_data;               /* 0-RTT was announced or sent */
+    bool psk_offered;              /* TLS 1.3 pre-shared key, or a ticket that is not empty */
+    bool ech;                      /* encrypted_client_hello, real or GREASE */
+    bool grease;
+    bool staple_asked, staple_sent; /* status_request; CertificateStatus, readable up to TLS 1.2 */
+    bool sct_asked, sct_sent;      /* signed_certificate_timestamp in the hellos */
+    bool renegotiated;             /* a handshake within the encrypted session, up to TLS 1.2 */
+    uint32_t server_flight_bytes;  /* from ServerHello to the end of the server's first flight */
+    uint32_t quic_version;         /* 0: not QUIC */
+    bool quic_retry, quic_negotiation;
+    int64_t quic_error;            /* of the first CONNECTION_CLOSE that can be read, -1 none */
     const char *upgraded_from;     /* what the connection spoke before: "smtp", "socks5"; NULL nothing */
     const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
 };

@@ -146,6 +146,12 @@ static const char *ja4_version(uint16_t version)
         return "s3";
     case TLS_VERSION_SSL2:
         return "s2";
+    case DTLS_VERSION_10:
+        return "d1";
+    case DTLS_VERSION_12:
+        return "d2";
+    case DTLS_VERSION_13:
+        return "d3";
     default:
         return "00";
     }
@@ -274,7 +280,7 @@ static size_t ja4_extensions(const struct tls_client_hello *hello, char out[13])
     return all;
 }
 
-void ja4_of_client(const struct tls_client_hello *hello, char out[JA4_SIZE])
+void ja4_of_client(const struct tls_client_hello *hello, char transport, char out[JA4_SIZE])
 {
     char alpn[3];
     char ciphers[13];
@@ -282,7 +288,7 @@ void ja4_of_client(const struct tls_client_hello *hello, char out[JA4_SIZE])
     size_t cipher_count = ja4_ciphers(hello->ciphers, ciphers);
     size_t extension_count = ja4_extensions(hello, extensions);
     ja4_alpn(hello->alpn, alpn);
-    snprintf(out, JA4_SIZE, "t%s%c%02u%02u%s_%s_%s", ja4_version(tls_client_hello_version(hello)),
-             hello->has_sni ? 'd' : 'i', cipher_count > 99 ? 99u : (unsigned)cipher_count,
+    snprintf(out, JA4_SIZE, "%c%s%c%02u%02u%s_%s_%s", transport,
+             ja4_version(tls_client_hello_version(hello)), hello->has_sni ? 'd' : 'i', cipher_count > 99 ? 99u : (unsigned)cipher_count,
              extension_count > 99 ? 99u : (unsigned)extension_count, alpn, ciphers, extensions);
 }

@@ -12,7 +12,7 @@
 void ja3_of_client(const struct tls_client_hello *hello, char out[JA3_SIZE]);
 /* MD5 of "version,cipher,extensions". */
 void ja3_of_server(const struct tls_server_hello *hello, char out[JA3_SIZE]);
-/* JA4 of a hello over TCP: "t13d1516h2_8daaf6152771_e5627efa2ab1". */
-void ja4_of_client(const struct tls_client_hello *hello, char out[JA4_SIZE]);
+/* JA4 of a hello over transport t (TCP), q (QUIC) or d (DTLS): "t13d1516h2_8daaf6152771_e5627efa2ab1". */
+void ja4_of_client(const struct tls_client_hello *hello, char transport, char out[JA4_SIZE]);
 
 #endif

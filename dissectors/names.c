@@ -10,7 +10,7 @@ bool tls_is_grease(uint16_t value)
 bool tls_version_is_13(uint16_t version)
 {
     unsigned major = version >> 8;
-    return version == TLS_VERSION_13 || major == 0x7f || major == 0xfb;
+    return version == TLS_VERSION_13 || version == DTLS_VERSION_13 || major == 0x7f || major == 0xfb;
 }
 
 static const char *const drafts[] = {
@@ -39,6 +39,12 @@ const char *tls_version_name(uint16_t version)
         return "TLS 1.3";
     case TLS_VERSION_TLCP:
         return "TLCP 1.1";
+    case DTLS_VERSION_10:
+        return "DTLS 1.0";
+    case DTLS_VERSION_12:
+        return "DTLS 1.2";
+    case DTLS_VERSION_13:
+        return "DTLS 1.3";
     default:
         break;
     }

@@ -72,9 +72,8 @@ bool tls_is_server_hello(const uint8_t *bytes, size_t len)
     return cur_ok(&c) && type == 2 && known && message_len >= 38 && message_len < 1024;
 }
 
-static void tls_open(void *self, struct dissect_context *context)
+void tls_start(struct tls_state *state, char transport, struct dissect_context *context)
 {
-    struct tls_state *state = self;
     struct tls_record *tls = context->tls;
     int64_t flow_id = tls->flow_id;
     memset(tls, 0, sizeof *tls);
@@ -84,8 +83,15 @@ static void tls_open(void *self, struct dissect_context *context)
     tls->alert = -1;
     tls->alert_by = SIDE_NONE;
     tls->alert_ns = tls->hello_delay_ns = RECORD_NONE_NS;
+    tls->quic_error = -1;
     tls->upgraded_from = context->upgrade;
     state->warning = -1;
+    state->transport = transport;
+}
+
+static void tls_open(void *self, struct dissect_context *context)
+{
+    tls_start(self, 't', context);
     context->flow->app = "tls";
 }
 

@@ -240,6 +240,7 @@ static void server_flight_13(struct tls_state *state, uint32_t len, struct disse
     }
     server->flight_records++;
     server->flight_bytes += len;
+    tls->server_flight_bytes += len;
     bool last = is_finished_length(tls, len) && server->flight_records >= (tls->resumed ? 2u : 4u);
     if (server->flight_bytes >= FLIGHT_WITH_CERTIFICATE && !tls->resumed)
         tls_advance(tls, TLS_STEP_SERVER_CERTIFICATE);
@@ -288,6 +289,8 @@ static void handshake_record_12(struct tls_state *state, enum side role,
                                 struct dissect_context *context)
 {
     struct tls_party *party = &state->party[role];
+    if (context->tls->established && role == SIDE_CLIENT && state->client_hello)
+        context->tls->renegotiated = true; /* a ClientHello is all that can come (RFC 5246 7.4.1) */
     if (party->finished || !(party->encrypted || party->lost))
         return;
     party->finished = true;

@@ -168,6 +168,67 @@ static const char *ciphers_text(struct cursor ciphers, struct intern *strings)
     return intern_bytes(strings, list, len);
 }
 
+/* Names of groups; those of key shares are followed by their keys. */
+static const char *groups_text(struct cursor groups, bool with_keys, struct intern *strings)
+{
+    char list[512] = "";
+    while (cur_left(&groups) >= 2) {
+        char number[8];
+        uint16_t group = cur_u16(&groups);
+        const char *name = tls_group_name(group);
+        if (with_keys)
+            cur_skip(&groups, cur_u16(&groups));
+        if (tls_is_grease(group) || !cur_ok(&groups))
+            continue;
+        if (name == NULL) {
+            snprintf(number, sizeof number, "0x%04x", group);
+            name = number;
+        }
+        append_item(list, sizeof list, name, strlen(name));
+    }
+    return list[0] != '\0' ? intern_text(strings, list) : NULL;
+}
+
+/* RFC 8879 7.3 */
+static const char *compressions_text(struct cursor algorithms, struct intern *strings)
+{
+    static const char *const names[] = {NULL, "zlib", "brotli", "zstd"};
+    char list[64] = "";
+    while (cur_left(&algorithms) >= 2) {
+        uint16_t number = cur_u16(&algorithms);
+        const char *name = number > 0 && number < 4 ? names[number] : "other";
+        append_item(list, sizeof list, name, strlen(name));
+    }
+    return list[0] != '\0' ? intern_text(strings, list) : NULL;
+}
+
+static bool offers_grease(const struct tls_client_hello *hello)
+{
+    const struct cursor lists[] = {hello->ciphers, hello->groups, hello->supported_versions};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        struct cursor list = lists[i];
+        while (cur_left(&list) >= 2) {
+            if (tls_is_grease(cur_u16(&list)))
+                return true;
+        }
+    }
+    return hello->has_grease;
+}
+
+static void note_extensions(const struct tls_client_hello *hello, struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    tls->groups_offered = groups_text(hello->groups, false, context->strings);
+    tls->key_shares = groups_text(hello->key_shares, true, context->strings);
+    tls->compressions = compressions_text(hello->compressions, context->strings);
+    tls->early_data = hello->has_early_data;
+    tls->psk_offered = hello->has_psk || hello->has_ticket;
+    tls->ech = hello->has_ech;
+    tls->grease = offers_grease(hello);
+    tls->staple_asked = hello->has_status_request;
+    tls->sct_asked = hello->has_sct;
+}
+
 /* Time and size of the first ClientHello, whatever its bytes are worth. */
 static void note_client_hello(struct tls_state *state, uint32_t size,
                               struct dissect_context *context)
@@ -213,7 +274,8 @@ static void handle_client_hello(struct tls_state *state, struct cursor body,
     tls->alpn_offered = alpn_text(hello.alpn, context->strings, &state->offered_h2);
     tls->client_ciphers = ciphers_text(hello.ciphers, context->strings);
     ja3_of_client(&hello, tls->ja3);
-    ja4_of_client(&hello, tls->ja4);
+    ja4_of_client(&hello, state->transport, tls->ja4);
+    note_extensions(&hello, context);
     state->offered_early_data = hello.has_early_data;
     if (cur_left(&hello.session_id) <= sizeof state->session_id) {
         state->session_id_len = (uint8_t)cur_left(&hello.session_id);
@@ -269,13 +331,21 @@ static void note_hello_delay(struct tls_state *state, struct dissect_context *co
         context->tls->hello_delay_ns = start - state->client_hello_end_ns;
 }
 
+static void note_group(struct tls_record *tls, uint16_t group)
+{
+    if (group == 0)
+        return;
+    tls->group = group;
+    tls->group_name = tls_group_name(group);
+}
+
 static void handle_retry(struct tls_state *state, const struct tls_server_hello *hello,
                          struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
     tls->hello_retry = true;
     tls->version = hello->version;
-    tls->group = hello->group;
+    note_group(tls, hello->group);
     tls_add_letter(tls, SIDE_SERVER, 'J');
     tls_advance(tls, TLS_STEP_HELLO_RETRY);
     begin_tls13(state, true);
@@ -307,8 +377,8 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
     tls->version = hello.version;
     tls->cipher = hello.cipher;
     tls->cipher_name = tls_cipher_name(hello.cipher);
-    if (hello.group != 0)
-        tls->group = hello.group;
+    note_group(tls, hello.group);
+    tls->sct_sent = hello.has_sct;
     if (cur_left(&hello.alpn) > 0)
         tls->alpn =
             intern_bytes(context->strings, (const char *)hello.alpn.at, cur_left(&hello.alpn));
@@ -377,8 +447,8 @@ static void read_group(struct cursor body, struct tls_record *tls)
     const char *name = tls->cipher_name;
     bool is_curve = name != NULL && (strstr(name, "ECDH") != NULL) && cur_u8(&body) == 3;
     uint16_t group = is_curve ? cur_u16(&body) : 0;
-    if (group != 0 && cur_ok(&body))
-        tls->group = group;
+    if (cur_ok(&body))
+        note_group(tls, group);
 }
 
 static void handle_server_message(struct tls_state *state, uint8_t type, struct cursor body,
@@ -396,6 +466,9 @@ static void handle_server_message(struct tls_state *state, uint8_t type, struct 
     case MESSAGE_SERVER_HELLO_DONE:
         state->server_done = true;
         tls_advance(tls, TLS_STEP_SERVER_DONE);
+        break;
+    case MESSAGE_CERTIFICATE_STATUS:
+        tls->staple_sent = true;
         break;
     case MESSAGE_OLD_HELLO_RETRY:
         tls->hello_retry = true;
@@ -420,6 +493,8 @@ void tls_handle_message(struct tls_state *state, enum side role, uint8_t type, s
         role = (enum side)(1 - (int)role);
         tls_add_letter(tls, SIDE_CLIENT, '^');
     }
+    if (role == SIDE_SERVER && !state->server_done)
+        tls->server_flight_bytes += (uint32_t)cur_left(&body) + 4;
     if (type == MESSAGE_SERVER_HELLO && role == SIDE_SERVER) {
         handle_server_hello(state, body, context);
         return;

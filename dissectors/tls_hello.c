@@ -6,16 +6,20 @@
 
 enum {
     EXTENSION_SERVER_NAME = 0,
+    EXTENSION_STATUS_REQUEST = 5,
     EXTENSION_GROUPS = 10,
     EXTENSION_POINT_FORMATS = 11,
     EXTENSION_SIGNATURE_ALGORITHMS = 13,
     EXTENSION_ALPN = 16,
+    EXTENSION_SCT = 18,
+    EXTENSION_COMPRESSION = 27,
     EXTENSION_SESSION_TICKET = 35,
     EXTENSION_PSK = 41,
     EXTENSION_EARLY_DATA = 42,
     EXTENSION_SUPPORTED_VERSIONS = 43,
     EXTENSION_KEY_SHARE = 51,
     EXTENSION_KEY_SHARE_OLD = 40, /* drafts up to 22 */
+    EXTENSION_ECH = 0xfe0d,
     SSLV2_HEADER = 11
 };
 
@@ -84,7 +88,23 @@ static void read_client_extension(uint16_t type, struct cursor body, struct tls_
     case EXTENSION_SUPPORTED_VERSIONS:
         out->supported_versions = cur_cut(&body, cur_u8(&body) & ~1u);
         break;
+    case EXTENSION_KEY_SHARE:
+        out->key_shares = cur_cut(&body, cur_u16(&body));
+        break;
+    case EXTENSION_COMPRESSION:
+        out->compressions = cur_cut(&body, cur_u8(&body) & ~1u);
+        break;
+    case EXTENSION_STATUS_REQUEST:
+        out->has_status_request = true;
+        break;
+    case EXTENSION_SCT:
+        out->has_sct = true;
+        break;
+    case EXTENSION_ECH:
+        out->has_ech = true;
+        break;
     default:
+        out->has_grease |= tls_is_grease(type);
         break;
     }
 }
@@ -94,10 +114,14 @@ bool tls_client_hello_parse(struct cursor body, struct tls_client_hello *out)
     struct tls_client_hello hello = {0};
     const struct cursor none = cur_of(NULL, 0);
     hello.extensions = hello.supported_versions = hello.groups = hello.point_formats = none;
-    hello.signature_algorithms = hello.alpn = hello.sni = none;
+    hello.signature_algorithms = hello.alpn = hello.sni = hello.key_shares = none;
+    hello.compressions = none;
     hello.legacy_version = cur_u16(&body);
     cur_skip(&body, 32);
     hello.session_id = cur_cut(&body, cur_u8(&body));
+    bool old = hello.legacy_version == 0x0100; /* DTLS before its RFC */
+    if (hello.legacy_version >> 8 == 0xfe || old) /* the cookie of DTLS, RFC 6347 4.2.1 */
+        cur_skip(&body, cur_u8(&body));
     uint16_t ciphers_len = cur_u16(&body);
     hello.ciphers = cur_cut(&body, ciphers_len);
     if (ciphers_len & 1u && cur_ok(&body))
@@ -130,6 +154,9 @@ static void read_server_extension(uint16_t type, struct cursor body, struct tls_
     }
     case EXTENSION_PSK:
         out->has_psk = true;
+        break;
+    case EXTENSION_SCT:
+        out->has_sct = true;
         break;
     case EXTENSION_SUPPORTED_VERSIONS:
         if (cur_left(&body) == 2)
@@ -212,7 +239,7 @@ bool tls_sslv2_hello_parse(struct cursor record, struct tls_client_hello *out)
     const struct cursor none = cur_of(NULL, 0);
     hello.session_id = hello.ciphers = hello.extensions = hello.supported_versions = none;
     hello.groups = hello.point_formats = hello.signature_algorithms = hello.alpn = none;
-    hello.sni = none;
+    hello.sni = hello.key_shares = hello.compressions = none;
     *out = hello;
     return true;
 }
@@ -223,6 +250,8 @@ static unsigned version_rank(uint16_t version)
 {
     if (version == TLS_VERSION_13)
         return 0x20000;
+    if (version >> 8 == 0xfe) /* DTLS counts downwards */
+        return 0x10000u - version;
     return tls_version_is_13(version) ? 0x10000u + version : version;
 }
 

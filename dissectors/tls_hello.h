@@ -19,8 +19,12 @@ struct tls_client_hello {
     struct cursor alpn;                 /* length, name each */
     struct cursor sni;                  /* the first host_name */
     bool has_sni;                       /* the extension, even an empty one */
+    struct cursor key_shares;           /* group, length, key each */
+    struct cursor compressions;         /* uint16 each, RFC 8879 */
     bool has_psk;
     bool has_early_data;
+    bool has_status_request, has_sct, has_ech;
+    bool has_grease;
     bool has_ticket; /* a session ticket that is not empty */
     bool malformed;
 };
@@ -36,6 +40,7 @@ struct tls_server_hello {
     bool is_downgraded;       /* RFC 8446 4.1.3: the server could do more than it chose */
     bool is_retry;            /* RFC 8446 4.1.3 */
     bool has_psk;
+    bool has_sct;
     bool malformed;
 };
 

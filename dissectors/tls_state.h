@@ -1,5 +1,5 @@
 /* What the parts of the TLS dissector share: record layer (tls.c), handshake messages
- * (tls_handshake.c), and what lengths of encrypted records tell (tls_encrypted.c).
+ * (tls_handshake.c; quic.c and dtls.c bring theirs too), and what lengths of encrypted records tell (tls_encrypted.c).
  * Not for other modules. */
 #ifndef INVCAP_DISSECTORS_TLS_STATE_H
 #define INVCAP_DISSECTORS_TLS_STATE_H
@@ -54,6 +54,7 @@ struct tls_hidden_alert {
 struct tls_state {
     struct tls_stream stream[2];     /* by TCP side */
     struct tls_party party[2];       /* by TLS role */
+    char transport;                  /* of JA4: t, q, d */
     bool flipped;                    /* the TCP server is the TLS client */
     bool client_hello, server_hello; /* seen; a HelloRetryRequest is no ServerHello */
     bool sslv2;                      /* the ClientHello came in SSL 2.0 form */
@@ -84,6 +85,8 @@ static inline enum side tls_role(const struct tls_state *state, enum side side)
     return state->flipped ? (enum side)(1 - (int)side) : side;
 }
 
+/* Begins a session over transport t (TCP), q (QUIC) or d (DTLS): context->tls is made empty. */
+void tls_start(struct tls_state *state, char transport, struct dissect_context *context);
 /* One handshake message in clear; body without type and length. */
 void tls_handle_message(struct tls_state *state, enum side role, uint8_t type, struct cursor body,
                         struct dissect_context *context);

@@ -15,6 +15,7 @@ struct tls_record *engine_take_tls_record(struct engine *e)
     tls->alert_ns = tls->hello_delay_ns = RECORD_NONE_NS;
     tls->alert = -1;
     tls->alert_by = SIDE_NONE;
+    tls->quic_error = -1;
     return tls;
 }
 

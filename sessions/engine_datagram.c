@@ -79,4 +79,8 @@ void engine_datagram_close(struct engine *e, struct flow *flow,
     free(flow->datagram_state);
     flow->datagram_state = NULL;
     flow->datagram = NULL;
+    if (dissector->is_tls && flow->tls->history[0] == '\0' && flow->tls->quic_version == 0) {
+        pool_give(&e->tls_records, flow->tls); /* nothing of it could be read */
+        flow->tls = NULL;
+    }
 }

@@ -36,6 +36,7 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .versions_offered = r->versions_offered,
         .sni = r->sni,
         .client_ciphers = r->client_ciphers,
+        .upgraded_from = r->upgraded_from,
         .client_hello_bytes = r->client_hello_bytes,
         .client_hello_segments = r->client_hello_segments,
         .alpn_offered = r->alpn_offered,
@@ -214,8 +215,21 @@ bool facts_is_blurred(const struct flow_facts *f)
            f->end == END_EVICTED;
 }
 
+/* Mail, directories and databases say goodbye in a message that nobody answers; behind a proxy's
+ * header anything may come, most often the web. */
+static bool tls_is_web(const struct tls_facts *t)
+{
+    static const char *const openings[] = {"http", "proxy", "socks4", "socks5"};
+    bool any = t->upgraded_from == NULL;
+    for (size_t i = 0; !any && i < sizeof openings / sizeof openings[0]; i++)
+        any = strcmp(t->upgraded_from, openings[i]) == 0;
+    return any;
+}
+
 bool facts_is_dialogue(const struct flow_facts *f)
 {
+    if (f->tls != NULL && !tls_is_web(f->tls))
+        return false;
     return f->tls != NULL ||
            (f->app != NULL && (strcmp(f->app, "http") == 0 || strcmp(f->app, "tls") == 0 ||
                                strcmp(f->app, "tlcp") == 0));

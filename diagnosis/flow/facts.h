@@ -25,7 +25,7 @@
 struct tls_facts {
     int64_t client_hello_ns, server_hello_ns, finished_ns, alert_ns;
     int64_t client_hello_frame, server_hello_frame, alert_frame;
-    const char *cipher_name, *versions_offered, *sni, *client_ciphers;
+    const char *cipher_name, *versions_offered, *sni, *client_ciphers, *upgraded_from;
     const char *alpn_offered, *alpn;
     char ja3s[33];
     const int64_t *chain; /* certificate ids that the server sent, leaf first */

@@ -208,7 +208,7 @@ static void test_ja4(void **state)
         const struct offer offer = ja4_offer(ends[i].alpn);
         build(&m, &offer);
         assert_true(tls_client_hello_parse(cur_of(m.bytes, m.len), &hello));
-        ja4_of_client(&hello, ja4);
+        ja4_of_client(&hello, 't', ja4);
         assert_memory_equal(ja4, ends[i].start, strlen(ends[i].start));
         assert_string_equal(ja4 + 11, "8daaf6152771_e5627efa2ab1");
     }
@@ -219,7 +219,7 @@ static void test_ja4(void **state)
     struct offer offer = {770, LIST(0x0a0a), NONE, NONE, NONE, NONE, NULL};
     build(&m, &offer);
     assert_true(tls_client_hello_parse(cur_of(m.bytes, m.len), &hello));
-    ja4_of_client(&hello, ja4);
+    ja4_of_client(&hello, 't', ja4);
     assert_string_equal(ja4, "t11i000000_000000000000_000000000000");
 }
 
@@ -269,7 +269,7 @@ static void test_damaged(void **state)
             assert_int_equal(cur_left(&hello.ciphers), 32);
             assert_int_equal(hello.malformed, len > 71 && len < m.len);
             ja3_of_client(&hello, ja3);
-            ja4_of_client(&hello, ja4);
+            ja4_of_client(&hello, 't', ja4);
         }
         free(exact);
     }
@@ -303,7 +303,7 @@ static void test_endless_lists(void **state)
     bytes[37 + count * 2] = 1;
     assert_true(tls_client_hello_parse(cur_of(bytes, 39 + count * 2), &hello));
     ja3_of_client(&hello, ja3);
-    ja4_of_client(&hello, ja4);
+    ja4_of_client(&hello, 't', ja4);
     assert_string_equal(ja3, "");
     assert_memory_equal(ja4, "t12i9900", 8);
     free(bytes);
