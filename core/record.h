@@ -273,7 +273,8 @@ struct tls_record {
     bool grease;
     bool staple_asked, staple_sent; /* status_request; CertificateStatus, readable up to TLS 1.2 */
     bool sct_asked, sct_sent;      /* signed_certificate_timestamp in the hellos */
-    bool renegotiated;             /* a handshake within the encrypted session, up to TLS 1.2 */
+    uint32_t renegotiations;       /* handshakes within the encrypted session, up to TLS 1.2 */
+    bool secure_renegotiation;     /* the server takes RFC 5746 */
     uint32_t server_flight_bytes;  /* from ServerHello to the end of the server's first flight */
     uint32_t quic_version;         /* 0: not QUIC */
     bool quic_retry, quic_negotiation;

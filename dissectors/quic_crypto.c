@@ -23,8 +23,16 @@ static const uint8_t salt_29[20] = {0xaf, 0xbf, 0xec, 0x28, 0x99, 0x93, 0xd2, 0x
 /* drafts 23 to 28 */
 static const uint8_t salt_23[20] = {0xc3, 0xee, 0xf7, 0x12, 0xc7, 0x2e, 0xbb, 0x5a, 0x11, 0xa7,
                                     0xd2, 0x43, 0x2b, 0xb4, 0x63, 0x65, 0xbe, 0xf9, 0xf5, 0x02};
+/* Google's T050 and T051, QUIC with TLS before the RFC */
+static const uint8_t salt_t50[20] = {0x7f, 0xf5, 0x79, 0xe5, 0xac, 0xd0, 0x72, 0x91, 0x55, 0x80,
+                                     0x30, 0x4c, 0x43, 0xa2, 0x36, 0x7c, 0x60, 0x48, 0x83, 0x10};
+static const uint8_t salt_t51[20] = {0x7a, 0x4e, 0xde, 0xf4, 0xe7, 0xcc, 0xee, 0x5f, 0xa4, 0x50,
+                                     0x6c, 0x19, 0x12, 0x4f, 0xc8, 0xcc, 0xda, 0x6e, 0x03, 0x3d};
 /* mvfst, as draft 27 */
 #define VERSION_MVFST_27 0xfaceb002u
+#define VERSION_MVFST_EXPERIMENT 0xfaceb00eu
+#define VERSION_T50 0x54303530u
+#define VERSION_T51 0x54303531u
 
 static const uint8_t *salt_of(uint32_t version)
 {
@@ -32,8 +40,10 @@ static const uint8_t *salt_of(uint32_t version)
         return salt_v1;
     if (version == QUIC_VERSION_2)
         return salt_v2;
-    if (version == VERSION_MVFST_27)
+    if (version == VERSION_MVFST_27 || version == VERSION_MVFST_EXPERIMENT)
         return salt_23;
+    if (version == VERSION_T50 || version == VERSION_T51)
+        return version == VERSION_T50 ? salt_t50 : salt_t51;
     if (version >> 8 != 0xff0000)
         return NULL;
     unsigned draft = version & 0xff;

@@ -314,12 +314,39 @@ static enum take_result take_sslv2(struct tls_state *state, enum side side, stru
     return TAKE_OK;
 }
 
+/* ChangeCipherSpec within an encrypted session, up to TLS 1.2: its one byte is wrapped too, in less than
+ * a block, an IV, and a MAC. */
+#define HIDDEN_CCS_MAX 100
+
+static bool is_hidden_ccs(const struct tls_state *state, enum side side, struct cursor bytes)
+{
+    uint8_t type = cur_u8(&bytes);
+    uint8_t major = cur_u8(&bytes);
+    cur_skip(&bytes, 1);
+    uint16_t length = cur_u16(&bytes);
+    return cur_ok(&bytes) && type == TLS_RECORD_CCS && (major == 3 || major == 1) && length > 1 &&
+           length <= HIDDEN_CCS_MAX && state->party[tls_role(state, side)].encrypted;
+}
+
+static enum take_result take_hidden_ccs(struct tls_state *state, enum side side,
+                                        struct cursor *bytes, struct dissect_context *context)
+{
+    enum side role = tls_role(state, side);
+    uint32_t length = (uint32_t)(bytes->at[3] << 8 | bytes->at[4]);
+    if (role == SIDE_CLIENT && context->tls->established)
+        context->tls->renegotiations++;
+    tls_add_letter(context->tls, role, 'I');
+    return take_opaque(state, side, TLS_RECORD_CCS, length, bytes, context);
+}
+
 static enum take_result take_record(struct tls_state *state, enum side side, struct cursor *bytes,
                                     struct dissect_context *context)
 {
     struct tls_stream *stream = &state->stream[side];
     if (stream->records == 0 && (bytes->at[0] & 0x80))
         return take_sslv2(state, side, bytes, context);
+    if (is_hidden_ccs(state, side, *bytes))
+        return take_hidden_ccs(state, side, bytes, context);
     enum dissector_match match = header_match(bytes->at, cur_left(bytes));
     if (match == MATCH_NO)
         return TAKE_BAD;

@@ -289,8 +289,6 @@ static void handshake_record_12(struct tls_state *state, enum side role,
                                 struct dissect_context *context)
 {
     struct tls_party *party = &state->party[role];
-    if (context->tls->established && role == SIDE_CLIENT && state->client_hello)
-        context->tls->renegotiated = true; /* a ClientHello is all that can come (RFC 5246 7.4.1) */
     if (party->finished || !(party->encrypted || party->lost))
         return;
     party->finished = true;

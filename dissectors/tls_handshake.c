@@ -379,6 +379,7 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
     tls->cipher_name = tls_cipher_name(hello.cipher);
     note_group(tls, hello.group);
     tls->sct_sent = hello.has_sct;
+    tls->secure_renegotiation = hello.has_renegotiation;
     if (cur_left(&hello.alpn) > 0)
         tls->alpn =
             intern_bytes(context->strings, (const char *)hello.alpn.at, cur_left(&hello.alpn));

@@ -19,6 +19,7 @@ enum {
     EXTENSION_SUPPORTED_VERSIONS = 43,
     EXTENSION_KEY_SHARE = 51,
     EXTENSION_KEY_SHARE_OLD = 40, /* drafts up to 22 */
+    EXTENSION_RENEGOTIATION = 0xff01,
     EXTENSION_ECH = 0xfe0d,
     SSLV2_HEADER = 11
 };
@@ -157,6 +158,9 @@ static void read_server_extension(uint16_t type, struct cursor body, struct tls_
         break;
     case EXTENSION_SCT:
         out->has_sct = true;
+        break;
+    case EXTENSION_RENEGOTIATION:
+        out->has_renegotiation = true;
         break;
     case EXTENSION_SUPPORTED_VERSIONS:
         if (cur_left(&body) == 2)

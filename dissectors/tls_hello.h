@@ -41,6 +41,7 @@ struct tls_server_hello {
     bool is_retry;            /* RFC 8446 4.1.3 */
     bool has_psk;
     bool has_sct;
+    bool has_renegotiation; /* renegotiation_info, RFC 5746 */
     bool malformed;
 };
 

@@ -63,6 +63,10 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .close_notify_server = r->close_notify_server,
         .plaintext_client = is_plain,
         .plaintext_server = r->plaintext_server,
+        .staple_asked = r->staple_asked,
+        .staple_sent = r->staple_sent,
+        .secure_renegotiation = r->secure_renegotiation,
+        .renegotiations = r->renegotiations,
         .has_client_app = r->client_app_records > 0,
         .has_server_app = r->server_app_records > 0,
     };

@@ -138,6 +138,47 @@ static void find_hello(struct judge *judge, const struct site_flow *flow)
     }
 }
 
+/* More of them than any reason asks for. */
+#define RENEGOTIATIONS_MANY 3
+
+static void find_renegotiation(struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    bool insecure = t->server_hello_ns >= 0 && !t->secure_renegotiation;
+    if (t->renegotiations == 0 || (!insecure && t->renegotiations <= RENEGOTIATIONS_MANY))
+        return;
+    struct claim claim = start(FINDING_TLS_RENEGOTIATION, flow);
+    claim_add_number(&claim, "times", t->renegotiations);
+    judge_claim(judge, &claim);
+}
+
+/* A hello without a name where others name several: which certificate it gets is chance. */
+static void find_missing_name(struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    bool can_name = t->version_offered > VERSION_SSL3 && t->versions_offered != NULL;
+    if (t->sni != NULL || !can_name || flow->service->name_count < 2)
+        return;
+    struct claim claim = start(FINDING_TLS_SNI_MISSING, flow);
+    judge_claim(judge, &claim);
+}
+
+/* Readable up to TLS 1.2 only, where the certificate came whole. */
+static void find_no_staple(struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    bool readable = t->version > VERSION_SSL3 && t->version <= VERSION_TLS_12 && t->established &&
+                    !t->resumed && t->certificate_count > 0 && !facts_is_blurred(&flow->f);
+    if (!readable || !t->staple_asked || t->staple_sent)
+        return;
+    const struct certificate_record *leaf =
+        t->chain_count > 0 ? site_find_certificate(judge->site, t->chain[0]) : NULL;
+    if (leaf == NULL || leaf->self_signed)
+        return; /* nobody answers for it */
+    struct claim claim = start(FINDING_TLS_NO_OCSP_STAPLE, flow);
+    judge_claim(judge, &claim);
+}
+
 static void detect(struct judge *judge)
 {
     for (size_t i = 0; i < judge->site->flow_count; i++) {
@@ -147,8 +188,12 @@ static void detect(struct judge *judge)
             continue;
         if (t->version != 0)
             find_negotiated(judge, flow);
-        if (t->client_hello_ns >= 0)
+        if (t->client_hello_ns >= 0) {
             find_hello(judge, flow);
+            find_missing_name(judge, flow);
+            find_no_staple(judge, flow);
+        }
+        find_renegotiation(judge, flow);
     }
 }
 
