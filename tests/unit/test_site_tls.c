@@ -443,6 +443,57 @@ static void sha1_roots_are_not_weak_and_long_chains_are_told(void **state)
     assert_non_null(scene_find(s, FINDING_CERT_WEAK));
 }
 
+static void renegotiation_is_told_when_insecure_or_frequent(void **state)
+{
+    static const struct {
+        uint32_t times;
+        bool secure, told;
+    } rows[] = {{0, false, false}, {1, true, false}, {3, true, false}, {4, true, true},
+                {1, false, true}};
+    struct scene *s = *state;
+    struct scene_flow *f = done(s, 1000, 10);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        f->tls.renegotiations = rows[i].times;
+        f->tls.secure_renegotiation = rows[i].secure;
+        scene_judge(s);
+        assert_int_equal(scene_find(s, FINDING_TLS_RENEGOTIATION) != NULL, rows[i].told);
+    }
+}
+
+/* Only where others name several: one name, or none, leaves nothing to choose. */
+static void missing_names_matter_among_several(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = done(s, 1000, 10);
+    f->tls.sni = NULL;
+    (void)done(s, 1001, 11);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TLS_SNI_MISSING));
+    done(s, 1002, 12)->tls.sni = "other.example.cn";
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_TLS_SNI_MISSING));
+}
+
+static void staples_are_missed_where_they_could_be_read(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = done(s, 1000, 10);
+    (void)certificate(s, 300, 365);
+    with_certificate(f, 1);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TLS_NO_OCSP_STAPLE)); /* nobody asked */
+    f->tls.staple_asked = true;
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_TLS_NO_OCSP_STAPLE));
+    f->tls.staple_sent = true;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TLS_NO_OCSP_STAPLE));
+    f->tls.staple_sent = false;
+    f->tls.version = 0x0304; /* encrypted */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TLS_NO_OCSP_STAPLE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +514,9 @@ int main(void)
         SCENE_TEST(a_gap_of_the_capture_spoils_absence_but_not_alerts),
         SCENE_TEST(negotiated),
         SCENE_TEST(good_suites_are_quiet),
+        SCENE_TEST(renegotiation_is_told_when_insecure_or_frequent),
+        SCENE_TEST(missing_names_matter_among_several),
+        SCENE_TEST(staples_are_missed_where_they_could_be_read),
         SCENE_TEST(certificate_dates),
         SCENE_TEST(certificate_name_trust_and_strength),
         SCENE_TEST(sha1_roots_are_not_weak_and_long_chains_are_told),

@@ -338,6 +338,31 @@ static void test_late_close_is_no_refusal(void **state)
     free(f);
 }
 
+/* ChangeCipherSpec of a renegotiation is wrapped: it counts, and reading goes on behind it. */
+static void test_renegotiation(void **state)
+{
+    (void)state;
+    static const uint8_t ccs[30] = {20, 3, 3, 0, 25};
+    static const uint8_t data[45] = {23, 3, 3, 0, 40};
+    const struct handshake *h = handshake_named("tls12");
+    struct feeder *f = feeder_new();
+    for (size_t i = 0; i < h->count; i++)
+        feeder_give(f, h->chunks[i].side, h->chunks[i].bytes, h->chunks[i].len);
+    assert_true(f->tls.established);
+    assert_int_equal(f->tls.renegotiations, 0);
+    uint64_t before = f->tls.client_app_records;
+    for (int i = 0; i < 2; i++) {
+        feeder_give(f, SIDE_CLIENT, ccs, sizeof ccs);
+        feeder_give(f, SIDE_SERVER, ccs, sizeof ccs);
+    }
+    feeder_give(f, SIDE_CLIENT, data, sizeof data);
+    assert_false(f->done[SIDE_CLIENT]);
+    feeder_end(f);
+    assert_int_equal(f->tls.renegotiations, 2);
+    assert_int_equal(f->tls.client_app_records, before + 1);
+    free(f);
+}
+
 static void test_sslv2_hello(void **state)
 {
     (void)state;
@@ -440,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_tickets_answer_nothing),
         cmocka_unit_test(test_hidden_refusal),
         cmocka_unit_test(test_late_close_is_no_refusal),
+        cmocka_unit_test(test_renegotiation),
         cmocka_unit_test(test_sslv2_hello),
         cmocka_unit_test(test_hello_past_reading),
         cmocka_unit_test(test_looks_like),
