@@ -45,6 +45,11 @@
 #define LIMIT_UPGRADE_BYTES (16u * 1024u)
 /* Datagrams of a flow that are looked at for a protocol: the first may be lost or cut. */
 #define LIMIT_DATAGRAM_TRIES 4
+/* DNS: questions of one flow that wait; a forwarder on one port has some hundreds in flight. */
+#define LIMIT_DNS_PENDING 512
+/* Which name a client found an address by: pairs kept at once, 64 bytes each. A newer one takes the
+ * place of an older one. */
+#define LIMIT_RESOLVED_NAMES 65536
 /* HTTP: bytes at the beginning of a form, JSON or XML body that are searched for credentials. Login and
  * token messages are shorter. */
 #define LIMIT_HTTP_BODY_LOOK 2048

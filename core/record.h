@@ -9,6 +9,8 @@
 #define INVCAP_CORE_RECORD_H
 
 #include "core/address.h"
+#include "core/record_dns.h"
+#include "core/record_ntp.h"
 #include "core/record_reset.h"
 #include "core/record_path.h"
 #include "core/record_chain.h"
@@ -529,7 +531,8 @@ struct column {
 };
 
 enum record_kind {
-    RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT, RECORD_TLS,
+    RECORD_CAPTURE, RECORD_SOURCE, RECORD_FLOW, RECORD_FLOW_TCP, RECORD_FLOW_EVENT,
+    RECORD_DNS, RECORD_NTP, RECORD_TLS,
     RECORD_CERTIFICATE, RECORD_TLS_CERTIFICATE, RECORD_HTTP, RECORD_ICMP, RECORD_ARP,
     RECORD_RESET,
     RECORD_SECRET,

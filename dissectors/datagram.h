@@ -17,6 +17,7 @@ struct datagram {
     uint32_t present; /* bytes captured at `bytes` */
     uint32_t len;     /* by the UDP header; present < len: cut by the snap length */
     uint16_t client_port, server_port;
+    uint8_t ttl;      /* of the IP packet, or its hop limit */
 };
 
 enum datagram_result {

@@ -58,6 +58,9 @@ struct dissect_context {
     /* What the flow spoke before it handed over to another protocol ("smtp", "socks5"), NULL nothing;
      * static. Whoever returns FEED_HAND_OVER may set it. */
     const char *upgrade;
+    /* Out, may be NULL, with event_self: the side `asker` of this flow learnt that `name` (interned) has
+     * this address. */
+    void (*resolved)(void *self, enum side asker, const struct address *address, const char *name);
 };
 
 struct dissector {

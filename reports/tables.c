@@ -17,6 +17,7 @@ enum cell_form {
     CELL_NUMBER,
     CELL_ENDPOINT,
     CELL_VERSION,
+    CELL_RCODE,
     CELL_WORD,
     CELL_MS,     /* of ns */
     CELL_SECONDS /* of ns */
@@ -111,6 +112,19 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                          {"packets", TEXT_HEAD_PACKETS, CELL_NUMBER},
                          {"tcp_connections", TEXT_HEAD_CONNECTIONS, CELL_NUMBER},
                          {"profile", TEXT_HEAD_PROFILE, CELL_AS_IS}}},
+    [TABLE_DNS] = {RECORD_DNS,
+                   "flow_id * 4294967296 + number",
+                   OF_FLOWS,
+                   {{"flow_id", TEXT_HEAD_FLOW, CELL_NUMBER},
+                    {"client_ip", TEXT_HEAD_CLIENT, CELL_AS_IS},
+                    {"server_ip", TEXT_HEAD_SERVER, CELL_AS_IS},
+                    {"question", TEXT_HEAD_NAME, CELL_AS_IS},
+                    {"question_type", TEXT_HEAD_TYPE, CELL_AS_IS},
+                    {"tries", TEXT_HEAD_TRIES, CELL_NUMBER},
+                    {"rcode", TEXT_HEAD_RCODE, CELL_RCODE},
+                    {"response_ns", TEXT_HEAD_RESPONSE, CELL_MS},
+                    {"ttl_s", TEXT_HEAD_TTL, CELL_NUMBER},
+                    {"answer_list", TEXT_HEAD_ANSWERS, CELL_AS_IS}}},
 };
 
 /* ---- which rows ---- */
@@ -245,6 +259,22 @@ static const char *version_word(int64_t version)
     }
 }
 
+/* RFC 1035 4.1.1 and the IANA registry; others by number, no answer as nothing. */
+static const char *rcode_word(int64_t rcode, char out[CELL_TEXT_SIZE])
+{
+    static const char *const words[] = {"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
+                                        "REFUSED",  "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",
+                                        "NOTZONE"};
+    if (rcode < 0) {
+        return "";
+    }
+    if ((size_t)rcode < sizeof(words) / sizeof(words[0])) {
+        return words[rcode];
+    }
+    snprintf(out, CELL_TEXT_SIZE, "%lld", (long long)rcode);
+    return out;
+}
+
 /* Durations for people: tenths and thousandths say nothing beside hundreds. */
 static const char *duration_text(const struct column *column, const void *record, double unit_ns,
                                  char *text, size_t size)
@@ -280,6 +310,9 @@ static void add_cell(const struct printer *printer, const struct shown_column *s
         return;
     case CELL_SECONDS:
         table_add(printer->table, duration_text(column, record, 1e9, text, sizeof(text)));
+        return;
+    case CELL_RCODE:
+        table_add(printer->table, rcode_word(column_get_integer(column, record), text));
         return;
     case CELL_DAY:
         cell_text(column, record, text);

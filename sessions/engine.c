@@ -22,6 +22,9 @@ static bool make_parts(struct engine *e)
         seed = (uint64_t)(uintptr_t)e;
     e->decoder = decoder_new(e->options.verify_checksums);
     e->table = flow_table_new(seed, &e->memory);
+    e->resolved = resolved_new(seed);
+    if (e->resolved == NULL)
+        return false;
     e->duplicates = duplicates_new(seed);
     e->neighbors = neighbors_new();
     e->opinions = opinions_new();
@@ -63,6 +66,7 @@ void engine_free(struct engine *e)
         return;
     decoder_free(e->decoder);
     flow_table_free(e->table);
+    resolved_free(e->resolved);
     duplicates_free(e->duplicates);
     neighbors_free(e->neighbors);
     opinions_free(e->opinions);

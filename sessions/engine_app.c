@@ -27,6 +27,14 @@ static void on_dissector_event(void *self, enum event_kind kind, enum side side,
     engine_event(e, e->current, kind, side, time_ns, frame, source, 0, 0);
 }
 
+static void on_resolved(void *self, enum side asker, const struct address *address,
+                        const char *name)
+{
+    struct engine *e = self;
+    struct address client = flow_address(e->current, asker);
+    resolved_note(e->resolved, &client, address, name);
+}
+
 /* What the dissector may see and change of the flow. */
 void engine_app_enter(struct engine *e, struct flow *flow)
 {
@@ -35,6 +43,8 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     v->id = flow->id;
     v->protocol = flow->key.protocol;
     v->first_ns = flow->first_ns;
+    v->client_ip = flow_address(flow, SIDE_CLIENT);
+    v->server_ip = flow_address(flow, SIDE_SERVER);
     v->client_port = flow_port(flow, SIDE_CLIENT);
     v->server_port = flow_port(flow, SIDE_SERVER);
     v->app = flow->app;
@@ -63,6 +73,7 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     c->event = on_dissector_event;
     c->event_self = e;
     c->upgrade = flow->upgrade;
+    c->resolved = on_resolved;
     e->current = flow;
 }
 

@@ -47,7 +47,8 @@ void engine_datagram(struct engine *e, struct flow *flow, enum side side,
                                 .present = l->payload_caplen,
                                 .len = l->payload_len,
                                 .client_port = flow_port(flow, SIDE_CLIENT),
-                                .server_port = flow_port(flow, SIDE_SERVER)};
+                                .server_port = flow_port(flow, SIDE_SERVER),
+                                .ttl = l->ttl};
     if (datagram.present < datagram.len)
         flow->facts |= FLOW_FACT_SNAPLEN;
     if (flow->datagram == NULL && !choose(e, flow, &datagram))

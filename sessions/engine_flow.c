@@ -102,6 +102,8 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
     flow->first_source = packet->source_id;
     flow->vlan = layers->vlan;
     flow->tunnel = tunnel_text(e, layers);
+    struct address client = flow_address(flow, SIDE_CLIENT), server = flow_address(flow, SIDE_SERVER);
+    flow->resolved_name = resolved_find(e->resolved, &client, &server);
     flow->response_max_ns = RECORD_NONE_NS;
     flow->path = paths_find(e->paths, flow);
     return flow;
@@ -126,7 +128,7 @@ static void fill_record(struct engine *e, struct flow *flow, enum end_reason end
         .tunnel = flow->tunnel,
         .app = flow->app,
         .ndpi_protocol = flow->ndpi_protocol,
-        .name = flow->name,
+        .name = flow->name != NULL ? flow->name : flow->resolved_name,
         .client_packets = flow->side[SIDE_CLIENT].packets,
         .server_packets = flow->side[SIDE_SERVER].packets,
         .client_bytes = flow->side[SIDE_CLIENT].bytes,

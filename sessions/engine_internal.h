@@ -13,6 +13,7 @@
 #include "sessions/neighbors.h"
 #include "sessions/paths.h"
 #include "sessions/pool.h"
+#include "sessions/resolved.h"
 #include "sessions/tcp.h"
 #include "sessions/tcp_stream.h"
 
@@ -27,6 +28,7 @@ struct engine {
     struct neighbors *neighbors;
     struct paths *paths;
     struct opinions *opinions;
+    struct resolved *resolved;
     struct event_pools events;
     struct pool tcp_flows, holes, resets, tls_records, delays;
     struct tcp_env tcp_env;

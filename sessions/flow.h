@@ -79,6 +79,7 @@ struct flow {
     struct ndpi_opinion *ndpi;
     const char *app, *ndpi_protocol, *name;
     const char *upgrade; /* what was spoken before another protocol took over; static */
+    const char *resolved_name; /* by which its client had found the address; NULL unknown */
     uint64_t request_count;
     int64_t response_max_ns;
     struct event_list events;

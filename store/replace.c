@@ -29,6 +29,8 @@ static const char *const delete_capture[] = {
     "DELETE FROM tls_sessions" BY_FLOWS,
     "DELETE FROM tls_certificates" BY_FLOWS,
     "DELETE FROM http_transactions" BY_FLOWS,
+    "DELETE FROM dns_transactions" BY_FLOWS,
+    "DELETE FROM ntp_samples" BY_FLOWS,
     "DELETE FROM secrets" BY_FLOWS,
     "DELETE FROM h2_connections" BY_FLOWS,
     "DELETE FROM flow_delays" BY_FLOWS,

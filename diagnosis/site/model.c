@@ -42,6 +42,8 @@ void site_free(struct site *site)
     free((void *)site->delays);
     free((void *)site->samples);
     free((void *)site->arp);
+    free((void *)site->dns);
+    free((void *)site->ntp);
     free((void *)site->certificates);
     free((void *)site->sources);
     free((void *)site->earlier);
@@ -301,6 +303,14 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_ARP:
         ok = add_copy(site, record, sizeof(struct arp_record), &site->arp, &site->arp_capacity,
                       &site->arp_count);
+        break;
+    case RECORD_DNS:
+        ok = add_copy(site, record, sizeof(struct dns_record), &site->dns, &site->dns_capacity,
+                      &site->dns_count);
+        break;
+    case RECORD_NTP:
+        ok = add_copy(site, record, sizeof(struct ntp_record), &site->ntp, &site->ntp_capacity,
+                      &site->ntp_count);
         break;
     case RECORD_PATH:
         ok = add_copy(site, record, sizeof(struct path_sample_record), &site->paths,

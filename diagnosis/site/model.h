@@ -20,6 +20,10 @@ struct site_host {
     uint64_t ttls[4]; /* bit set of the TTLs of its packets, resets left out */
     uint32_t number;  /* order of first sight; never shown */
     bool sent;        /* any packet of it was captured */
+    /* as a name server: questions, those without an answer, answers that took time, the quickest */
+    uint32_t dns_asked, dns_silent, dns_answers;
+    int64_t dns_quickest_ns;
+    uint32_t dns_missing; /* as a client: names that are not there, repeated ones once */
 };
 
 /* A run of flows in one of the sorted lists. */
@@ -88,6 +92,7 @@ struct site_flow {
     int64_t listed_in;      /* the finding that named it last, while findings are put */
     uint16_t verdict;       /* enum finding_code + 1 */
     uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */
+    bool resolves;          /* DNS: a question of it was answered without an error */
 };
 
 /* One continuous period in which the capture ran. */
@@ -120,6 +125,10 @@ struct site {
     size_t h2_count, h2_capacity;
     const struct icmp_record **icmp;
     size_t icmp_count, icmp_capacity;
+    const struct dns_record **dns; /* after site_build: by client, question, type, time */
+    size_t dns_count, dns_capacity;
+    const struct ntp_record **ntp; /* after site_build: by server, client, time */
+    size_t ntp_count, ntp_capacity;
     const struct delay_facts **delays;
     size_t delay_count, delay_capacity;
     const struct rtt_sample_record **samples;

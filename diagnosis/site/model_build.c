@@ -1,5 +1,7 @@
 #include "diagnosis/site/model_internal.h"
 
+#include "diagnosis/site/lookups.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +138,21 @@ static int compare_arp(const struct arp_record *a, const struct arp_record *b)
 static int arp_by_time(const void *a, const void *b)
 {
     return compare_arp(*(const struct arp_record *const *)a, *(const struct arp_record *const *)b);
+}
+
+static int ntp_by_server(const void *a, const void *b)
+{
+    const struct ntp_record *left = *(const struct ntp_record *const *)a;
+    const struct ntp_record *right = *(const struct ntp_record *const *)b;
+    int order = address_compare(&left->server_ip, &right->server_ip);
+    if (order == 0)
+        order = address_compare(&left->client_ip, &right->client_ip);
+    if (order == 0)
+        order = COMPARE(left->request_ns >= 0 ? left->request_ns : left->reply_ns,
+                        right->request_ns >= 0 ? right->request_ns : right->reply_ns);
+    if (order == 0)
+        order = COMPARE(left->flow_id, right->flow_id);
+    return order != 0 ? order : COMPARE(left->number, right->number);
 }
 
 static int compare_path(const struct path_sample_record *a, const struct path_sample_record *b)
@@ -337,6 +354,8 @@ bool site_build(struct site *site)
     sort((void *)site->delays, site->delay_count, delays_by_flow);
     sort((void *)site->samples, site->sample_count, samples_by_flow);
     sort((void *)site->arp, site->arp_count, arp_by_time);
+    sort((void *)site->dns, site->dns_count, lookup_compare);
+    sort((void *)site->ntp, site->ntp_count, ntp_by_server);
     sort((void *)site->certificates, site->certificate_count, certificates_by_id);
     sort(site->paths, site->path_count, paths_by_ends);
     attach(site);

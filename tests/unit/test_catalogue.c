@@ -26,6 +26,7 @@ static const char *const rival_ids[RIVAL_COUNT] = {
 /* Promotion to tier A: a finding joins this list when its must-cases, its look-alikes and the
  * foreign corpus are clean. */
 static const char *const proven[] = {
+    "dns-timeout", "dns-nxdomain", "dns-servfail", "dns-refused", "ntp-unsynchronised",
     "mitm-issuer-changed", "mitm-interception-product",
     "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "conn-synack-lost", "conn-backlog-overflow", "conn-half-open",
@@ -48,6 +49,7 @@ static const char *const proven[] = {
 
 /* What a failed connection can be put down to. */
 static const char *const verdicts[] = {
+    "dns-timeout", "dns-nxdomain", "dns-servfail", "dns-refused",
     "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "path-loop", "conn-synack-lost", "conn-backlog-overflow",
     "conn-stale-tuple", "conn-paws-drop", "udp-no-answer", "path-mtu-blackhole",
