@@ -70,6 +70,8 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_CHAIN] = &record_chains,
     [RECORD_INCIDENT] = &record_incidents,
     [RECORD_INCIDENT_STEP] = &record_incident_steps,
+    [RECORD_DOMAIN] = &record_domains,
+    [RECORD_STORY] = &record_stories,
 };
 
 const struct record_table *record_table_get(enum record_kind kind)

@@ -18,6 +18,7 @@
 
 #include "core/record_h2.h"
 #include "core/record_secret.h"
+#include "core/record_extent.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -541,6 +542,7 @@ enum record_kind {
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
     RECORD_CHAIN, RECORD_INCIDENT, RECORD_INCIDENT_STEP,
+    RECORD_DOMAIN, RECORD_STORY,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

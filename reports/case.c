@@ -288,6 +288,10 @@ static bool load_all(struct report_case *loaded, struct error *error)
     }
     if (!gather_all(loaded->store, RECORD_SOURCE, by_capture, "id", &loaded->sources,
                     &loaded->source_count, error) ||
+        !gather_all(loaded->store, RECORD_DOMAIN, by_capture, "number", &loaded->domains,
+                    &loaded->domain_count, error) ||
+        !gather_all(loaded->store, RECORD_STORY, by_capture, "number", &loaded->stories,
+                    &loaded->story_count, error) ||
         !load_counts(loaded, error)) {
         return false;
     }
@@ -329,6 +333,8 @@ void case_free(struct report_case *loaded)
     intern_free(loaded->strings);
     free(loaded->findings);
     free(loaded->sources);
+    free(loaded->domains);
+    free(loaded->stories);
     free(loaded);
 }
 

@@ -35,6 +35,10 @@ struct report_case {
     size_t source_count;
     struct case_finding *findings; /* the worst first; withdrawn ones last */
     size_t finding_count;
+    struct domain_record *domains;
+    size_t domain_count;
+    struct story_record *stories;
+    size_t story_count;
     int64_t outcomes[CASE_OUTCOMES];             /* flows by enum outcome */
     int64_t verdicts[FINDING_COUNT + 1];         /* failed flows by verdict; [0] without one */
     struct case_service services[CASE_SERVICES]; /* most flows first; the last collects the rest */

@@ -1,4 +1,4 @@
-#include "reports/finding_text.h"
+#include "reports/extent_text.h"
 #include "reports/reports.h"
 #include "reports/waterfall.h"
 
@@ -165,6 +165,12 @@ bool report_explain_finding(const struct view *view, const struct report_case *l
     }
     paragraph(view, &words, TEXT_REPORT_MEANING, info->meaning);
     paragraph(view, &words, TEXT_REPORT_WHY, info->evidence);
+    if (extent_text(view, loaded, finding, text)[0] != '\0') {
+        view_labelled(view, say(view, TEXT_REPORT_EXTENT), LABEL_COLUMNS, text);
+    }
+    if (extent_story(view, loaded, finding, text)[0] != '\0') {
+        view_labelled(view, say(view, TEXT_REPORT_STORY), LABEL_COLUMNS, text);
+    }
     finding_frames(loaded, finding, text);
     if (text[0] != '\0') {
         view_labelled(view, say(view, TEXT_REPORT_FRAMES), LABEL_COLUMNS, text);

@@ -201,6 +201,8 @@ static const struct json_part {
     {RECORD_ICMP, OF_CAPTURE},
     {RECORD_ARP, OF_CAPTURE},
     {RECORD_PATH, OF_CAPTURE},
+    {RECORD_DOMAIN, OF_CAPTURE},
+    {RECORD_STORY, OF_CAPTURE},
 };
 
 static void make_where(const char *pattern, int64_t id, char *out, size_t size)

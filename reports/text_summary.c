@@ -1,4 +1,4 @@
-#include "reports/finding_text.h"
+#include "reports/extent_text.h"
 #include "reports/quality.h"
 #include "reports/reports.h"
 #include "reports/shares.h"
@@ -269,6 +269,7 @@ static void print_finding(const struct view *view, const struct report_case *loa
     print_who(view, finding, &words);
     labelled(view, TEXT_REPORT_WHY,
              finding_sentence(&words, case_info(finding)->evidence, view->language, text));
+    labelled(view, TEXT_REPORT_EXTENT, extent_text(view, loaded, finding, text));
     labelled(view, TEXT_REPORT_FRAMES, finding_frames_short(loaded, finding, text));
     labelled(view, TEXT_REPORT_ADVICE,
              finding_sentence(&words, case_info(finding)->advice, view->language, text));

@@ -19,6 +19,8 @@ static const char *const delete_findings[] = {
     "DELETE FROM incident_steps WHERE incident_id IN"
     " (SELECT id FROM incidents WHERE capture_id = ?1)",
     "DELETE FROM incidents WHERE capture_id = ?1",
+    "DELETE FROM fault_domains WHERE capture_id = ?1",
+    "DELETE FROM stories WHERE capture_id = ?1",
     NULL,
 };
 

@@ -1,6 +1,5 @@
-#include "diagnosis/site/judge.h"
-
 #include "diagnosis/site/chains.h"
+#include "diagnosis/site/extent.h"
 #include "diagnosis/site/incidents.h"
 
 #include <stdlib.h>
@@ -240,6 +239,7 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
         struct sink remembering = incidents_sink(&incidents);
         ok = judge_emit(&judge, first_id, &remembering);
         ok = incidents_put(&incidents, &judge, first_id) && ok;
+        ok = ok && extent_put_domains(&judge, out) && extent_put_stories(&judge, out);
     }
     free(judge.chains);
     free(judge.claims);

@@ -55,6 +55,9 @@ struct scene {
     struct capture_record capture;
     struct scene_finding findings[64];
     size_t finding_count;
+    struct domain_record domains[8]; /* the first ones */
+    struct story_record stories[8];
+    size_t domain_count, story_count;
     struct verdict_record *verdicts; /* by flow id - 1 */
 };
 
@@ -383,6 +386,10 @@ static inline void scene_put(void *self, enum record_kind kind, const void *reco
         f->flows = realloc(f->flows, (f->flow_count + 1) * sizeof *f->flows);
         assert_non_null(f->flows);
         f->flows[f->flow_count++] = *(const struct finding_flow_record *)record;
+    } else if (kind == RECORD_DOMAIN && s->domain_count < 8) {
+        s->domains[s->domain_count++] = *(const struct domain_record *)record;
+    } else if (kind == RECORD_STORY && s->story_count < 8) {
+        s->stories[s->story_count++] = *(const struct story_record *)record;
     }
 }
 
@@ -417,7 +424,7 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
     assert_non_null(site);
     for (size_t i = 0; i < s->finding_count; i++)
         free(s->findings[i].flows);
-    s->finding_count = s->put_path_count = 0;
+    s->finding_count = s->put_path_count = s->domain_count = s->story_count = 0;
     free(s->verdicts);
     s->verdicts = calloc(s->flow_count + 1, sizeof *s->verdicts);
     assert_non_null(s->verdicts);
