@@ -3,7 +3,7 @@
 
 #define RECORD domain_record
 static const struct column domain_columns[] = {
-    REF(capture_id, "captures(id)", COLUMN_KEY, "The read."),
+    REF(capture_id, "captures(id)", COLUMN_KEY, "The read it was found in."),
     COL(number, "", COLUMN_KEY, "1.. within the capture."),
     CODE(verdict, "The verdict that the failed connections share."),
     COL(client_ip, "", 0, "Client or client network that it is limited to; NULL any."),
@@ -23,7 +23,7 @@ static const struct column domain_columns[] = {
     COL(last_ok_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Last success inside before them."),
     COL(next_ok_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "First success inside after them."),
     COL(reached_ip, "", 0, "Server outside that the same clients reached, the most often reached."),
-    COL(reached_port, "", COLUMN_ZERO_IS_NULL, "Its port."),
+    COL(reached_port, "", COLUMN_ZERO_IS_NULL, "Port of that server."),
     COL(reached, "count", 0, "How often they reached it."),
     COL(others_ok, "count", 0, "Successful connections of other clients to the same services."),
 };
@@ -36,11 +36,11 @@ const struct record_table record_domains = {
 #undef RECORD
 #define RECORD story_record
 static const struct column story_columns[] = {
-    REF(capture_id, "captures(id)", COLUMN_KEY, "The read."),
+    REF(capture_id, "captures(id)", COLUMN_KEY, "The read it was found in."),
     COL(number, "", COLUMN_KEY, "1.. within the capture."),
-    COL(client_ip, "", 0, "Who tried."),
+    COL(client_ip, "", 0, "The client that tried."),
     COL(server_ip, "", 0, "Server of the first attempt."),
-    COL(server_port, "", COLUMN_ZERO_IS_NULL, "Its port."),
+    COL(server_port, "", COLUMN_ZERO_IS_NULL, "Port of that server."),
     COL(name, "", 0, "Name of the server, when the client told it."),
     COL(service, "", 0, "Service of the site profile."),
     COL(attempts, "count", 0, "Connections in turn."),
