@@ -173,14 +173,29 @@ static bool is_inside(const struct domain_record *limits, const struct site_flow
            common_bits(&limits->server_ip, &flow->server->address) >= limits->server_bits;
 }
 
-/* Attempts inside while it lasted. Flows of the site are sorted by their beginning. */
-static void count_inside(const struct site *site, struct domain_record *limits)
+/* The flows that can be inside: of the service, of the client, or all. Every list is by time. */
+static struct flow_range candidates(const struct site *site, const struct failures *set,
+                                    const struct domain_record *limits)
 {
-    struct flow_range all = {site->flows, site->flow_count};
+    const struct site_flow *first = set->flows[0];
+    if (limits->server_port != 0 && is_one_host(&limits->server_ip, limits->server_bits))
+        return first->service->flows;
+    if (is_one_host(&limits->server_ip, limits->server_bits))
+        return site_server_flows(site, first->server);
+    if (is_one_host(&limits->client_ip, limits->client_bits))
+        return site_client_flows(site, first->client);
+    return (struct flow_range){site->flows, site->flow_count};
+}
+
+/* Attempts inside while it lasted. */
+static void count_inside(const struct site *site, const struct failures *set,
+                         struct domain_record *limits)
+{
+    struct flow_range range = candidates(site, set, limits);
     limits->failed = limits->attempts = 0;
-    for (size_t i = range_find_time(all, limits->first_ns);
-         i < site->flow_count && site->flows[i]->f.first_ns <= limits->last_ns; i++) {
-        const struct site_flow *flow = site->flows[i];
+    for (size_t i = range_find_time(range, limits->first_ns);
+         i < range.count && range.flows[i]->f.first_ns <= limits->last_ns; i++) {
+        const struct site_flow *flow = range.flows[i];
         if (!is_decided(flow) || !is_inside(limits, flow))
             continue;
         limits->attempts++;
@@ -273,16 +288,25 @@ static bool count_hosts(const struct site *site, struct failures *set)
     return true;
 }
 
+/* Where the failed ones of one service are looked at: its clients, and one client elsewhere. Wider
+ * limits were tried for all of them. */
+static bool is_of_service(const struct shape *shape)
+{
+    return shape->server == SERVER_SERVICE ||
+           (shape->client == CLIENT_ADDRESS && shape->server == SERVER_ANY);
+}
+
 /* The whole limits with most attempts; false when there are none. */
-static bool find_whole(const struct site *site, const struct failures *set,
+static bool find_whole(const struct site *site, const struct failures *set, bool one_service,
                        struct domain_record *out)
 {
     bool found = false;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         struct domain_record limits;
-        if (!shape_limits(&set->common, &shapes[i], &limits))
+        if ((one_service && !is_of_service(&shapes[i])) ||
+            !shape_limits(&set->common, &shapes[i], &limits))
             continue;
-        count_inside(site, &limits);
+        count_inside(site, set, &limits);
         if (limits.whole && (!found || limits.attempts > out->attempts)) {
             *out = limits;
             found = true;
@@ -307,10 +331,10 @@ static bool put_domain(struct putting *putting, struct failures *set, bool must,
         *failed = true;
         return false;
     }
-    bool whole = find_whole(site, set, &domain);
+    bool whole = find_whole(site, set, must, &domain);
     if (!whole && must) {
         shape_limits(&set->common, &shapes[0], &domain);
-        count_inside(site, &domain);
+        count_inside(site, set, &domain);
     }
     if (whole || must) {
         find_contrast(site, set, &domain);
