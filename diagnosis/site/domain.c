@@ -49,6 +49,8 @@ struct failures {
     uint16_t verdict;
     struct domain_record common; /* every limit that all of them share */
     uint8_t *is_client;          /* by host number: a client of theirs */
+    const struct site_service *services[DOMAINS_PER_VERDICT]; /* theirs, the first ones */
+    size_t service_count;
 };
 
 static bool is_decided(const struct site_flow *flow)
@@ -187,8 +189,8 @@ static struct flow_range candidates(const struct site *site, const struct failur
     return (struct flow_range){site->flows, site->flow_count};
 }
 
-/* Attempts inside while it lasted. */
-static void count_inside(const struct site *site, const struct failures *set,
+/* Attempts inside while it lasted; `most`: more of them are not counted. */
+static void count_inside(const struct site *site, const struct failures *set, int64_t most,
                          struct domain_record *limits)
 {
     struct flow_range range = candidates(site, set, limits);
@@ -198,8 +200,9 @@ static void count_inside(const struct site *site, const struct failures *set,
         const struct site_flow *flow = range.flows[i];
         if (!is_decided(flow) || !is_inside(limits, flow))
             continue;
-        limits->attempts++;
         limits->failed += flow->outcome == OUTCOME_FAILED && flow->verdict == limits->verdict;
+        if (++limits->attempts > most)
+            break;
     }
     limits->whole = limits->failed * 100 >= limits->attempts * WHOLE_PERCENT;
 }
@@ -224,27 +227,37 @@ static void note_reached(const struct site_service *service, struct reached *tab
     table[at].count++;
 }
 
-static bool is_failed_service(const struct failures *set, const struct site_flow *flow)
+static bool is_failed_service(const struct failures *set, const struct site_service *service)
 {
-    for (size_t i = 0; i < set->count && i < DOMAINS_PER_VERDICT; i++) {
-        if (set->flows[i]->service == flow->service)
+    for (size_t i = 0; i < set->service_count; i++) {
+        if (set->services[i] == service)
             return true;
     }
     return false;
 }
 
+static void note_service(struct failures *set, const struct site_service *service)
+{
+    if (set->service_count < DOMAINS_PER_VERDICT && !is_failed_service(set, service))
+        set->services[set->service_count++] = service;
+}
+
+/* What is not whole has its contrast inside. */
 static void find_contrast(const struct site *site, const struct failures *set,
                           struct domain_record *domain)
 {
     struct reached table[DOMAINS_PER_VERDICT];
+    struct flow_range range = {site->flows, site->flow_count};
     size_t used = 0;
-    domain->alone = true;
+    if (!domain->whole)
+        range = candidates(site, set, domain);
+    domain->alone = domain->whole;
     domain->last_ok_ns = domain->next_ok_ns = -1;
-    for (size_t i = 0; i < site->flow_count; i++) {
-        const struct site_flow *flow = site->flows[i];
-        bool ok = flow->outcome == OUTCOME_OK, client = set->is_client[flow->client->number] != 0;
+    for (size_t i = 0; i < range.count; i++) {
+        const struct site_flow *flow = range.flows[i];
         if (!is_decided(flow))
             continue;
+        bool ok = flow->outcome == OUTCOME_OK, client = set->is_client[flow->client->number] != 0;
         if (is_inside(domain, flow)) {
             if (ok && flow->f.first_ns < domain->first_ns)
                 domain->last_ok_ns = flow->f.first_ns;
@@ -255,7 +268,7 @@ static void find_contrast(const struct site *site, const struct failures *set,
         domain->alone = false;
         if (ok && client)
             note_reached(flow->service, table, &used);
-        domain->others_ok += ok && !client && is_failed_service(set, flow);
+        domain->others_ok += ok && !client && is_failed_service(set, flow->service);
     }
     for (size_t i = 0; i < used; i++) {
         if (table[i].count <= domain->reached)
@@ -280,6 +293,7 @@ static bool count_hosts(const struct site *site, struct failures *set)
     for (size_t i = 0; i < set->count; i++) {
         uint8_t *client = &set->is_client[set->flows[i]->client->number];
         uint8_t *server = &is_server[set->flows[i]->server->number];
+        note_service(set, set->flows[i]->service);
         set->common.clients += *client == 0;
         set->common.servers += *server == 0;
         *client = *server = 1;
@@ -301,12 +315,13 @@ static bool find_whole(const struct site *site, const struct failures *set, bool
                        struct domain_record *out)
 {
     bool found = false;
+    int64_t most = (int64_t)(set->count * 100 / WHOLE_PERCENT);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         struct domain_record limits;
         if ((one_service && !is_of_service(&shapes[i])) ||
             !shape_limits(&set->common, &shapes[i], &limits))
             continue;
-        count_inside(site, set, &limits);
+        count_inside(site, set, most, &limits);
         if (limits.whole && (!found || limits.attempts > out->attempts)) {
             *out = limits;
             found = true;
@@ -334,7 +349,7 @@ static bool put_domain(struct putting *putting, struct failures *set, bool must,
     bool whole = find_whole(site, set, must, &domain);
     if (!whole && must) {
         shape_limits(&set->common, &shapes[0], &domain);
-        count_inside(site, set, &domain);
+        count_inside(site, set, INT64_MAX, &domain);
     }
     if (whole || must) {
         find_contrast(site, set, &domain);
@@ -399,7 +414,7 @@ bool extent_put_domains(struct judge *judge, const struct sink *out)
         counts[is_failure(site->flows[i]) ? site->flows[i]->verdict : 0]++;
     for (unsigned verdict = 1; good && verdict <= FINDING_COUNT; verdict++) {
         set.verdict = (uint16_t)verdict;
-        set.count = 0;
+        set.count = set.service_count = 0;
         for (size_t i = 0; counts[verdict] > 1 && i < site->flow_count; i++) {
             if (is_failure(site->flows[i]) && site->flows[i]->verdict == verdict)
                 set.flows[set.count++] = site->flows[i];
