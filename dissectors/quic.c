@@ -312,9 +312,8 @@ static void take_short(struct quic_state *s, enum side side, struct dissect_cont
     enum side role = tls_role(&s->tls, side);
     if (role == SIDE_CLIENT && s->tls.server_hello)
         tls_establish(&s->tls, SIDE_CLIENT, context);
-    if (!s->tls.server_hello)
-        return;
-    tls_add_letter(tls, role, 'D');
+    if (s->tls.server_hello) /* else its beginning was missed */
+        tls_add_letter(tls, role, 'D');
     if (role == SIDE_CLIENT)
         tls->client_app_records++;
     else

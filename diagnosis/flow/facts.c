@@ -37,6 +37,11 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .sni = r->sni,
         .client_ciphers = r->client_ciphers,
         .upgraded_from = r->upgraded_from,
+        .groups_offered = r->groups_offered,
+        .group_name = r->group_name,
+        .server_flight_bytes = r->server_flight_bytes,
+        .psk_offered = r->psk_offered,
+        .quic = r->quic_version != 0,
         .client_hello_bytes = r->client_hello_bytes,
         .client_hello_segments = r->client_hello_segments,
         .alpn_offered = r->alpn_offered,
@@ -208,8 +213,14 @@ bool facts_gave_up(const struct flow_facts *f, enum side side, int64_t since_ns)
 
 bool facts_hello_unanswered(const struct flow_facts *f)
 {
-    return f->tls != NULL && f->tls->client_hello_ns >= 0 && f->tls->server_hello_ns < 0 &&
-           f->tls->step == TLS_STEP_CLIENT_HELLO && f->payload[SIDE_SERVER] == 0;
+    const struct tls_facts *t = f->tls;
+    if (t == NULL || t->client_hello_ns < 0 || t->server_hello_ns >= 0 ||
+        t->step != TLS_STEP_CLIENT_HELLO)
+        return false;
+    /* Before an upgrade the server has its say in clear. */
+    int64_t last = f->tcp->side[SIDE_SERVER].last_payload_ns;
+    bool spoke_before = t->upgraded_from != NULL && last >= 0 && last < t->client_hello_ns;
+    return f->payload[SIDE_SERVER] == 0 || spoke_before;
 }
 
 bool facts_is_blurred(const struct flow_facts *f)
@@ -261,7 +272,8 @@ bool facts_is_plain(const struct flow_facts *f)
 {
     const struct flow_tcp_record *t = f->tcp;
     if (!facts_is_tcp(f))
-        return f->protocol != FACTS_PROTOCOL_UDP || (f->packets[0] > 0 && f->packets[1] > 0);
+        return f->protocol != FACTS_PROTOCOL_UDP ||
+               (f->packets[0] > 0 && f->packets[1] > 0 && tls_is_plain(f));
     if (!facts_is_established(f) || facts_is_blurred(f) || facts_is_probe(f))
         return false;
     if (facts_has(f, FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE | FLOW_FACT_LOOPED))
@@ -318,6 +330,8 @@ enum stage facts_stage(const struct flow_facts *f)
     if (!facts_is_tcp(f)) {
         if (f->protocol != FACTS_PROTOCOL_UDP)
             return STAGE_NONE;
+        if (f->tls != NULL && !f->tls->established && f->packets[SIDE_SERVER] > 0)
+            return tls_stage(f->tls);
         return f->packets[SIDE_SERVER] > 0 ? STAGE_RESP : STAGE_REQ;
     }
     if (!facts_is_established(f) && !facts_is_midstream(f))

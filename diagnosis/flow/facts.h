@@ -27,6 +27,7 @@ struct tls_facts {
     int64_t client_hello_frame, server_hello_frame, alert_frame;
     const char *cipher_name, *versions_offered, *sni, *client_ciphers, *upgraded_from;
     const char *alpn_offered, *alpn;
+    const char *groups_offered, *group_name;
     char ja3s[33];
     const int64_t *chain; /* certificate ids that the server sent, leaf first */
     uint32_t chain_count;
@@ -41,6 +42,8 @@ struct tls_facts {
     bool staple_asked, staple_sent, secure_renegotiation;
     uint32_t renegotiations;
     bool has_client_app, has_server_app;
+    bool psk_offered, quic;
+    uint32_t server_flight_bytes;
 };
 
 struct flow_facts {

@@ -459,6 +459,14 @@ static bool has_open_tail(const struct flow_facts *f)
     return false;
 }
 
+/* The client closes in peace in the middle of the server's flight, which no stack does on account of
+ * what it read there: it was made to, or the rest never was a handshake. */
+static bool ends_after_server_hello(const struct flow_facts *f)
+{
+    return !f->tls->alert_inferred && f->tls->step <= TLS_STEP_SERVER_HELLO &&
+           f->closed_by == SIDE_CLIENT && f->tcp->side[SIDE_CLIENT].rst_ns < 0;
+}
+
 enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flow *flow,
                                       struct claim *out)
 {
@@ -480,6 +488,8 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
                    facts_gave_up(f, SIDE_CLIENT, f->tcp->side[SIDE_CLIENT].last_payload_ns);
     if (f->closed_by > SIDE_SERVER || gave_up)
         return stalled(judge, flow, out);
+    if (ends_after_server_hello(f))
+        return RULING_UNKNOWN;
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
     bool by_client = t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
     if (by_client && !t->alert_inferred && (was_spare(judge, flow) || left_at_once(f)))

@@ -1,4 +1,4 @@
-/* Datagram services that do not answer. */
+/* Datagram services that do not answer, and handshakes of QUIC and DTLS. */
 #include "diagnosis/site/verdict.h"
 
 #define REQUESTS_MIN 3
@@ -51,6 +51,73 @@ static enum ruling refused(struct judge *judge, const struct site_flow *flow,
     return RULING_FAILED;
 }
 
+/* ---- QUIC and DTLS --------------------------------------------------------------------------- */
+
+/* Clients that get no QUIC through ask again over TCP, at once or after some seconds. */
+#define FALLBACK_BEFORE_NS (10 * FACTS_SECOND)
+#define FALLBACK_AFTER_NS (30 * FACTS_SECOND)
+#define FALLBACK_NEIGHBORS 256
+
+static bool falls_back(const struct judge *judge, const struct site_flow *flow)
+{
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t at = range_find_time(range, flow->f.first_ns - FALLBACK_BEFORE_NS);
+    for (size_t seen = 0; at < range.count && seen < FALLBACK_NEIGHBORS; at++, seen++) {
+        const struct site_flow *other = range.flows[at];
+        if (other->f.first_ns > flow->f.last_ns + FALLBACK_AFTER_NS)
+            return false;
+        if (facts_is_tcp(&other->f) && other->server == flow->server && other->f.tls != NULL &&
+            other->f.tls->established)
+            return true;
+    }
+    return false;
+}
+
+static void start_no_answer(const struct site_flow *flow, struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    *out = claim_start(FINDING_UDP_NO_ANSWER, flow);
+    out->confidence = 65;
+    out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+    claim_add_number(out, "requests", (double)f->packets[SIDE_CLIENT]);
+    claim_add_ms(out, "waited_ms", f->last_ns - f->first_ns);
+    out->evidence = EVIDENCE(EVENT_DATAGRAM) | EVIDENCE(EVENT_CLIENT_HELLO);
+}
+
+/* A hello that the server of that port answers to nobody. That it answers others but not this one
+ * may have many reasons, and proves none. */
+static enum ruling hello_unheard(struct judge *judge, const struct site_flow *flow,
+                                 struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    if (f->tls->client_hello_ns < 0 || facts_has(f, FLOW_FACT_UNSEEN_PEER))
+        return RULING_UNKNOWN;
+    const struct icmp_record *r = find_refusal(flow);
+    if (r != NULL)
+        return refused(judge, flow, r, out);
+    if (flow->service->two_sided > 0 || !asked_enough(flow) ||
+        !judge_absence_holds(judge, flow, f->first_ns))
+        return RULING_UNKNOWN;
+    start_no_answer(flow, out);
+    claim_add_text(out, "protocol", f->tls->quic ? "QUIC" : "DTLS");
+    if (falls_back(judge, flow))
+        claim_add_text(out, "fallback", "TLS over TCP");
+    return RULING_FAILED;
+}
+
+/* Only what both ends said or a readable alert decides; all else may have ended well out of sight. */
+static enum ruling judge_handshake(struct judge *judge, const struct site_flow *flow,
+                                   struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tls_facts *t = f->tls;
+    if (t->established || (t->has_client_app && t->has_server_app))
+        return RULING_OK;
+    if (f->packets[SIDE_SERVER] == 0)
+        return hello_unheard(judge, flow, out);
+    return verdict_alert(judge, flow, out) == RULING_FAILED ? RULING_FAILED : RULING_UNKNOWN;
+}
+
 enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -60,6 +127,8 @@ enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
         return RULING_UNKNOWN;
     if (facts_has(f, FLOW_FACT_TRACEROUTE))
         return RULING_UNSOLICITED;
+    if (f->tls != NULL)
+        return judge_handshake(judge, flow, out);
     bool watched = judge->profile != NULL &&
                    profile_service_of(judge->profile, f->protocol, &flow->server->address,
                                       f->port[SIDE_SERVER]) != NULL;
@@ -70,11 +139,6 @@ enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
         return refused(judge, flow, r, out);
     if (!asked_enough(flow) || !judge_absence_holds(judge, flow, f->first_ns))
         return RULING_UNKNOWN;
-    *out = claim_start(FINDING_UDP_NO_ANSWER, flow);
-    out->confidence = 65;
-    out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
-    claim_add_number(out, "requests", (double)f->packets[SIDE_CLIENT]);
-    claim_add_ms(out, "waited_ms", f->last_ns - f->first_ns);
-    out->evidence = EVIDENCE(EVENT_DATAGRAM);
+    start_no_answer(flow, out);
     return RULING_FAILED;
 }

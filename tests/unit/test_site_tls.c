@@ -147,6 +147,110 @@ static void hello_dropped_or_unanswered(void **state)
     assert_int_equal(s->verdicts[3].stage, STAGE_TLS_CH);
 }
 
+static void hello_behind_an_upgrade(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 25, 10);
+    flow_establish(f);
+    flow_send(f, SIDE_SERVER, 0.015, 90); /* 220 ready */
+    flow_tls(f, 0.02);
+    f->tls.upgraded_from = "smtp";
+    f->tcp.side[1].last_ns = f->flow.first_ns + 30 * MS;
+    flow_fin(f, SIDE_CLIENT, 10.02);
+    f = scene_flow_add(s, CLIENT, 1001, SERVER, 25, 11);
+    flow_establish(f);
+    flow_send(f, SIDE_SERVER, 0.015, 90);
+    flow_tls(f, 0.02);
+    f->tls.upgraded_from = "smtp";
+    f->tcp.side[0].unacked_bytes = 255;
+    f->tcp.side[0].tail_retransmissions = 4;
+    f->tcp.side[0].tail_first_ns = f->tls.client_hello_ns;
+    f->flow.last_ns += 3 * SECOND;
+    f = scene_flow_add(s, CLIENT, 1002, SERVER, 25, 12); /* it said something after the hello */
+    flow_establish(f);
+    flow_tls(f, 0.02);
+    flow_send(f, SIDE_SERVER, 0.05, 90);
+    f->tls.upgraded_from = "smtp";
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TLS_HANDSHAKE_TIMEOUT, CULPRIT_SERVER);
+    expect_verdict(s, 2, FINDING_TLS_CLIENTHELLO_DROPPED, CULPRIT_MIDDLEBOX);
+    expect_outcome(s, 3, OUTCOME_UNKNOWN);
+}
+
+static void a_quiet_end_after_server_hello_proves_nothing(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_server_hello(f, 0.04);
+    f->tls.step = TLS_STEP_SERVER_HELLO;
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    flow_fin(f, SIDE_SERVER, 0.11);
+    f = hello(s, 1001, 50);
+    flow_server_hello(f, 0.04);
+    f->tls.step = TLS_STEP_SERVER_DONE;
+    flow_fin(f, SIDE_CLIENT, 0.1);
+    flow_fin(f, SIDE_SERVER, 0.11);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    assert_int_equal(s->verdicts[2].verdict, FINDING_TLS_HANDSHAKE_ABORTED + 1);
+}
+
+static struct scene_flow *quic(struct scene *s, uint16_t port, const char *server, double at,
+                               uint64_t packets)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, port, server, 443, at);
+    flow_tls(f, 0);
+    f->flow.protocol = 17;
+    f->flow.app = "quic";
+    f->tls.quic_version = 1;
+    f->flow.client_packets = packets;
+    f->has_tcp = false;
+    return f;
+}
+
+static void quic_sessions_have_outcomes(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = quic(s, 1000, SERVER, 10, 8);
+    f->flow.server_packets = 9;
+    f->tls.established = true;
+    f = quic(s, 1001, SERVER, 11, 8); /* taken up later: packets both ways */
+    f->flow.server_packets = 9;
+    f->tls.client_app_records = f->tls.server_app_records = 5;
+    f = quic(s, 1002, SERVER, 12, 3); /* what became of it cannot be read */
+    f->flow.server_packets = 1;
+    f = quic(s, 1003, SERVER, 13, 2);
+    f->flow.server_packets = 1;
+    f->tls.alert = 80;
+    f->tls.alert_by = SIDE_SERVER;
+    f->tls.alert_ns = f->flow.first_ns + 10 * MS;
+    f = quic(s, 1004, SERVER, 14, 4); /* others are answered there */
+    f->flow.last_ns += 7 * SECOND;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    expect_outcome(s, 2, OUTCOME_OK);
+    expect_outcome(s, 3, OUTCOME_UNKNOWN);
+    expect_verdict(s, 4, FINDING_TLS_ALERT, CULPRIT_SERVER);
+    expect_outcome(s, 5, OUTCOME_UNKNOWN);
+}
+
+static void quic_that_nobody_answers(void **state)
+{
+    struct scene *s = *state;
+    quic(s, 1000, SERVER, 10, 4)->flow.last_ns += 7 * SECOND;
+    quic(s, 1001, "10.0.0.3", 10, 2)->flow.last_ns += SECOND; /* too few, too short */
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+    assert_string_equal(finding_value(found, "protocol")->text, "QUIC");
+    size_t alone = found->value_count;
+    expect_outcome(s, 2, OUTCOME_UNKNOWN);
+    (void)done(s, 1002, 12);
+    scene_judge(s);
+    found = expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+    assert_string_equal(finding_value(found, "fallback")->text, "TLS over TCP");
+    assert_int_equal(found->value_count, alone + 1);
+}
+
 static void hello_at_the_end_of_the_capture(void **state)
 {
     struct scene *s = *state;
@@ -503,6 +607,10 @@ int main(void)
         SCENE_TEST(the_older_side_is_to_blame),
         SCENE_TEST(offers_that_work_elsewhere_blame_the_server),
         SCENE_TEST(hello_dropped_or_unanswered),
+        SCENE_TEST(hello_behind_an_upgrade),
+        SCENE_TEST(a_quiet_end_after_server_hello_proves_nothing),
+        SCENE_TEST(quic_sessions_have_outcomes),
+        SCENE_TEST(quic_that_nobody_answers),
         SCENE_TEST(hello_at_the_end_of_the_capture),
         SCENE_TEST(closed_or_reset_after_the_hello),
         SCENE_TEST(unknown_name_where_others_work),
