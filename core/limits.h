@@ -85,4 +85,9 @@
 #define LIMIT_PATHS 16384
 #define LIMIT_PATHS_UNANSWERED (LIMIT_PATHS / 2)
 
+/* Two capture points: packets kept of each as digests of 64 bytes (256 MiB), and sessions (some 70 MiB):
+ * a tap of a busy hour; a longer one is cut by a filter or by time first. */
+#define LIMIT_PAIR_PACKETS 4000000u
+#define LIMIT_PAIR_SESSIONS 131072u
+
 #endif

@@ -11,10 +11,11 @@ ALLOWED = {
     "trust": {"core"},
     "diagnosis": {"core", "trust"},
     "sessions": {"core", "dissectors"},
+    "pairing": {"core", "dissectors"},
     "reports": {"core", "store", "capture"},
     "service": {"core", "store", "reports"},
     "cli": {"core", "capture", "dissectors", "sessions", "trust", "diagnosis", "store", "reports",
-            "service"},
+            "pairing", "service"},
 }
 # header prefix -> paths (regular expressions) that may include it; never a header of ours
 WALLS = {
