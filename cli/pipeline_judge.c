@@ -185,6 +185,8 @@ static bool load_all(struct judge *j, int64_t capture_id, struct error *error)
         return false;
     if (!load_plain(j, RECORD_SECRET, by_flow, error) || !load_plain(j, RECORD_H2, by_flow, error))
         return false;
+    if (!load_plain(j, RECORD_COMMAND, by_flow, error))
+        return false;
     for (size_t i = 0; i < sizeof of_capture / sizeof *of_capture; i++) {
         if (!load_plain(j, of_capture[i], by_capture, error))
             return false;

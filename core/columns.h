@@ -45,6 +45,7 @@
     sizeof(a_columns) / sizeof((a_columns)[0])
 
 extern const struct record_table record_secrets, record_h2;
+extern const struct record_table record_commands;
 extern const char *const column_secret_kinds[];
 extern const char *const column_sides[];
 extern const char *const column_outcomes[];

@@ -40,6 +40,8 @@
 /* DTLS: handshake messages of a side that wait for their fragments or for earlier ones, and their bytes. */
 #define LIMIT_DTLS_MESSAGES 8
 #define LIMIT_DTLS_BYTES (64u * 1024u)
+/* Rows of app_commands of one connection: its logins, errors and the shape of its load show earlier. */
+#define LIMIT_COMMANDS_PER_FLOW 4096
 /* Bytes of a side that may come before TLS on a connection that begins in clear: greetings of XMPP and
  * MySQL have 1 to 2 KiB, mail commands less. */
 #define LIMIT_UPGRADE_BYTES (16u * 1024u)

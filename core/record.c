@@ -60,6 +60,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_RESET] = &record_resets,
     [RECORD_SECRET] = &record_secrets,
     [RECORD_H2] = &record_h2,
+    [RECORD_COMMAND] = &record_commands,
     [RECORD_PATH] = &record_paths,
     [RECORD_FINDING] = &record_findings,
     [RECORD_FINDING_VALUE] = &record_finding_values,

@@ -493,6 +493,7 @@ struct verdict_record {
     uint16_t verdict;
 };
 
+#include "core/record_command.h"
 #include "core/record_delay.h"
 
 /* ---- column tables ----------------------------------------------------------------------------------- */
@@ -538,6 +539,7 @@ enum record_kind {
     RECORD_RESET,
     RECORD_SECRET,
     RECORD_H2,
+    RECORD_COMMAND,
     RECORD_PATH,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,

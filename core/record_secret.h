@@ -18,7 +18,7 @@ enum secret_kind {
     SECRET_TOKEN     /* access_token and the like in URL or body */
 };
 
-enum secret_place { SECRET_IN_HEADER, SECRET_IN_COOKIE, SECRET_IN_URL, SECRET_IN_BODY };
+enum secret_place { SECRET_IN_HEADER, SECRET_IN_COOKIE, SECRET_IN_URL, SECRET_IN_BODY, SECRET_IN_COMMAND };
 
 struct secret_record {
     int64_t flow_id;

@@ -25,8 +25,7 @@ static void upgrade_open(void *self, struct dissect_context *context)
     (void)context;
 }
 
-/* TLS begins here: a ClientHello of the client, or a ServerHello when the client was not seen. */
-static enum dissector_match begins_tls(const uint8_t *bytes, size_t len, enum side side)
+enum dissector_match upgrade_begins_tls(const uint8_t *bytes, size_t len, enum side side)
 {
     if (len == 0 || (bytes[0] != 0x16 && (bytes[0] & 0x80) == 0))
         return MATCH_NO;
@@ -52,7 +51,7 @@ static enum feed_result upgrade_feed(void *self, enum side side, struct cursor *
         return FEED_GIVE_UP;
     if (s->talk.done)
         return FEED_HAND_OVER;
-    enum dissector_match match = begins_tls(bytes->at, len, side);
+    enum dissector_match match = upgrade_begins_tls(bytes->at, len, side);
     if (match == MATCH_MORE)
         return FEED_MORE;
     if (match == MATCH_YES) {

@@ -11,4 +11,8 @@
 
 extern const struct dissector dissector_upgrade;
 
+/* TLS begins with these bytes: a ClientHello of the client, or a ServerHello when the client was not
+ * seen. */
+enum dissector_match upgrade_begins_tls(const uint8_t *bytes, size_t len, enum side side);
+
 #endif

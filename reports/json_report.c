@@ -198,6 +198,7 @@ static const struct json_part {
     {RECORD_HTTP, OF_FLOWS},
     {RECORD_SECRET, OF_FLOWS},
     {RECORD_H2, OF_FLOWS},
+    {RECORD_COMMAND, OF_FLOWS},
     {RECORD_ICMP, OF_CAPTURE},
     {RECORD_ARP, OF_CAPTURE},
     {RECORD_PATH, OF_CAPTURE},

@@ -35,6 +35,7 @@ static const char *const delete_capture[] = {
     "DELETE FROM ntp_samples" BY_FLOWS,
     "DELETE FROM secrets" BY_FLOWS,
     "DELETE FROM h2_connections" BY_FLOWS,
+    "DELETE FROM app_commands" BY_FLOWS,
     "DELETE FROM flow_delays" BY_FLOWS,
     "DELETE FROM rtt_samples" BY_FLOWS,
     "DELETE FROM icmp_errors WHERE capture_id = ?1",

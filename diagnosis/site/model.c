@@ -37,6 +37,7 @@ void site_free(struct site *site)
     free((void *)site->requests);
     free((void *)site->secrets);
     free((void *)site->h2);
+    free((void *)site->commands);
     free((void *)site->icmp);
     free(site->paths);
     free((void *)site->delays);
@@ -288,6 +289,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_H2:
         ok = add_copy(site, record, sizeof(struct h2_record), &site->h2, &site->h2_capacity,
                       &site->h2_count);
+        break;
+    case RECORD_COMMAND:
+        ok = add_copy(site, record, sizeof(struct command_record), &site->commands,
+                      &site->command_capacity, &site->command_count);
         break;
     case RECORD_ICMP:
         ok = add_copy(site, record, sizeof(struct icmp_record), &site->icmp, &site->icmp_capacity,

@@ -123,6 +123,8 @@ struct site {
     size_t secret_count, secret_capacity;
     const struct h2_record **h2; /* after site_build: by flow */
     size_t h2_count, h2_capacity;
+    const struct command_record **commands; /* after site_build: by flow and number */
+    size_t command_count, command_capacity;
     const struct icmp_record **icmp;
     size_t icmp_count, icmp_capacity;
     const struct dns_record **dns; /* after site_build: by client, question, type, time */

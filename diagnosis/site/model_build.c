@@ -100,6 +100,14 @@ static int h2_by_flow(const void *a, const void *b)
     return COMPARE(left->flow_id, right->flow_id);
 }
 
+static int commands_by_flow(const void *a, const void *b)
+{
+    const struct command_record *left = *(const struct command_record *const *)a;
+    const struct command_record *right = *(const struct command_record *const *)b;
+    int order = COMPARE(left->flow_id, right->flow_id);
+    return order != 0 ? order : COMPARE(left->number, right->number);
+}
+
 static int icmp_by_flow(const void *a, const void *b)
 {
     const struct icmp_record *left = *(const struct icmp_record *const *)a;
@@ -350,6 +358,7 @@ bool site_build(struct site *site)
     sort((void *)site->requests, site->request_count, requests_by_flow);
     sort((void *)site->secrets, site->secret_count, secrets_by_flow);
     sort((void *)site->h2, site->h2_count, h2_by_flow);
+    sort((void *)site->commands, site->command_count, commands_by_flow);
     sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
     sort((void *)site->delays, site->delay_count, delays_by_flow);
     sort((void *)site->samples, site->sample_count, samples_by_flow);

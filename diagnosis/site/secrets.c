@@ -46,8 +46,8 @@ static const char *kind_words(uint8_t kind)
 
 static const char *place_words(uint8_t place)
 {
-    static const char *const words[] = {"header", "cookie", "URL", "body"};
-    return place <= SECRET_IN_BODY ? words[place] : words[0];
+    static const char *const words[] = {"header", "cookie", "URL", "body", "command"};
+    return place <= SECRET_IN_COMMAND ? words[place] : words[0];
 }
 
 static const struct http_record *request_of(const struct site_flow *flow, int64_t number)
@@ -73,7 +73,8 @@ static void judge_exposure(struct judge *judge, const struct secret_record *secr
     claim.first_ns = claim.last_ns = secret->time_ns;
     if (r != NULL && r->host != NULL)
         claim.name = r->host;
-    claim_add_text(&claim, "kind", kind_words(secret->kind));
+    claim_add_text(&claim, "kind",
+                   secret->place == SECRET_IN_COMMAND ? "FTP login" : kind_words(secret->kind));
     if (token)
         claim_add_text(&claim, "place", place_words(secret->place));
     claim_add_reference(&claim, flow->f.source_id, secret->frame, secret->time_ns,

@@ -26,6 +26,8 @@ struct seen {
     size_t count;
     struct http_record http[64];
     size_t http_count;
+    struct command_record commands[64];
+    size_t command_count;
     struct reset_record resets[RESETS_MAX]; /* of all flows */
     size_t reset_count;
 };
@@ -41,6 +43,8 @@ static inline void keep(void *self, enum record_kind kind, const void *record)
     struct seen *seen = self;
     if (kind == RECORD_HTTP && seen->http_count < 64)
         seen->http[seen->http_count++] = *(const struct http_record *)record;
+    if (kind == RECORD_COMMAND && seen->command_count < 64)
+        seen->commands[seen->command_count++] = *(const struct command_record *)record;
     if (kind != RECORD_FLOW || seen->count == 8)
         return;
     const struct flow_bundle *bundle = record;
