@@ -14,7 +14,7 @@ struct sqlite3_stmt;
 struct writer;
 
 #define STORE_APPLICATION_ID 0x494E5643 /* "INVC", shown by file(1) */
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2 /* store/migrate.c brings older databases up to it */
 /* How long to wait for another program's lock. */
 #define STORE_BUSY_MS 5000
 
@@ -67,9 +67,16 @@ char *schema_select_sql(const struct record_table *table, const char *where, con
 /* Whether some columns of the table share the stored integer `packed`. */
 bool schema_has_packed(const struct record_table *table);
 void schema_write_create(const struct record_table *table, FILE *out);
+/* A column as ALTER TABLE ADD COLUMN wants it: older rows get NULL, or 0 where it has no NULL. */
+void schema_write_added(const struct column *column, FILE *out);
+void schema_write_views(FILE *out);
 /* INTEGER, REAL, TEXT or BLOB. */
 const char *schema_type(const struct column *column);
 size_t schema_key_count(const struct record_table *table);
+
+/* ---- migrate.c ---- */
+/* Brings a database of an older version up to date, in one transaction; nothing to do is success. */
+bool schema_migrate(const struct store *store, struct error *error);
 
 /* ---- views.c ---- */
 struct store_view {

@@ -93,6 +93,23 @@ static void write_column(const struct column *column, bool sole_key, FILE *out)
     }
 }
 
+void schema_write_added(const struct column *column, FILE *out)
+{
+    if (column->bits.width > 0) {
+        write_packed(column, out);
+        return;
+    }
+    fprintf(out, "%s %s%s", column->name, schema_type(column),
+            is_always_there(column) ? " NOT NULL DEFAULT 0" : "");
+}
+
+void schema_write_views(FILE *out)
+{
+    for (size_t i = 0; i < store_view_count; i++) {
+        fprintf(out, "CREATE VIEW %s AS %s;\n", store_views[i].name, store_views[i].sql);
+    }
+}
+
 static void write_names(const struct record_table *table, bool (*wanted)(const struct column *),
                         FILE *out)
 {
@@ -213,9 +230,7 @@ static void write_schema(FILE *out)
     for (int kind = 0; kind < RECORD_TABLE_COUNT; kind++) {
         schema_write_create(record_table_get((enum record_kind)kind), out);
     }
-    for (size_t i = 0; i < store_view_count; i++) {
-        fprintf(out, "CREATE VIEW %s AS %s;\n", store_views[i].name, store_views[i].sql);
-    }
+    schema_write_views(out);
 }
 
 bool schema_create(const struct store *store, struct error *error)

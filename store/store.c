@@ -83,8 +83,38 @@ static bool open_for_writing(struct store *store, enum place place, struct error
     if (!sql_open(store, flags, &store->db, error)) {
         return false;
     }
-    return (place == PLACE_FILE ? check_version(store, error) : schema_create(store, error)) &&
+    return (place == PLACE_FILE ? check_version(store, error) && schema_migrate(store, error)
+                                : schema_create(store, error)) &&
            sql_settle(store, store->db, error);
+}
+
+static bool is_older(const struct store *store)
+{
+    int64_t version = 0;
+    struct error ignored;
+    return sql_integer(store, store->db, "PRAGMA user_version", &version, &ignored) &&
+           version < STORE_SCHEMA_VERSION;
+}
+
+/* A reader brings an older database up to date, too, where it may write. */
+static bool update_older(struct store *store, struct error *error)
+{
+    struct error why;
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+    bool good = lock_take(store, &why) &&
+                sql_open(store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, &store->db, &why) &&
+                schema_migrate(store, &why);
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+    lock_release(store);
+    if (!good) {
+        return error_set(error, ERROR_STORE,
+                         "the database %s was made by an older invcap and must be brought up to "
+                         "date first; copy it to a folder that you may write",
+                         store->path);
+    }
+    return sql_open(store, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, &store->db, error);
 }
 
 /* A log left by a killed writer is read with the database, which needs a writable folder. */
@@ -94,7 +124,8 @@ static bool open_for_reading(struct store *store, struct error *error)
         return false;
     }
     if (check_version(store, error)) {
-        return sql_settle(store, store->db, error);
+        return (!is_older(store) || update_older(store, error)) &&
+               sql_settle(store, store->db, error);
     }
     int rc = sqlite3_errcode(store->db) & 0xff;
     if (rc != SQLITE_CANTOPEN && rc != SQLITE_READONLY) {
