@@ -28,7 +28,7 @@ static const struct column flow_columns[] = {
     COL(vlan, "", COLUMN_NEGATIVE_IS_NULL, "Outermost VLAN id; NULL without a VLAN tag."),
     COL(tunnel, "", 0, "Tunnel that carried the flow, such as gre or vxlan:42; NULL without one."),
     COL(service, "", 0, "Name of the service in the site profile; NULL when it names none."),
-    COL(app, "", 0, "Application protocol by the flow's own bytes: tls, tlcp, http, ftp, mysql ...; NULL unknown."),
+    COL(app, "", 0, "Application protocol by the flow's own bytes: tls, tlcp, http, ftp, ssh, mysql, postgresql, redis, amqp ...; NULL unknown."),
     COL(ndpi_protocol, "", 0, "What nDPI takes the flow for; NULL when it was not asked."),
     COL(name, "", 0, "What the client called the server: TLS SNI or HTTP Host."),
     COL(client_packets, "count", 0, "Packets sent by the client."),

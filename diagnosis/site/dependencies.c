@@ -132,7 +132,14 @@ static void judge_refusal(struct judge *judge, const struct site_flow *flow,
 /* Commands that wait for news by their nature. */
 static bool waits_for_news(const struct command_record *c)
 {
-    return command_is(c, "BINLOG_DUMP") || command_is(c, "BLOCKING") || command_is(c, "SUBSCRIBE");
+    static const char *const words[] = {"BINLOG_DUMP", "XREAD",    "XREADGROUP", "BLPOP",
+                                        "BRPOP",       "BLMOVE",   "BZPOPMIN",   "BZPOPMAX",
+                                        "BRPOPLPUSH",  "BLMPOP",   "WAIT",       "SUBSCRIBE"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (command_is(c, words[i]))
+            return true;
+    }
+    return false;
 }
 
 static void judge_slow(struct judge *judge, const struct site_flow *flow,

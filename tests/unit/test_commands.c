@@ -31,6 +31,14 @@ struct dialogue {
     "aaaaaaaa\x00\xff\xf7\xff\x02\x00\xff\xc1\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00zzz"
 #define MYSQL_LOGIN "\x08\x00\x00\x01\x05\xa6\xff\x01\x00\x00\x00\x01"
 
+#define PAD10 "0123456789"
+#define LIST(text) "\x00\x00\x00\x03" text
+/* KEXINIT: 8 lists of one name, two of languages, 5 bytes, 10 of padding; only the first list varies */
+#define SSH_OFFER(kex)                                                                             \
+    "\x00\x00\x00\x61\x0a\x14"                                                                     \
+    "cookiecookiecook" LIST(kex) LIST("key") LIST("enc") LIST("enc") LIST("mac") LIST("mac")        \
+        LIST("zip") LIST("zip") "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" PAD10
+
 static const struct dialogue dialogues[] = {
     {"ftp",
      {S("220-hello\r\n 220 not the end\r\n220 ready\r\n"), C("USER me\r\n"), S("331 word?\r\n"),
@@ -78,6 +86,33 @@ static const struct dialogue dialogues[] = {
     {"postgresql",
      {C("\x00\x00\x00\x11\x00\x03\x00\x00user\x00me\x00\x00"), S("E\x00\x00\x00\x12SFATAL\x00" "C53300\x00\x00")},
      {{"LOGIN", "53300", COMMAND_REFUSED, 0}}},
+    {"redis",
+     {C("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nva\r\nl\r\n"), S("+OK\r\n"),
+      C("*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n"), S("+PONG\r\n$5\r\nva\r\nl\r\n"),
+      C("*2\r\n$4\r\nKEYS\r\n$1\r\n*\r\n"), S("*2\r\n*1\r\n$1\r\na\r\n$-1\r\n"),
+      C("*2\r\n$4\r\nAUTH\r\n$1\r\nx\r\n"), S("-WRONGPASS invalid\r\n")},
+     {{"SET", "ok", COMMAND_DONE, 0},
+      {"PING", "ok", COMMAND_DONE, 0},
+      {"GET", "ok", COMMAND_DONE, 0},
+      {"KEYS", "ok", COMMAND_DONE, 0},
+      {"AUTH", "WRONGPAS", COMMAND_REFUSED, 0}}},
+    {"redis", {S("-ERR max number of clients reached\r\n")}, {{"CONNECT", "MAXCONN", COMMAND_REFUSED, 0}}},
+    /* POP3 refuses in the same form. */
+    {NULL, {S("-ERR max connections\r\n")}, {{0}}},
+    {"amqp",
+     {C("AMQP\x00\x00\x09\x01"), S("\x01\x00\x00\x00\x00\x00\x06\x00\x0a\x00\x0a\x00\x09\xce"),
+      C("\x01\x00\x00\x00\x00\x00\x06\x00\x0a\x00\x0b\x00\x00\xce"),
+      S("\x01\x00\x00\x00\x00\x00\x0b\x00\x0a\x00\x32\x01\x93\x00\x00\x00\x00\x00\xce")},
+     {{"LOGIN", "403", COMMAND_REFUSED, 0}}},
+    {"ssh",
+     {S("SSH-2.0-s\r\n"), C("SSH-2.0-c\r\n"), S(SSH_OFFER("aaa")), C(SSH_OFFER("aab"))},
+     {{"VERSION", "ok", COMMAND_DONE, 0}, {"KEXINIT", "20", COMMAND_REFUSED, 0}}},
+    {"ssh",
+     {C("SSH-2.0-c\r\n"), S("SSH-2.0-s\r\n"), C(SSH_OFFER("aab")), S(SSH_OFFER("aab")),
+      C("\x00\x00\x00\x0c\x0a\x1e" PAD10), S("\x00\x00\x00\x0c\x0a\x1f" PAD10 "\x00\x00\x00\x0c\x0a\x15" PAD10)},
+     {{"VERSION", "ok", COMMAND_DONE, 0},
+      {"KEXINIT", "20", COMMAND_DONE, 0},
+      {"KEY_EXCHANGE", "21", COMMAND_DONE, 0}}},
 };
 
 static void say(struct conversation *c, int64_t at[2], const struct turn *turn, size_t step)

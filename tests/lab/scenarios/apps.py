@@ -250,3 +250,97 @@ def postgres_full(lab):
         time.sleep(1)
         expect(psql(lab, "SELECT 1"), "2 ")
         time.sleep(3.5)
+
+
+# --- Redis ---------------------------------------------------------------------------------------------------------
+def redis(lab, *words):
+    home = folder(lab, "redis")
+    lab.spawn("s", "redis-server", "--bind", SERVER, "--port", "6379", "--dir", home, "--save", "",
+              "--protected-mode", "no", *words)
+    peers.wait_listen(lab, 6379)
+
+
+def ask_redis(lab, *words):
+    return call(lab, "redis-cli", "-h", SERVER, *words)
+
+
+@scenario("redis-healthy", "Redis: keys, a list, a transaction, an error, a blocking pop of 3.5 s that is no fault")
+def redis_healthy(lab):
+    lab.start()
+    redis(lab)
+    with lab.capture("m"):
+        expect(ask_redis(lab, "SET", "invoice:1", "planted-value"), "OK")
+        expect(ask_redis(lab, "GET", "invoice:1"), "planted-value")
+        expect(ask_redis(lab, "LPUSH", "invoice:1", "x"), "WRONGTYPE")
+        ask_redis(lab, "BLPOP", "queue", "3.5")
+
+
+@scenario("redis-refused", "Redis asks for a password: none, then a wrong one")
+def redis_refused(lab):
+    lab.start()
+    redis(lab, "--requirepass", "planted-word")
+    with lab.capture("m"):
+        expect(ask_redis(lab, "GET", "a"), "NOAUTH")
+        expect(ask_redis(lab, "AUTH", "alpha"), "WRONGPASS")
+
+
+@scenario("redis-full", "Redis with one connection permitted, taken")
+def redis_full(lab):
+    lab.start()
+    redis(lab, "--maxclients", "1")
+    with lab.capture("m"):
+        lab.thread(ask_redis, lab, "BLPOP", "queue", "2")
+        time.sleep(0.7)
+        expect(ask_redis(lab, "GET", "a"), "max number of clients")
+        time.sleep(2)
+
+
+# --- SSH -----------------------------------------------------------------------------------------------------------
+def sshd(lab, *words):
+    home = folder(lab, "sshd")
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home + "/key")
+    os.makedirs("/run/sshd", exist_ok=True)
+    options = [x for w in words for x in ("-o", w)]
+    lab.spawn("s", "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", home + "/key", "-o",
+              f"ListenAddress={SERVER}", "-o", "UsePAM=no", "-o", "PidFile=none", *options)
+    peers.wait_listen(lab, 22)
+
+
+def ssh(lab, *words, password=None):
+    head = ["sshpass", "-p", password] if password else []
+    options = [x for w in ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=5", *words)
+               for x in ("-o", w)]
+    return call(lab, *head, "ssh", "-F", "none", *options, f"nobody@{SERVER}", "true")
+
+
+@scenario("ssh-no-common", "a client and a server without a key exchange, then without a cipher in common")
+def ssh_no_common(lab):
+    lab.start()
+    sshd(lab, "KexAlgorithms=curve25519-sha256", "Ciphers=aes256-gcm@openssh.com")
+    with lab.capture("m"):
+        expect(ssh(lab, "KexAlgorithms=diffie-hellman-group14-sha256"), "no matching key exchange")
+        expect(ssh(lab, "Ciphers=aes128-ctr"), "no matching cipher")
+
+
+@scenario("ssh-refused", "five passwords refused, and keys scanned by ssh-keyscan, which is no fault")
+def ssh_refused(lab):
+    lab.start()
+    sshd(lab, "MaxAuthTries=6")
+    with lab.capture("m"):
+        call(lab, "ssh-keyscan", "-T", "3", SERVER)
+        for word in ("alpha", "beta"):
+            ssh(lab, "PubkeyAuthentication=no", "NumberOfPasswordPrompts=3", password=word)
+
+
+@scenario("ssh-healthy", "a login by key and a command")
+def ssh_healthy(lab):
+    lab.start()
+    home = folder(lab, "keys")
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home + "/id")
+    os.chmod(lab.work, 0o755)
+    os.chmod(home, 0o755)
+    sshd(lab, f"AuthorizedKeysFile={home}/id.pub", "StrictModes=no", "PermitRootLogin=yes")
+    with lab.capture("m"):
+        done = call(lab, "ssh", "-F", "none", "-i", home + "/id", "-o", "StrictHostKeyChecking=no", "-o",
+                    "UserKnownHostsFile=/dev/null", f"root@{SERVER}", "echo", "well")
+        expect(done, "well")
