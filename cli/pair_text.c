@@ -3,8 +3,9 @@
 #include <string.h>
 
 #define LABEL_COLUMNS 11
-/* With the six lines above they fill a screen. */
-#define LINES_MOST 18
+/* With the six lines above they fill a screen; NAT, relays and clamping touch every session alike. */
+#define LINES_MOST 16
+#define ALIKE_MOST 2
 #define WHAT_SIZE 96
 #define SESSION_SIZE (2 * ENDPOINT_TEXT_SIZE + 8)
 
@@ -245,6 +246,40 @@ static void print_verdict(const struct pair_report *r, const struct view *view,
     view_wrap(view, text, 4, 4);
 }
 
+static void print_rest(const struct view *view, enum text_id id, size_t left)
+{
+    char count[VIEW_TIME_SIZE];
+    const struct text_value values[] = {{"count", view_number((int64_t)left, count)}};
+    fputs("    ", view->out);
+    view_say(view, id, values, 1);
+    fputc('\n', view->out);
+}
+
+/* Every kind in its order; of what is no fault, and of what fills the screen, the first ones. */
+static void print_verdicts(const struct pair_report *r, const struct view *view)
+{
+    size_t shown = 0;
+    for (size_t i = 0, end; i < r->verdict_count; i = end) {
+        enum pair_verdict_kind kind = r->verdicts[i].kind;
+        for (end = i; end < r->verdict_count && r->verdicts[end].kind == kind;) {
+            end++;
+        }
+        size_t most = kind <= PAIR_VERDICT_PAYLOAD && shown < LINES_MOST ? LINES_MOST - shown
+                                                                         : ALIKE_MOST;
+        size_t count = end - i < most ? end - i : most;
+        for (size_t k = i; k < i + count; k++) {
+            print_verdict(r, view, &r->verdicts[k]);
+        }
+        if (end - i > count) {
+            print_rest(view, TEXT_PAIR_ALIKE, end - i - count);
+        }
+        shown += count;
+    }
+    if (shown < r->verdict_count) {
+        print_rest(view, TEXT_PAIR_MORE, r->verdict_count - shown);
+    }
+}
+
 void pair_print_text(const struct pair_report *r, const struct view *view)
 {
     print_point(r, view, PAIR_INSIDE);
@@ -262,16 +297,5 @@ void pair_print_text(const struct pair_report *r, const struct view *view)
         fputs("  ", view->out);
         view_wrap(view, text_get(TEXT_PAIR_NO_FAULT, view->language), 2, 2);
     }
-    size_t shown = r->verdict_count < LINES_MOST ? r->verdict_count : LINES_MOST;
-    for (size_t i = 0; i < shown; i++) {
-        print_verdict(r, view, &r->verdicts[i]);
-    }
-    if (shown < r->verdict_count) {
-        char count[VIEW_TIME_SIZE];
-        const struct text_value values[] = {
-            {"count", view_number((int64_t)(r->verdict_count - shown), count)}};
-        fputs("  ", view->out);
-        view_say(view, TEXT_PAIR_MORE, values, 1);
-        fputc('\n', view->out);
-    }
+    print_verdicts(r, view);
 }

@@ -531,10 +531,10 @@ static void estimate_offset(struct work *w)
     size_t out = w->sample_count[0], in = w->sample_count[1];
     r->offset_samples = out + in;
     r->error_ns = -1;
-    if (out + in == 0) {
-        return;
+    r->offset_known = out + in > 0;
+    if (!r->offset_known) {
+        return; /* a relay's connections begin when it likes */
     }
-    r->offset_known = true;
     if (out == 0 || in == 0) {
         r->offset_ns = out > 0 ? median(w->samples[0], out) : median(w->samples[1], in);
         return;
@@ -620,8 +620,7 @@ bool pair_match_packets(struct pair_side sides[PAIR_POINTS], struct pair_result 
         }
     }
     if (count > 0) {
-        out->offset_ns = median(scratch, count);
-        out->offset_known = true;
+        out->offset_ns = median(scratch, count); /* to begin with */
     }
     for (uint32_t i = 0; good && i < out->match_count; i++) {
         if (!out->matches[i].relayed) {

@@ -159,8 +159,13 @@ static bool may_join(const struct joining *j, enum pair_how how, const struct ca
 {
     int64_t later = outside->time_ns - inside->time_ns;
     int64_t apart = later < 0 ? -later : later;
-    if (how == PAIR_BY_NAME) { /* whoever is nearer the client begins */
-        return j->clock_known ? later > -BEFORE_NS && later < INTERCEPT_NS : apart < INTERCEPT_NS;
+    if (how == PAIR_BY_NAME && j->clock_known) { /* while the client waits for its answer */
+        const struct pair_session *s = &j->sides[PAIR_INSIDE].sessions[inside->session];
+        int64_t lasted = s->last_ns - s->first_ns;
+        return later > -BEFORE_NS && later < (lasted < INTERCEPT_NS ? lasted : INTERCEPT_NS);
+    }
+    if (how == PAIR_BY_NAME) {
+        return apart < INTERCEPT_NS;
     }
     if (how <= PAIR_BY_RANDOM || !j->clock_known) {
         return how <= PAIR_BY_RANDOM || how == PAIR_BY_ISN || apart < FAR_NS;
@@ -247,29 +252,74 @@ static bool learn_clock(struct joining *j)
     return true;
 }
 
-/* Whether another joined session shows that this client appears outside as that one. */
-static bool client_known_as(const struct joining *j, const struct pair_session *inside,
-                            const struct pair_session *outside)
+/* ---- interception ---- */
+struct clients {
+    struct address inside, outside;
+};
+
+static int by_bytes(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < j->result->match_count; i++) {
-        const struct pair_match *m = &j->result->matches[i];
-        if (m->how != PAIR_BY_NAME &&
-            address_equal(&j->sides[PAIR_INSIDE].sessions[m->session[PAIR_INSIDE]].client,
-                          &inside->client) &&
-            address_equal(&j->sides[PAIR_OUTSIDE].sessions[m->session[PAIR_OUTSIDE]].client,
-                          &outside->client)) {
-            return true;
+    return memcmp(a, b, sizeof(struct clients));
+}
+
+static struct clients clients_of(const struct pair_session *inside,
+                                 const struct pair_session *outside)
+{
+    struct clients both;
+    memset(&both, 0, sizeof(both));
+    both.inside = inside != NULL ? inside->client : both.inside;
+    both.outside = outside != NULL ? outside->client : both.outside;
+    return both;
+}
+
+/* Which client is which at the other point, by the sessions joined otherwise; and, with one address
+ * unset, those who have sessions that the other point never saw. Sorted. */
+static struct clients *list_clients(const struct joining *j, size_t *out_count)
+{
+    const struct pair_result *result = j->result;
+    const struct pair_side *sides = j->sides;
+    size_t room = (size_t)result->match_count + sides[0].session_count + sides[1].session_count;
+    struct clients *list = malloc((room + 1) * sizeof(*list));
+    size_t count = 0;
+    for (uint32_t i = 0; list != NULL && i < result->match_count; i++) {
+        const struct pair_match *m = &result->matches[i];
+        if (m->how != PAIR_BY_NAME) {
+            list[count++] =
+                clients_of(&sides[PAIR_INSIDE].sessions[m->session[PAIR_INSIDE]],
+                           &sides[PAIR_OUTSIDE].sessions[m->session[PAIR_OUTSIDE]]);
         }
     }
-    return address_equal(&inside->client, &outside->client);
+    for (int point = 0; list != NULL && point < PAIR_POINTS; point++) {
+        for (uint32_t i = 0; i < sides[point].session_count; i++) {
+            const struct pair_session *s = &sides[point].sessions[i];
+            if (s->match == PAIR_NONE) {
+                list[count++] = clients_of(point == PAIR_INSIDE ? s : NULL,
+                                           point == PAIR_OUTSIDE ? s : NULL);
+            }
+        }
+    }
+    if (list != NULL) {
+        qsort(list, count, sizeof(*list), by_bytes);
+    }
+    *out_count = count;
+    return list;
+}
+
+static bool has_clients(const struct clients *list, size_t count,
+                        const struct pair_session *inside, const struct pair_session *outside)
+{
+    struct clients wanted = clients_of(inside, outside);
+    return bsearch(&wanted, list, count, sizeof(*list), by_bytes) != NULL;
 }
 
 /* Two different client randoms for one user action: whoever holds the middle speaks TLS both ways.
- * Where the client's address differs too and nobody says whose it is, that may be somebody else's
- * session, and the inside one may have taken another way. */
-static void judge_interception(struct joining *j)
+ * Where nobody says that both are the same client, or the client has other sessions that one point
+ * never saw, they may be two sessions that took two ways. */
+static bool judge_interception(struct joining *j)
 {
-    for (uint32_t i = 0; i < j->result->match_count; i++) {
+    size_t count;
+    struct clients *list = list_clients(j, &count);
+    for (uint32_t i = 0; list != NULL && i < j->result->match_count; i++) {
         struct pair_match *m = &j->result->matches[i];
         const struct pair_session *in = &j->sides[PAIR_INSIDE].sessions[m->session[PAIR_INSIDE]];
         const struct pair_session *out =
@@ -278,10 +328,17 @@ static void judge_interception(struct joining *j)
             strcmp(in->sni, out->sni) != 0) {
             continue;
         }
-        bool same_client = client_known_as(j, in, out);
-        m->intercepted = j->clock_known && same_client ? PAIR_CONCLUSIVE : PAIR_LIKELY;
+        bool same_client = address_equal(&in->client, &out->client) ||
+                           has_clients(list, count, in, out);
+        bool two_ways =
+            has_clients(list, count, in, NULL) || has_clients(list, count, NULL, out);
+        bool certain = j->clock_known && same_client && !two_ways;
+        m->intercepted = certain ? PAIR_CONCLUSIVE : PAIR_LIKELY;
         m->relayed = true;
     }
+    bool good = list != NULL;
+    free(list);
+    return good;
 }
 
 bool pair_match_sessions(struct pair_side sides[PAIR_POINTS], struct pair_result *out)
@@ -293,8 +350,8 @@ bool pair_match_sessions(struct pair_side sides[PAIR_POINTS], struct pair_result
     for (int how = 0; good && how < PAIR_HOW_COUNT; how++) {
         good = join_by(&j, (enum pair_how)how) && learn_clock(&j);
     }
+    good = good && judge_interception(&j);
     if (good) {
-        judge_interception(&j);
         for (int point = 0; point < PAIR_POINTS; point++) {
             out->alone[point] = sides[point].session_count - out->match_count;
         }

@@ -32,8 +32,9 @@ def check(name, what, got, want):
         failures.append(f"{name}: {what}: {got!r}, not {want!r}")
 
 
-def packets_of(path):
-    """(frame, time in ns, bytes from the IP header on, TTL and checksum zeroed) of TCP over IPv4."""
+def packets_of(path, masked=False):
+    """(frame, time in ns, bytes from the IP header on, TTL and checksum zeroed) of TCP over IPv4. Masked: without
+    what NAT and firewalls write anew, which are addresses, ports, checksums and options."""
     data = open(path, "rb").read()
     magic = struct.unpack_from("<I", data)[0]
     tick = {0xa1b2c3d4: 1000, 0xa1b23c4d: 1}[magic]
@@ -46,6 +47,8 @@ def packets_of(path):
             length = struct.unpack_from("!H", raw, 16)[0]
             ip = bytearray(raw[14:14 + length])
             ip[8], ip[10:12] = 0, b"\0\0"
+            if masked:
+                ip = ip[4:6] + ip[24:32] + ip[33:34] + ip[20 + (ip[32] >> 4) * 4:]
             yield frame, seconds * 10**9 + part * tick, bytes(ip)
 
 
@@ -69,10 +72,12 @@ def path_of(name, tap):
     return os.path.join(SAMPLES, f"{name}_{tap}.pcap")
 
 
-def check_untouched(binary, name, inside, outside):
-    paths = [path_of(name, inside), path_of(name, outside)]
-    label = f"{name} {inside} {outside}"
-    points = [list(packets_of(p)) for p in paths]
+def translated_path(name, tap):
+    return os.path.join(SAMPLES, "pair", f"{name}_{tap}.pcap")
+
+
+def check_fates(binary, label, paths, masked=False):
+    points = [list(packets_of(p, masked)) for p in paths]
     counts = [collections.Counter(ip for _, _, ip in point) for point in points]
     kinds = told(binary, *paths)
     head = kinds["pair"][0]
@@ -81,7 +86,7 @@ def check_untouched(binary, name, inside, outside):
     check(label, "passed", head["outward"]["passed"] + head["inward"]["passed"], passed)
     for point, frames in (("inside", points[0]), ("outside", points[1])):
         bytes_of = {frame: ip for frame, _, ip in frames}
-        alone = [p for p in kinds["pair_packet"] if p["fate"] != "passed" and f"{point}_frame" in p]
+        alone = [p for p in kinds["pair_packet"] if p["fate"] != "passed" and p.get(f"{point}_frame") in bytes_of]
         check(label, f"only {point}", collections.Counter(bytes_of[p[f"{point}_frame"]] for p in alone), gone[point])
     for p in kinds["pair_packet"]:
         if p["fate"] == "passed":
@@ -92,8 +97,156 @@ def check_untouched(binary, name, inside, outside):
     # One clock stamped both: its offset is 0, and what is stated must allow it.
     check(label, "clock", abs(head["clock_offset_ns"]) <= head["clock_error_ns"], True)
     check(label, "relayed", [s["id"] for s in kinds["pair_session"] if s["relayed"]], [])
+    return kinds
+
+
+def check_untouched(binary, name, inside, outside):
+    label = f"{name} {inside} {outside}"
+    kinds = check_fates(binary, label, [path_of(name, inside), path_of(name, outside)])
     check(label, "modified", [s["modified"] for s in kinds["pair_session"] if "modified" in s], [])
     return kinds
+
+
+# Ways with something on them: how many sessions are joined, only inside, only outside; packets dropped outward and
+# inward, made outward and inward; verdicts and how many of each; whether packets can be compared by their bytes.
+TOUCHED = [
+    ("nat", (6, 0, 0), (0, 0, 0, 0), {"address-changed": 6}, True),
+    ("nat-drop", (6, 0, 0), (0, 3, 0, 0), {"address-changed": 6, "dropped": 3}, True),
+    ("balancer", (6, 0, 0), (0, 0, 0, 0), {"relayed": 6}, False),
+    ("reject", (4, 3, 0), (3, 0, 0, 3), {"answered-between": 3}, True),
+    ("reject-icmp", (4, 2, 0), (2, 0, 0, 2), {"answered-between": 2}, True),
+    ("reset-midway", (6, 0, 0), (2, 0, 0, 2), {"answered-between": 2, "dropped": 2}, True),
+    ("mss", (6, 0, 0), (0, 0, 0, 0), {"mss-changed": 12}, True),
+    ("options", (6, 0, 0), (0, 0, 0, 0), {"options-changed": 6}, True),
+    # A direct session before the proxy came had its FINs lost and was reset by the router.
+    ("mitm", (4, 0, 0), (1, 1, 0, 1), {"intercepted-likely": 2, "answered-between": 1, "dropped": 2}, False),
+    ("mitm-transparent", (4, 0, 0), (1, 1, 0, 1), {"intercepted": 2, "answered-between": 1, "dropped": 2}, False),
+    # Nobody sits in the middle: one session leaves elsewhere, others reach the same name.
+    ("two-uplinks", (4, 1, 0), (0, 0, 0, 0), {"one-point-only": 1}, True),
+]
+
+
+def check_touched(binary, name, sessions, packets, verdicts, comparable):
+    paths = [translated_path(name, "c"), translated_path(name, "s")]
+    kinds = check_fates(binary, name, paths, True) if comparable else told(binary, *paths)
+    head = kinds["pair"][0]
+    check(name, "sessions", (head["joined"], head["inside"]["only_here"], head["outside"]["only_here"]), sessions)
+    check(name, "packets", (head["outward"]["dropped"], head["inward"]["dropped"], head["outward"]["made"],
+                            head["inward"]["made"]), packets)
+    check(name, "verdicts", collections.Counter(v["verdict"] for v in kinds["pair_verdict"]), verdicts)
+    if name == "mss":
+        check(name, "MSS", {(s["mss_before"], s["mss_after"]) for s in kinds["pair_session"]}, {(1460, 1300)})
+    if name == "balancer":
+        check(name, "joined by", collections.Counter(s["joined_by"] for s in kinds["pair_session"]),
+              {"client-random": 3, "payload": 3})
+        check(name, "clock", "clock_offset_ns" in head, False)
+    if name == "nat":
+        check(name, "hops", {(s["hops_client"], s["hops_server"]) for s in kinds["pair_session"]}, {(1, 1)})
+
+
+# --- captures as other devices would have left them -------------------------------------------------------------------
+def rewritten(path, folder, name, rule):
+    """The capture with each packet through rule(number, ethernet bytes) -> list of them."""
+    data = open(path, "rb").read()
+    out, at, number = bytearray(data[:24]), 24, 0
+    while at + 16 <= len(data):
+        stamp, part, caplen, _ = struct.unpack_from("<IIII", data, at)
+        number += 1
+        for raw in rule(number, bytearray(data[at + 16:at + 16 + caplen])):
+            out += struct.pack("<IIII", stamp, part, len(raw), len(raw)) + raw
+        at += 16 + caplen
+    made = os.path.join(folder, name + ".pcap")
+    with open(made, "wb") as f:
+        f.write(out)
+    return made
+
+
+def is_tcp(raw):
+    return raw[12:14] == b"\x08\x00" and raw[23] == 6
+
+
+def add(raw, at, number):
+    struct.pack_into("!I", raw, at, (struct.unpack_from("!I", raw, at)[0] + number) & 0xffffffff)
+
+
+def payload_at(raw):
+    return 14 + 20 + (raw[46] >> 4) * 4
+
+
+def shift_sequence(renumber):
+    """A firewall that draws new numbers for the client's stream, and may translate its address."""
+    def rule(_, raw):
+        if is_tcp(raw):
+            from_client = raw[26] == 10
+            if from_client:
+                add(raw, 38, 0x9abcdef0)
+            elif raw[47] & 0x10:
+                add(raw, 42, 0x9abcdef0)
+            if renumber:
+                raw[26 if from_client else 30] = 172
+        return [raw]
+    return rule
+
+
+def halve(_, raw):
+    """Data in two segments, as behind a device that puts segments together or apart."""
+    start = payload_at(raw) if is_tcp(raw) else len(raw)
+    end = 14 + struct.unpack_from("!H", raw, 16)[0] if is_tcp(raw) else 0
+    if end - start < 200:
+        return [raw]
+    middle = start + (end - start) // 2
+    first, second = raw[:middle], raw[:start] + raw[middle:end]
+    struct.pack_into("!H", first, 16, len(first) - 14)
+    struct.pack_into("!H", second, 16, len(second) - 14)
+    add(second, 38, middle - start)
+    return [first, second]
+
+
+def check_rewritten(binary, folder):
+    name, c, s = "healthy-tls", path_of("healthy-tls", "c"), path_of("healthy-tls", "s")
+    plain = told(binary, c, s)["pair"][0]
+    for renumber in (False, True):
+        kinds = told(binary, c, rewritten(s, folder, "shifted", shift_sequence(renumber)))
+        label = f"sequence shifted, address {'translated' if renumber else 'kept'}"
+        for key in ("joined", "outward", "inward"):
+            check(label, key, kinds["pair"][0][key], plain[key])
+        check(label, "verdicts", collections.Counter(v["verdict"] for v in kinds["pair_verdict"]),
+              {"sequence-shifted": 4, **({"address-changed": 4} if renumber else {})})
+    sizes = told(binary, c, rewritten(s, folder, "halved", halve))
+    check("halved", "verdicts", sizes["pair_verdict"], [])
+    check("halved", "dropped", (sizes["pair"][0]["outward"]["dropped"], sizes["pair"][0]["inward"]["dropped"]), (0, 0))
+    check("halved", "resized", sizes["pair"][0]["inward"]["resized"] > 0, True)
+    data = [f for f, _, ip in packets_of(s) if len(ip) > 300]
+    late = told(binary, c, rewritten(s, folder, "missed", lambda n, raw: [] if n == data[1] else [raw]))
+    check("missed", "verdicts", late["pair_verdict"], [])
+    check("missed", "count", late["pair"][0]["outward"]["missed"] + late["pair"][0]["inward"]["missed"], 1)
+
+    def spoil(number, raw):
+        raw[-1] ^= 0x20 if number == data[1] else 0
+        return [raw]
+    spoilt = told(binary, c, rewritten(s, folder, "spoilt", spoil))
+    check("spoilt", "verdicts", [v["verdict"] for v in spoilt["pair_verdict"]], ["payload-changed"])
+    packet = [p for p in spoilt["pair_packet"] if "modified" in p]
+    check("spoilt", "packet", [(p["outside_frame"], p["modified"]) for p in packet], [(data[1], ["payload"])])
+    # The same interception, but a session of the same client is not outside: two ways are possible.
+    c, s = translated_path("mitm-transparent", "c"), translated_path("mitm-transparent", "s")
+
+    direct = [x for x in told(binary, c, s)["pair_session"] if x["inside"]["client_ip"] == "10.20.1.11"][0]
+    port = struct.pack("!H", direct["inside"]["client_port"])
+    check("two ways", "the direct one", direct["intercepted"], "none")
+
+    def lose_direct(_, raw):
+        return [] if is_tcp(raw) and port in (bytes(raw[34:36]), bytes(raw[36:38])) else [raw]
+    lost = told(binary, c, rewritten(s, folder, "two-ways", lose_direct))
+    check("two ways", "verdicts", {v["verdict"]: v["ends"]["client_ip"] for v in lost["pair_verdict"]
+                                   if v["verdict"].startswith("intercepted")},
+          {"intercepted-likely": "10.20.1.11", "intercepted": "10.20.1.12"})
+    c, s = path_of("healthy-tls", "c"), path_of("healthy-tls", "s")
+    twice = told(binary, rewritten(c, folder, "mirror", lambda _, raw: [raw, raw] if is_tcp(raw) and
+                                   raw[18:20] != b"\0\0" else [raw]), s)
+    check("mirror", "verdicts", twice["pair_verdict"], [])
+    for key in ("outward", "inward"):
+        check("mirror", key, twice["pair"][0][key], plain[key])
 
 
 def shifted(path, folder, seconds):
@@ -157,7 +310,10 @@ def main():
     check("syn-drop", "dropped", drops["syn-drop", "s", "c"], 21)
     check("mtu-upload", "dropped", drops["mtu-upload", "c", "s"], 14)
     check("healthy-tls", "verdicts", seen["healthy-tls", "c", "s"]["pair_verdict"], [])
+    for row in TOUCHED:
+        check_touched(binary, *row)
     with tempfile.TemporaryDirectory() as folder:
+        check_rewritten(binary, folder)
         check_clock(binary, folder)
         check_errors(binary, folder)
     check_text(binary)
