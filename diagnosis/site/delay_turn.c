@@ -21,6 +21,44 @@
  * comes behind it is no answer to it. */
 #define REQUEST_BYTES 100
 
+/* RFC 6928: ten segments leave before the first acknowledgment. */
+#define FIRST_WINDOW_SEGMENTS 10
+#define MSS_USUAL 1460
+#define EARLIER_HANDSHAKES 64
+
+/* The same client had completed a handshake there before this one began. */
+static bool came_before(const struct judge *judge, const struct site_flow *flow)
+{
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t end = range_find_time(range, flow->f.first_ns);
+    for (size_t seen = 0; end > 0 && seen < EARLIER_HANDSHAKES; seen++) {
+        const struct site_flow *other = range.flows[--end];
+        if (other != flow && other->service == flow->service && other->f.tls != NULL &&
+            other->f.tls->established && other->f.tls->finished_ns < flow->f.first_ns)
+            return true;
+    }
+    return false;
+}
+
+/* What else makes handshakes longer than they need be. */
+static void explain_slow_tls(const struct judge *judge, const struct site_flow *flow,
+                             struct claim *claim)
+{
+    const struct tls_facts *t = flow->f.tls;
+    uint32_t mss = flow->f.tcp->side[SIDE_CLIENT].mss;
+    uint32_t window = FIRST_WINDOW_SEGMENTS * (mss > 0 ? mss : MSS_USUAL);
+    if (t->hello_retry)
+        claim_add_text(claim, "retry", "HelloRetryRequest");
+    if (t->server_flight_bytes > window) {
+        claim_add_number(claim, "flight_bytes", t->server_flight_bytes);
+        claim_add_number(claim, "window_bytes", window);
+    }
+    if (!t->resumed && t->psk_offered)
+        claim_add_text(claim, "resumption", "ticket or session not taken");
+    else if (!t->resumed && came_before(judge, flow))
+        claim_add_text(claim, "resumption", "no ticket or session offered again");
+}
+
 static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
@@ -35,6 +73,7 @@ static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
     claim.weight = (double)wait;
     claim_add_ms(&claim, "delay_ms", wait);
     claim_add_text(&claim, "step", hello ? "before ServerHello" : "after the client's key exchange");
+    explain_slow_tls(judge, flow, &claim);
     claim_add_reference(&claim, flow->f.source_id, t->client_hello_frame, t->client_hello_ns,
                         EVENT_CLIENT_HELLO);
     claim_add_reference(&claim, flow->f.source_id, t->server_hello_frame, t->server_hello_ns,

@@ -39,6 +39,15 @@ struct activity {
 };
 
 #define SERVICE_NAMES 8
+#define SERVICE_ACCEPTED 8
+
+/* What handshakes of a service ended with, in order of first sight; what comes after the first
+ * SERVICE_ACCEPTED different ones is left out. */
+struct accepted {
+    uint16_t numbers[SERVICE_ACCEPTED];
+    const char *names[SERVICE_ACCEPTED];
+    uint32_t count;
+};
 
 /* One server address, protocol and port. */
 struct site_service {
@@ -55,7 +64,8 @@ struct site_service {
     const char *names[SERVICE_NAMES]; /* SNIs whose handshake succeeded */
     uint32_t name_count;
     uint16_t version_min, version_max; /* negotiated by successful handshakes; 0 none */
-    const char *versions;              /* the same as words, NULL none */
+    const char *versions;              /* all of them as words, NULL none */
+    struct accepted versions_taken, ciphers_taken, groups_taken;
     uint16_t refused_offer; /* highest version of a ClientHello refused by alert 70; 0 none */
 };
 

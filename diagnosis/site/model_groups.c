@@ -88,12 +88,27 @@ static const char *version_word(uint16_t version)
     }
 }
 
+static void accept(struct accepted *list, uint16_t number, const char *name)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->numbers[i] == number)
+            return;
+    }
+    if (number == 0 || name == NULL || list->count == SERVICE_ACCEPTED)
+        return;
+    list->numbers[list->count] = number;
+    list->names[list->count++] = name;
+}
+
 static void note_tls(struct site_service *service, const struct tls_facts *t)
 {
     if (t->alert == 70 && t->alert_by == SIDE_SERVER && t->version_offered > service->refused_offer)
         service->refused_offer = t->version_offered;
     if (!t->established || t->version == 0)
         return;
+    accept(&service->versions_taken, t->version, version_word(t->version));
+    accept(&service->ciphers_taken, t->cipher, t->cipher_name);
+    accept(&service->groups_taken, t->group, t->group_name);
     if (service->version_min == 0 || t->version < service->version_min)
         service->version_min = t->version;
     if (t->version > service->version_max)
@@ -127,13 +142,21 @@ static void note_service(struct site_service *service, const struct site_flow *f
 
 static void finish_service(struct site *site, struct site_service *service)
 {
-    const char *low = version_word(service->version_min);
-    const char *high = version_word(service->version_max);
-    if (low == NULL || high == NULL)
-        return;
-    service->versions = service->version_min == service->version_max
-                            ? low
-                            : arena_format(&site->arena, "%s,%s", high, low);
+    struct accepted *taken = &service->versions_taken;
+    for (uint32_t i = 1; i < taken->count; i++) { /* newest first; a handful */
+        for (uint32_t at = i; at > 0 && taken->numbers[at] > taken->numbers[at - 1]; at--) {
+            uint16_t number = taken->numbers[at];
+            const char *name = taken->names[at];
+            taken->numbers[at] = taken->numbers[at - 1];
+            taken->names[at] = taken->names[at - 1];
+            taken->numbers[at - 1] = number;
+            taken->names[at - 1] = name;
+        }
+    }
+    for (uint32_t i = 0; i < taken->count; i++)
+        service->versions = i == 0 ? taken->names[0]
+                                   : arena_format(&site->arena, "%s,%s", service->versions,
+                                                  taken->names[i]);
 }
 
 static bool is_stuck(const struct flow_facts *f)

@@ -1,5 +1,6 @@
 /* Verdicts of TLS and TLCP handshakes that did not end well. */
 #include "diagnosis/flow/alerts.h"
+#include "diagnosis/site/offers.h"
 #include "diagnosis/site/reset_forensics.h"
 #include "diagnosis/site/verdict.h"
 
@@ -45,7 +46,7 @@ static const char *alert_text(struct judge *judge, const struct tls_facts *t)
 /* ---- alerts ---------------------------------------------------------------------------------- */
 
 /* FINDINGS.md: the side that is older. */
-static void blame_version(const struct site_flow *flow, struct claim *out)
+static void blame_version(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct tls_facts *t = flow->f.tls;
     uint16_t known = flow->service->version_min;
@@ -64,6 +65,7 @@ static void blame_version(const struct site_flow *flow, struct claim *out)
         out->culprit = CULPRIT_SERVER;
     if (out->culprit == CULPRIT_UNKNOWN)
         out->reason = reason(TEXT_REASON_BOTH_SIDES);
+    offers_add_versions(judge, flow, out);
     claim_add_text(out, "client_versions",
                    t->versions_offered != NULL ? t->versions_offered : "unknown");
     claim_add_text(out, "server_versions",
@@ -129,10 +131,11 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
     const struct tls_facts *t = flow->f.tls;
     switch (out->code) {
     case FINDING_TLS_VERSION_MISMATCH:
-        blame_version(flow, out);
+        blame_version(judge, flow, out);
         return;
     case FINDING_TLS_NO_SHARED_CIPHER:
         out->culprit = offers_work_elsewhere(judge, flow) ? CULPRIT_SERVER : CULPRIT_UNKNOWN;
+        offers_add_parameters(judge, flow, out);
         break;
     case FINDING_TLS_UNKNOWN_CA:
         out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER : CULPRIT_CLIENT;
@@ -307,11 +310,12 @@ static bool fin_fits(const struct flow_facts *f, bool *known)
     return s->ttl_max - s->ttl_min <= TTL_TOLERANCE;
 }
 
-static void close_by_version(const struct site_flow *flow, struct claim *out)
+static void close_by_version(struct judge *judge, const struct site_flow *flow,
+                             struct claim *out)
 {
     *out = claim_start(FINDING_TLS_VERSION_MISMATCH, flow);
     out->confidence = 75;
-    blame_version(flow, out);
+    blame_version(judge, flow, out);
 }
 
 static void close_by_reset(const struct site_flow *flow, struct claim *out)
@@ -416,7 +420,7 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
     bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
     uint16_t refused = flow->service->refused_offer;
     if (refused != 0 && f->tls->version_offered != 0 && f->tls->version_offered <= refused)
-        close_by_version(flow, out);
+        close_by_version(judge, flow, out);
     else if (reset)
         close_by_reset(flow, out);
     else

@@ -126,6 +126,54 @@ static void offers_that_work_elsewhere_blame_the_server(void **state)
     expect_verdict(s, 1, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_SERVER);
 }
 
+static void what_both_sides_take_is_told(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    f->tls.client_ciphers = "c02f,009c";
+    f->tls.groups_offered = "x25519,secp256r1";
+    flow_alert(f, 40, SIDE_SERVER, 0.06);
+    f = done(s, 1001, 11);
+    f->tls.cipher = 0xc030;
+    f->tls.cipher_name = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+    f->tls.group = 23;
+    f->tls.group_name = "secp256r1";
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_TLS_NO_SHARED_CIPHER,
+                                                       CULPRIT_UNKNOWN);
+    assert_string_equal(finding_value(found, "client_ciphers")->text, "c02f,009c");
+    assert_string_equal(finding_value(found, "server_ciphers")->text,
+                        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384");
+    assert_string_equal(finding_value(found, "common_ciphers")->text, "none");
+    assert_string_equal(finding_value(found, "common_groups")->text, "secp256r1");
+    assert_int_equal(found->record.confidence, 95);
+    /* the server took one of these suites from somebody else: it had another reason */
+    f = done(s, 1002, 12);
+    f->tls.cipher = 0x009c;
+    f->tls.cipher_name = "TLS_RSA_WITH_AES_128_GCM_SHA256";
+    scene_judge(s);
+    found = expect_verdict(s, 1, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_UNKNOWN);
+    assert_string_equal(finding_value(found, "common_ciphers")->text,
+                        "TLS_RSA_WITH_AES_128_GCM_SHA256");
+    assert_int_equal(found->record.confidence, 70);
+}
+
+static void common_versions_are_told(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    f->tls.versions_offered = "TLS 1.1,TLS 1.0";
+    f->tls.version_offered = 0x0302;
+    flow_alert(f, 70, SIDE_SERVER, 0.06);
+    (void)done(s, 1001, 11);
+    done(s, 1002, 12)->tls.version = 0x0304;
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TLS_VERSION_MISMATCH, CULPRIT_CLIENT);
+    assert_string_equal(finding_value(found, "server_versions")->text, "TLS 1.3,TLS 1.2");
+    assert_string_equal(finding_value(found, "common")->text, "none");
+}
+
 static void hello_dropped_or_unanswered(void **state)
 {
     struct scene *s = *state;
@@ -606,6 +654,8 @@ int main(void)
         SCENE_TEST(alert_after_a_complete_handshake_is_no_failure),
         SCENE_TEST(the_older_side_is_to_blame),
         SCENE_TEST(offers_that_work_elsewhere_blame_the_server),
+        SCENE_TEST(what_both_sides_take_is_told),
+        SCENE_TEST(common_versions_are_told),
         SCENE_TEST(hello_dropped_or_unanswered),
         SCENE_TEST(hello_behind_an_upgrade),
         SCENE_TEST(a_quiet_end_after_server_hello_proves_nothing),
