@@ -219,8 +219,12 @@ bool facts_hello_unanswered(const struct flow_facts *f)
         return false;
     /* Before an upgrade the server has its say in clear. */
     int64_t last = f->tcp->side[SIDE_SERVER].last_payload_ns;
-    bool spoke_before = t->upgraded_from != NULL && last >= 0 && last < t->client_hello_ns;
-    return f->payload[SIDE_SERVER] == 0 || spoke_before;
+    bool silent_since = last >= 0 && last < t->client_hello_ns;
+    /* What was acknowledged only by a hello that never arrived is sent again, and is no answer. */
+    bool never_arrived = !t->plaintext_server &&
+                         f->tcp->side[SIDE_CLIENT].unacked_bytes >= t->client_hello_bytes;
+    return f->payload[SIDE_SERVER] == 0 ||
+           (t->upgraded_from != NULL && (silent_since || never_arrived));
 }
 
 bool facts_is_blurred(const struct flow_facts *f)
