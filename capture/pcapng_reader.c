@@ -55,6 +55,8 @@ bool pcapng_reader_knows(const uint8_t magic[4])
 void pcapng_reader_clear(struct pcapng_reader *reader)
 {
     free(reader->interfaces);
+    if (reader->secrets != NULL)
+        explicit_bzero(reader->secrets, reader->secrets_room);
     free(reader->secrets);
     *reader = (struct pcapng_reader){0};
 }
@@ -194,9 +196,14 @@ static void secrets_read(struct pcapng_reader *reader, struct block *block)
         return;
     if (need > reader->secrets_room) {
         size_t room = need + need / 2;
-        char *grown = realloc(reader->secrets, room);
+        char *grown = malloc(room);
         if (grown == NULL)
             return;
+        if (reader->secrets != NULL) { /* nothing of it may stay behind */
+            memcpy(grown, reader->secrets, reader->secrets_len);
+            explicit_bzero(reader->secrets, reader->secrets_room);
+            free(reader->secrets);
+        }
         reader->secrets = grown;
         reader->secrets_room = room;
     }

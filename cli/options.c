@@ -228,6 +228,9 @@ static bool take_option(struct parser *p, enum option_id id, const char *typed, 
     if (id == OPTION_CA) {
         p->out->authorities[p->out->authority_count++] = value;
     }
+    if (id == OPTION_KEYLOG) {
+        p->out->keylogs[p->out->keylog_count++] = value;
+    }
     p->out->text[id] = value;
     return true;
 }
@@ -380,11 +383,12 @@ bool arguments_parse(int argc, char *const *argv, enum language language, struct
     struct arguments parsed;
     memset(&parsed, 0, sizeof(parsed));
     size_t most = (size_t)argc + 1;
-    parsed.words = calloc(3 * most, sizeof(char *)); /* words, what --input named, what --ca named */
+    parsed.words = calloc(4 * most, sizeof(char *)); /* words, what --input, --ca, --keylog named */
     if (parsed.words == NULL) {
         return error_set(error, ERROR_RUNTIME, "out of memory");
     }
     parsed.authorities = parsed.words + 2 * most;
+    parsed.keylogs = parsed.words + 3 * most;
     struct parser p = {argc, argv, 1, language, &parsed, error, parsed.words + most, 0};
     if (!parse_all(&p)) {
         arguments_free(&parsed);
@@ -400,6 +404,8 @@ void arguments_free(struct arguments *arguments)
     arguments->words = NULL;
     arguments->authorities = NULL;
     arguments->authority_count = 0;
+    arguments->keylogs = NULL;
+    arguments->keylog_count = 0;
     arguments->word_count = 0;
 }
 

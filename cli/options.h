@@ -54,7 +54,8 @@ struct arguments {
     char **words; /* what is no option, after the command; owned */
     size_t word_count;
     char **authorities; /* of --ca, which may come several times; owned by words */
-    size_t authority_count;
+    char **keylogs;     /* of --keylog, likewise */
+    size_t authority_count, keylog_count;
 };
 
 /* The row of `id`; constant. */

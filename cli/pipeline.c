@@ -7,6 +7,7 @@
 #include "core/intern.h"
 #include "core/limits.h"
 #include "diagnosis/diagnosis.h"
+#include "dissectors/tls_keys.h"
 #include "dissectors/x509.h"
 #include "sessions/engine.h"
 
@@ -35,6 +36,8 @@ struct pipeline {
     struct merger *merger;
     struct source **sources; /* owned by the merger once it exists */
     size_t source_count;
+    struct tls_keys *own_keys; /* of decryption secrets blocks when no key log was named */
+    size_t *secrets_taken;     /* bytes by source */
     int64_t capture_id, first_source_id;
     int64_t started_ns, progress_ns;
     char salt[33];
@@ -236,6 +239,7 @@ static bool start(struct pipeline *p, struct error *error)
         .strings = p->strings,
         .certificates = p->certificates,
         .salt = p->salt,
+        .keys = o->keys,
         .capture_id = p->capture_id,
         .first_flow_id = store_next_flow_id(p->store),
         .first_path_id = store_next_path_id(p->store),
@@ -244,7 +248,8 @@ static bool start(struct pipeline *p, struct error *error)
         .verify_checksums = true,
     };
     p->merger = merger_new(p->sources, p->source_count);
-    if (p->merger == NULL || p->certificates == NULL)
+    p->secrets_taken = calloc(p->source_count, sizeof *p->secrets_taken);
+    if (p->merger == NULL || p->certificates == NULL || p->secrets_taken == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
     p->engine = engine_new(&options, error);
     return p->engine != NULL;
@@ -284,6 +289,30 @@ static void give_up_source(struct pipeline *p, const struct error *trouble)
         command_print_error(p->options->language, trouble);
 }
 
+/* Decryption secrets that the packet's file brought since the packet before. */
+static void take_secrets(struct pipeline *p, const struct packet *packet)
+{
+    size_t at = (size_t)((int64_t)packet->source_id - p->first_source_id), len = 0;
+    const char *text = at < p->source_count ? source_secrets(merger_source(p->merger, at), &len) : NULL;
+    if (text == NULL || len <= p->secrets_taken[at])
+        return;
+    if (p->options->keys == NULL && p->own_keys == NULL) {
+        p->own_keys = tls_keys_new();
+        engine_set_keys(p->engine, p->own_keys);
+    }
+    struct tls_keys *keys = p->options->keys != NULL ? p->options->keys : p->own_keys;
+    size_t from = p->secrets_taken[at];
+    p->secrets_taken[at] = len;
+    if (keys != NULL)
+        (void)tls_keys_add(keys, text + from, len - from);
+}
+
+static void show_packet(struct pipeline *p, const struct packet *packet)
+{
+    take_secrets(p, packet);
+    engine_packet(p->engine, packet);
+}
+
 static bool run(struct pipeline *p, struct error *error)
 {
     struct packet packet;
@@ -297,7 +326,7 @@ static bool run(struct pipeline *p, struct error *error)
             continue;
         }
         if (got == SOURCE_PACKET)
-            engine_packet(p->engine, &packet);
+            show_packet(p, &packet);
         packets += got == SOURCE_PACKET;
         if (has_enough(p, packets))
             break;
@@ -386,6 +415,8 @@ static void release(struct pipeline *p)
             source_close(p->sources[i]);
     }
     free(p->sources);
+    free(p->secrets_taken);
+    tls_keys_free(p->own_keys);
     site_free(p->site);
     certificate_cache_free(p->certificates);
     intern_free(p->strings);

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct tls_keys;
+
 enum pipeline_ndpi { PIPELINE_NDPI_OFF, PIPELINE_NDPI_UNKNOWN, PIPELINE_NDPI_ALL };
 
 struct pipeline_options {
@@ -27,6 +29,7 @@ struct pipeline_options {
     uint64_t memory_bytes;         /* ceiling; 0 = 1 GiB */
     int64_t duration_ns;           /* live: stop after; 0 = until a signal */
     uint64_t packet_limit;         /* stop after so many packets; 0 = all */
+    struct tls_keys *keys;         /* secrets to decrypt with, borrowed; NULL none */
     bool progress;                 /* one line on stderr, rewritten */
     const volatile sig_atomic_t *stop; /* set to non-zero to finish early; may be NULL */
 };

@@ -1,9 +1,11 @@
 #include "cli/run_pipeline.h"
 
+#include "cli/keylog_load.h"
 #include "cli/profile_yaml.h"
 #include "cli/result.h"
 #include "cli/signals.h"
 #include "cli/trust_load.h"
+#include "dissectors/tls_keys.h"
 #include "trust/store.h"
 
 #include <string.h>
@@ -67,6 +69,12 @@ int run_pipeline(struct context *context, const char *interface)
         profile_yaml_free(profile);
         return command_fail(context, &error);
     }
+    struct tls_keys *keys;
+    if (!keylog_load(arguments, &keys, &error)) {
+        trust_store_free(trust);
+        profile_yaml_free(profile);
+        return command_fail(context, &error);
+    }
     const struct pipeline_options options = {
         .paths = arguments->words,
         .path_count = interface == NULL ? arguments->word_count : 0,
@@ -80,10 +88,12 @@ int run_pipeline(struct context *context, const char *interface)
         .memory_bytes = (uint64_t)arguments->number[OPTION_MEMORY],
         .duration_ns = arguments->number[OPTION_DURATION],
         .packet_limit = (uint64_t)arguments->number[OPTION_COUNT],
+        .keys = keys,
         .progress = isatty(STDERR_FILENO) && !arguments->given[OPTION_QUIET],
         .stop = signals_stop(),
     };
     int status = analyse(context, &options);
+    tls_keys_free(keys);
     trust_store_free(trust);
     profile_yaml_free(profile);
     return status;

@@ -54,6 +54,7 @@ extern const char *const column_ends[];
 extern const char *const column_events[];
 extern const char *const column_notes[];
 extern const char *const column_tls_steps[];
+extern const char *const column_tls_decryptions[];
 extern const char *const column_states[];
 extern const struct record_table record_chains, record_incidents, record_incident_steps;
 

@@ -35,6 +35,8 @@ static const struct column capture_columns[] = {
     COL(fragments, "count", 0, "IP fragments."),
     COL(fragments_dropped, "count", 0, "Fragments that never became a whole packet."),
     COL(fragment_overlaps, "count", 0, "Fragments refused because they overlap others."),
+    COL(tls_keyed, "count", 0, "TLS sessions that key logs were tried on; 0 without any."),
+    COL(tls_decrypted, "count", 0, "TLS sessions of them that were read, at least in part."),
     COL(gaps, "count", 0, "Holes in TCP streams that the capture made."),
     COL(gap_bytes, "bytes", 0, "Bytes in these holes: acknowledged, yet never captured."),
     COL(acked_segments, "count", 0, "Segments whose acknowledgement was seen: what gaps compare to."),

@@ -82,6 +82,8 @@ static const struct column tls_columns[] = {
     COL(upgraded_from, "", 0,
         "Protocol that the connection spoke in clear before TLS: smtp, ldap, postgresql, socks5 ...; "
         "NULL none."),
+    NAMED(decryption, column_tls_decryptions, 0,
+          "What key logs made of it: no-keys, failed, partly, whole; NULL not tried."),
     COL(client_ciphers, "", 0, "Cipher suites offered by the client, in hex, comma separated."),
 };
 

@@ -28,6 +28,10 @@
 #define LIMIT_TLS_MESSAGE (128u * 1024u)
 #define LIMIT_TLS_HANDSHAKE (256u * 1024u)
 #define LIMIT_TLS_CERTIFICATES 16
+/* Secrets of key logs (5 a session) and the size of one log: a client writes some 1 KiB a session, so
+ * this is a day of a large site. */
+#define LIMIT_TLS_SECRETS (1024u * 1024u)
+#define LIMIT_KEYLOG_BYTES (256u * 1024u * 1024u)
 /* Distinct certificates kept by an engine and their bytes; a large site has some thousands of 2 KiB. */
 #define LIMIT_CERTIFICATES 32768
 #define LIMIT_CERTIFICATE_BYTES (64u * 1024u * 1024u)

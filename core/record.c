@@ -18,6 +18,7 @@ const char *const column_events[] = {
     "response",     "datagram",     NULL};
 const char *const column_notes[] = {"", "fast", "timeout", "tail-probe", "spurious", "unclear",
                                     "window-probe", NULL};
+const char *const column_tls_decryptions[] = {"", "no-keys", "failed", "partly", "whole", NULL};
 const char *const column_tls_steps[] = {"",
                                         "client-hello",
                                         "hello-retry",
@@ -41,6 +42,7 @@ SAME_COUNT(column_ends, END_EVICTED + 1);
 SAME_COUNT(column_events, EVENT_KIND_COUNT);
 SAME_COUNT(column_notes, NOTE_COUNT);
 SAME_COUNT(column_tls_steps, TLS_STEP_FINISHED + 1);
+SAME_COUNT(column_tls_decryptions, TLS_DECRYPTION_WHOLE + 1);
 SAME_COUNT(column_states, FINDING_WITHDRAWN + 1);
 
 static const struct record_table *const tables[RECORD_TABLE_COUNT] = {

@@ -226,6 +226,14 @@ enum tls_step { /* the last step reached, both directions */
 
 #define TLS_ALERT_HIDDEN 255
 
+enum tls_decryption { /* with key logs */
+    TLS_DECRYPTION_NONE,    /* not tried: no key log, or no ServerHello */
+    TLS_DECRYPTION_NO_KEYS, /* no log has secrets of this session */
+    TLS_DECRYPTION_FAILED,  /* the secrets do not fit, or the suite cannot be opened */
+    TLS_DECRYPTION_PARTLY,  /* up to a gap in one direction at least, or without later keys */
+    TLS_DECRYPTION_WHOLE
+};
+
 struct tls_record {
     int64_t flow_id;
     int64_t client_hello_ns, server_hello_ns, finished_ns; /* -1 unseen */
@@ -283,6 +291,7 @@ struct tls_record {
     bool quic_retry, quic_negotiation;
     int64_t quic_error;            /* of the first CONNECTION_CLOSE that can be read, -1 none */
     const char *upgraded_from;     /* what the connection spoke before: "smtp", "socks5"; NULL nothing */
+    uint8_t decryption;            /* enum tls_decryption */
     const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
 };
 
@@ -437,6 +446,7 @@ struct capture_record {
     int64_t undecoded_packets;     /* link or network header that we do not know */
     int64_t malformed_packets;
     int64_t fragments, fragments_dropped, fragment_overlaps;
+    int64_t tls_keyed, tls_decrypted; /* sessions tried with key logs; of them read, at least in part */
     int64_t gaps, gap_bytes, acked_segments; /* capture loss: acknowledged yet unseen */
     int64_t one_sided_flows, two_sided_flows, midstream_flows;
     int64_t evicted_flows, limit_streams, limit_bytes, limit_paths;

@@ -23,6 +23,15 @@ enum feed_result {
 
 enum end_why { DISSECTOR_END_FIN, DISSECTOR_END_RST, DISSECTOR_END_CAPTURE, DISSECTOR_END_TIMEOUT };
 
+/* What a dissector that decrypts hands on. */
+enum plain_event {
+    PLAIN_TEXT, /* the next bytes of that side */
+    PLAIN_LOST, /* what follows of that side is not known */
+    PLAIN_END   /* that side has said its last word */
+};
+
+struct tls_keys; /* dissectors/tls_keys.h */
+
 /* What a dissector may know of its flow, and where it puts what it finds. */
 struct dissect_context {
     int64_t flow_id;               /* 0 until known; records are stamped by the engine */
@@ -55,6 +64,11 @@ struct dissect_context {
     /* Out: called for events of the ladder (EVENT_CLIENT_HELLO, EVENT_ALERT, EVENT_REQUEST ...). */
     void (*event)(void *self, enum event_kind kind, enum side side, int64_t time_ns, int64_t frame);
     void *event_self;
+    /* Secrets of TLS sessions; NULL: none, nothing is decrypted. */
+    struct tls_keys *keys;
+    /* Called for decrypted bytes of TLS, with event_self; NULL: nobody wants them. bytes are borrowed. */
+    void (*plain)(void *self, enum plain_event event, enum side side, const uint8_t *bytes,
+                  size_t len);
     /* What the flow spoke before it handed over to another protocol ("smtp", "socks5"), NULL nothing;
      * static. Whoever returns FEED_HAND_OVER may set it. */
     const char *upgrade;

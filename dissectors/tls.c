@@ -6,6 +6,7 @@
 
 #include "dissectors/names.h"
 #include "dissectors/tls_hello.h"
+#include "dissectors/tls_reader.h"
 #include "dissectors/tls_state.h"
 
 #include <stdlib.h>
@@ -120,14 +121,26 @@ static bool keep_bytes(struct tls_stream *stream, struct cursor *record, size_t 
     return true;
 }
 
-/* Body length of the message whose first 4 bytes are here; false when it is none we may keep. */
-static bool message_length(const uint8_t *start, uint32_t *out)
+/* Body length of the message whose first 4 bytes are here; false when it is none we may keep. What
+ * was opened with keys is a message whatever its type. */
+static bool message_length(const struct tls_stream *stream, const uint8_t *start, uint32_t *out)
 {
     uint32_t length = (uint32_t)start[1] << 16 | (uint32_t)start[2] << 8 | start[3];
-    if (!tls_is_message_type(start[0]) || length > LIMIT_TLS_MESSAGE)
+    if ((!stream->opened && !tls_is_message_type(start[0])) || length > LIMIT_TLS_MESSAGE)
         return false;
     *out = length;
     return true;
+}
+
+static void give_message(struct tls_state *state, enum side side, const uint8_t *start,
+                         uint32_t length, struct dissect_context *context)
+{
+    enum side role = tls_role(state, side);
+    struct cursor body = cur_of(start + 4, length);
+    if (state->stream[side].opened)
+        tls_handle_message_13(state, role, start[0], body, context);
+    else
+        tls_handle_message(state, role, start[0], body, context);
 }
 
 /* Goes on with the message that began in an earlier record; false: it is no message. */
@@ -140,24 +153,23 @@ static bool continue_message(struct tls_state *state, enum side side, struct cur
         return false;
     if (stream->message_len < 4)
         return true;
-    if (!message_length(stream->message, &length))
+    if (!message_length(stream, stream->message, &length))
         return false;
     if (!keep_bytes(stream, record, length + 4 - stream->message_len))
         return false;
     if (stream->message_len < length + 4)
         return true;
-    tls_handle_message(state, tls_role(state, side), stream->message[0],
-                       cur_of(stream->message + 4, length), context);
+    give_message(state, side, stream->message, length, context);
     free_message(stream);
     return true;
 }
 
-/* Reads the handshake messages of one record in clear. */
-static void take_handshake(struct tls_state *state, enum side side, struct cursor record,
-                           struct dissect_context *context)
+void tls_take_handshake(struct tls_state *state, enum side side, struct cursor record,
+                        struct dissect_context *context)
 {
     struct tls_stream *stream = &state->stream[side];
-    stream->handshake_bytes += (uint32_t)cur_left(&record);
+    if (!stream->opened || !state->party[tls_role(state, side)].finished)
+        stream->handshake_bytes += (uint32_t)cur_left(&record);
     bool fits = stream->handshake_bytes <= LIMIT_TLS_HANDSHAKE;
     while (fits && cur_left(&record) > 0) {
         uint32_t length;
@@ -165,7 +177,7 @@ static void take_handshake(struct tls_state *state, enum side side, struct curso
             fits = continue_message(state, side, &record, context);
             continue;
         }
-        fits = message_length(record.at, &length);
+        fits = message_length(stream, record.at, &length);
         if (fits && cur_left(&record) < length + 4) {
             fits = continue_message(state, side, &record, context);
             continue;
@@ -173,12 +185,13 @@ static void take_handshake(struct tls_state *state, enum side side, struct curso
         if (!fits)
             break;
         const uint8_t *start = cur_take(&record, length + 4);
-        tls_handle_message(state, tls_role(state, side), start[0], cur_of(start + 4, length),
-                           context);
+        give_message(state, side, start, length, context);
     }
     if (!fits) {
         free_message(stream);
         stream->opaque = true;
+        if (stream->opened)
+            return;
         tls_handle_encrypted(state, tls_role(state, side), TLS_RECORD_HANDSHAKE, 0, context);
         if (stream->handshake_bytes > LIMIT_TLS_HANDSHAKE)
             context->flow->facts |= FLOW_FACT_LIMIT;
@@ -238,7 +251,7 @@ static void take_clear(struct tls_state *state, enum side side, uint8_t type, st
     else if (state->party[role].encrypted && !holds_client_hello(record))
         tls_handle_encrypted(state, role, type, (uint32_t)cur_left(&record), context);
     else
-        take_handshake(state, side, record, context);
+        tls_take_handshake(state, side, record, context);
 }
 
 static void note_waiting(struct tls_stream *stream, const struct cursor *bytes, uint32_t size,
@@ -265,12 +278,36 @@ static void note_taken(struct tls_stream *stream, const struct dissect_context *
     stream->records++;
 }
 
+/* A record that our keys may open: it is needed as a whole. TAKE_BAD: they do not open it. */
+static enum take_result take_protected(struct tls_state *state, enum side side, uint32_t length,
+                                       struct cursor *bytes, struct dissect_context *context)
+{
+    struct tls_stream *stream = &state->stream[side];
+    struct cursor rest = *bytes;
+    const uint8_t *header = cur_take(&rest, TLS_RECORD_HEADER);
+    if (header == NULL || cur_left(&rest) < length) {
+        note_waiting(stream, bytes, length + TLS_RECORD_HEADER, context);
+        return TAKE_WAIT;
+    }
+    if (!tls_reader_take(state, side, header, cur_cut(&rest, length), context))
+        return TAKE_BAD;
+    note_taken(stream, context);
+    stream->segments = 0;
+    *bytes = rest;
+    return TAKE_OK;
+}
+
 /* An encrypted record: its bytes are passed over, here or still to come. */
 static enum take_result take_opaque(struct tls_state *state, enum side side, uint8_t type,
                                     uint32_t length, struct cursor *bytes,
                                     struct dissect_context *context)
 {
     struct tls_stream *stream = &state->stream[side];
+    if (tls_reader_wants(state, tls_role(state, side))) {
+        enum take_result result = take_protected(state, side, length, bytes, context);
+        if (result != TAKE_BAD)
+            return result;
+    }
     note_taken(stream, context);
     stream->segments = 0;
     if (stream->message != NULL)
@@ -333,10 +370,13 @@ static enum take_result take_hidden_ccs(struct tls_state *state, enum side side,
 {
     enum side role = tls_role(state, side);
     uint32_t length = (uint32_t)(bytes->at[3] << 8 | bytes->at[4]);
+    enum take_result result = take_opaque(state, side, TLS_RECORD_CCS, length, bytes, context);
+    if (result == TAKE_WAIT)
+        return result;
     if (role == SIDE_CLIENT && context->tls->established)
         context->tls->renegotiations++;
     tls_add_letter(context->tls, role, 'I');
-    return take_opaque(state, side, TLS_RECORD_CCS, length, bytes, context);
+    return result;
 }
 
 static enum take_result take_record(struct tls_state *state, enum side side, struct cursor *bytes,
@@ -429,6 +469,7 @@ static bool tls_gap(void *self, enum side side, uint64_t len, struct dissect_con
     struct tls_stream *stream = &state->stream[side];
     uint64_t rest = stream->shown_size - stream->shown_len;
     state->party[tls_role(state, side)].lost = true;
+    tls_reader_lose(state, side, context);
     free_message(stream);
     stream->segments = 0;
     if (stream->shown_size > 0 && len <= rest)
@@ -446,6 +487,8 @@ static void tls_end(void *self, enum side side, enum end_why why, struct dissect
         state->fin_seen = true;
         state->client_fin_first = tls_role(state, side) == SIDE_CLIENT;
     }
+    if (why == DISSECTOR_END_FIN && side != SIDE_NONE)
+        tls_reader_end(state, side, context);
     if (side == SIDE_NONE)
         tls_conclude(state, context);
 }
@@ -456,6 +499,7 @@ static void tls_close(void *self, struct dissect_context *context)
     tls_conclude(state, context);
     free_message(&state->stream[SIDE_CLIENT]);
     free_message(&state->stream[SIDE_SERVER]);
+    tls_reader_free(state);
 }
 
 const struct tls_certificate_record *tls_state_certificates(const void *state, size_t *count)

@@ -108,8 +108,8 @@ static bool is_second_ticket(struct tls_state *state, uint32_t len, struct disse
     return true;
 }
 
-static void app_record(struct tls_state *state, enum side role, uint32_t len,
-                       struct dissect_context *context)
+void tls_handle_data(struct tls_state *state, enum side role, uint32_t len,
+                     struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
     uint64_t *facts = &context->flow->facts;
@@ -145,7 +145,7 @@ static void record_after_13(struct tls_state *state, enum side role, uint32_t le
     bool is_alert = len == lengths_for(tls->cipher).alert;
     set_close_notify(tls, role, is_alert);
     if (!is_alert)
-        app_record(state, role, len, context);
+        tls_handle_data(state, role, len, context);
 }
 
 static void finish_client_13(struct tls_state *state, struct dissect_context *context)
@@ -188,7 +188,7 @@ static void long_client_record_13(struct tls_state *state, uint32_t len,
         tls_add_letter(tls, SIDE_CLIENT, 'Y');
     } else {
         finish_client_13(state, context);
-        app_record(state, SIDE_CLIENT, len, context);
+        tls_handle_data(state, SIDE_CLIENT, len, context);
     }
 }
 
@@ -208,7 +208,7 @@ static void client_record_13(struct tls_state *state, uint32_t len, struct disse
         finish_client_13(state, context);
     } else if (early_data) {
         client->flight_records--;
-        app_record(state, SIDE_CLIENT, len, context);
+        tls_handle_data(state, SIDE_CLIENT, len, context);
     } else if (len == lengths.alert) {
         struct tls_hidden_alert hidden = hidden_now(context);
         state->client_refused = true;
@@ -277,7 +277,7 @@ static void server_record_13(struct tls_state *state, uint32_t len, struct disse
     } else if (!server->finished) {
         server_flight_13(state, len, context);
     } else if (!is_alert) {
-        app_record(state, SIDE_SERVER, len, context); /* tickets or data ahead of the client */
+        tls_handle_data(state, SIDE_SERVER, len, context); /* tickets or data ahead of the client */
     }
 }
 
@@ -337,7 +337,7 @@ static void data_record_12(struct tls_state *state, enum side role, uint32_t len
     }
     if (began && proves)
         tls_establish(state, role, context);
-    app_record(state, role, len, context);
+    tls_handle_data(state, role, len, context);
 }
 
 /* ---- all

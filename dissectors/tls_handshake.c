@@ -2,6 +2,7 @@
 #include "dissectors/ja3.h"
 #include "dissectors/names.h"
 #include "dissectors/tls_hello.h"
+#include "dissectors/tls_reader.h"
 #include "dissectors/tls_state.h"
 #include "dissectors/x509.h"
 
@@ -268,6 +269,7 @@ static void handle_client_hello(struct tls_state *state, struct cursor body,
     if (!tls_client_hello_parse(body, &hello))
         return;
     note_versions(state, &hello, context);
+    tls_reader_begin(state, hello.random, context);
     tls->sni = intern_bytes(context->strings, (const char *)hello.sni.at, cur_left(&hello.sni));
     if (tls->sni != NULL)
         context->flow->name = tls->sni;
@@ -395,14 +397,15 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
         tls->resumed = hello.has_psk;
         begin_tls13(state, false);
     }
+    tls_reader_agree(state, &hello, context);
     tls_emit(state, context, EVENT_SERVER_HELLO, SIDE_SERVER);
 }
 
 /* ---- the rest of the flights
  * ---------------------------------------------------------------------- */
 
-static void keep_certificate(struct tls_state *state, enum side role, int64_t position,
-                             struct cursor der, struct dissect_context *context)
+void tls_keep_certificate(struct tls_state *state, enum side role, int64_t position,
+                          struct cursor der, struct dissect_context *context)
 {
     if (context->certificates == NULL || state->certificate_count >= LIMIT_TLS_CERTIFICATES)
         return;
@@ -427,7 +430,7 @@ static void handle_certificate(struct tls_state *state, enum side role, struct c
         struct cursor der = cur_cut(&list, cur_u24(&list));
         if (!cur_ok(&list) || cur_left(&der) == 0)
             break;
-        keep_certificate(state, role, count, der, context);
+        tls_keep_certificate(state, role, count, der, context);
         count++;
     }
     tls_emit(state, context, EVENT_CERTIFICATE, role);

@@ -12,6 +12,7 @@ enum {
     EXTENSION_SIGNATURE_ALGORITHMS = 13,
     EXTENSION_ALPN = 16,
     EXTENSION_SCT = 18,
+    EXTENSION_ENCRYPT_THEN_MAC = 22,
     EXTENSION_COMPRESSION = 27,
     EXTENSION_SESSION_TICKET = 35,
     EXTENSION_PSK = 41,
@@ -118,7 +119,7 @@ bool tls_client_hello_parse(struct cursor body, struct tls_client_hello *out)
     hello.signature_algorithms = hello.alpn = hello.sni = hello.key_shares = none;
     hello.compressions = none;
     hello.legacy_version = cur_u16(&body);
-    cur_skip(&body, 32);
+    hello.random = cur_take(&body, 32);
     hello.session_id = cur_cut(&body, cur_u8(&body));
     bool old = hello.legacy_version == 0x0100; /* DTLS before its RFC */
     if (hello.legacy_version >> 8 == 0xfe || old) /* the cookie of DTLS, RFC 6347 4.2.1 */
@@ -159,6 +160,9 @@ static void read_server_extension(uint16_t type, struct cursor body, struct tls_
     case EXTENSION_SCT:
         out->has_sct = true;
         break;
+    case EXTENSION_ENCRYPT_THEN_MAC:
+        out->has_encrypt_then_mac = true;
+        break;
     case EXTENSION_RENEGOTIATION:
         out->has_renegotiation = true;
         break;
@@ -191,6 +195,7 @@ bool tls_server_hello_parse(struct cursor body, struct tls_server_hello *out)
         cur_skip(&body, 1);
     if (!cur_ok(&body) || random == NULL)
         return false;
+    hello.random = random;
     hello.is_retry = memcmp(random, retry_random, sizeof retry_random) == 0;
     hello.is_downgraded = memcmp(random + 24, "DOWNGRD", 7) == 0 && random[31] <= 1;
     if (cur_left(&body) > 0) {

@@ -8,6 +8,7 @@
 #include "core/bytes.h"
 
 struct tls_client_hello {
+    const uint8_t *random; /* 32 bytes, borrowed; NULL in SSL 2.0 form */
     uint16_t legacy_version;
     struct cursor session_id;
     struct cursor ciphers;              /* uint16 each; an odd last byte is left out */
@@ -30,6 +31,7 @@ struct tls_client_hello {
 };
 
 struct tls_server_hello {
+    const uint8_t *random; /* 32 bytes, borrowed */
     uint16_t legacy_version;
     uint16_t version; /* of supported_versions, else legacy_version */
     uint16_t cipher;
@@ -42,6 +44,7 @@ struct tls_server_hello {
     bool has_psk;
     bool has_sct;
     bool has_renegotiation; /* renegotiation_info, RFC 5746 */
+    bool has_encrypt_then_mac; /* RFC 7366 */
     bool malformed;
 };
 

@@ -32,6 +32,7 @@ struct tls_stream {
     uint32_t segments;     /* so many frames */
     bool resync;           /* after a gap: the next record must be found */
     bool opaque;           /* no handshake message of it can be read any more */
+    bool opened;           /* its handshake bytes at hand were made clear with keys: TLS 1.3 */
     bool foreign;          /* its first bytes are not TLS */
 };
 
@@ -50,6 +51,8 @@ struct tls_hidden_alert {
     uint8_t step;
     int64_t time_ns, frame;
 };
+
+struct tls_reader; /* tls_reader.h */
 
 struct tls_state {
     struct tls_stream stream[2];     /* by TCP side */
@@ -76,6 +79,7 @@ struct tls_state {
     uint32_t ticket_len;    /* TLS 1.3: length of the first server record after Finished */
     uint8_t after_finished; /* server records since then, up to 2 */
     uint64_t facts_before_ticket;
+    struct tls_reader *reader; /* NULL: no secrets of it are known */
     struct tls_certificate_record certificates[LIMIT_TLS_CERTIFICATES];
     size_t certificate_count;
 };
@@ -105,6 +109,15 @@ void tls_handle_sslv2_answer(struct tls_state *state, struct dissect_context *co
 /* A record that cannot be read, by its type and length. */
 void tls_handle_encrypted(struct tls_state *state, enum side role, uint8_t type, uint32_t len,
                           struct dissect_context *context);
+/* A record of application data of a complete handshake, by its length. */
+void tls_handle_data(struct tls_state *state, enum side role, uint32_t len,
+                     struct dissect_context *context);
+/* The handshake messages of one record in clear, or made clear; record is borrowed. */
+void tls_take_handshake(struct tls_state *state, enum side side, struct cursor record,
+                        struct dissect_context *context);
+/* der at that position of role's chain. */
+void tls_keep_certificate(struct tls_state *state, enum side role, int64_t position,
+                          struct cursor der, struct dissect_context *context);
 /* Last conclusions, once: hidden alerts, warnings that ended it. */
 void tls_conclude(struct tls_state *state, struct dissect_context *context);
 

@@ -115,6 +115,19 @@ static void print_services(const struct view *view, const struct report_case *lo
     labelled(view, TEXT_REPORT_SERVICES, line);
 }
 
+/* Only where key logs were tried. */
+static void print_decrypted(const struct view *view, const struct capture_record *capture)
+{
+    char line[LINE_SIZE], some[VIEW_TIME_SIZE], all[VIEW_TIME_SIZE];
+    if (capture->tls_keyed == 0) {
+        return;
+    }
+    const struct text_value values[] = {{"some", view_number(capture->tls_decrypted, some)},
+                                        {"all", view_number(capture->tls_keyed, all)}};
+    text_format(line, sizeof(line), say(view, TEXT_REPORT_DECRYPTED), values, 2);
+    labelled(view, TEXT_REPORT_KEYS, line);
+}
+
 static void print_seen(const struct view *view, const struct report_case *loaded)
 {
     const struct capture_record *capture = &loaded->capture;
@@ -137,6 +150,7 @@ static void print_seen(const struct view *view, const struct report_case *loaded
                 say(view, capture->other_flows > 0 ? TEXT_REPORT_SEEN_OTHER : TEXT_REPORT_SEEN_ALL),
                 values, 4);
     labelled(view, TEXT_REPORT_SEEN, line);
+    print_decrypted(view, capture);
     print_services(view, loaded);
 }
 

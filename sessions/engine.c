@@ -80,6 +80,11 @@ void engine_free(struct engine *e)
     free(e);
 }
 
+void engine_set_keys(struct engine *e, struct tls_keys *keys)
+{
+    e->options.keys = keys;
+}
+
 static void count_time(struct engine *e, const struct packet *p)
 {
     struct capture_record *c = &e->counters;

@@ -9,6 +9,7 @@
 #include "core/record.h"
 
 struct certificate_cache;
+struct tls_keys; /* dissectors/tls_keys.h */
 
 enum engine_ndpi { ENGINE_NDPI_OFF, ENGINE_NDPI_UNKNOWN, ENGINE_NDPI_ALL };
 
@@ -18,6 +19,7 @@ struct engine_options {
     struct intern *strings;                 /* borrowed: outlives the engine */
     const char *salt; /* of hashes of secrets; NULL or "": none are made */
     struct certificate_cache *certificates; /* borrowed */
+    struct tls_keys *keys; /* borrowed; NULL: nothing is decrypted */
     int64_t capture_id, first_flow_id, first_path_id;
     uint64_t memory_bytes; /* ceiling of flows, events and reassembly */
     enum engine_ndpi ndpi;
@@ -28,6 +30,8 @@ struct engine;
 
 struct engine *engine_new(const struct engine_options *options, struct error *error);
 void engine_free(struct engine *engine);
+/* From now on, with secrets that turned up in the capture itself; borrowed. */
+void engine_set_keys(struct engine *engine, struct tls_keys *keys);
 void engine_packet(struct engine *engine, const struct packet *packet);
 /* Closes all open flows and puts what is left (neighbors). */
 void engine_finish(struct engine *engine);

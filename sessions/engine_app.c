@@ -72,6 +72,8 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     c->need = 0;
     c->event = on_dissector_event;
     c->event_self = e;
+    c->keys = e->options.keys;
+    c->plain = engine_plain;
     c->upgrade = flow->upgrade;
     c->resolved = on_resolved;
     e->current = flow;
@@ -320,8 +322,13 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
             *count = engine_copy_certificates(flow, sent, *count, certificates);
         }
         tcp_stream_close(flow->stream, why, &e->context);
+        engine_plain_close(e, flow, why);
         engine_app_leave(e, flow);
         flow->stream = NULL;
+        if (tls && flow->tls->decryption != TLS_DECRYPTION_NONE) {
+            e->counters.tls_keyed++;
+            e->counters.tls_decrypted += flow->tls->decryption >= TLS_DECRYPTION_PARTLY;
+        }
         if (!tls) {
             pool_give(&e->tls_records, flow->tls);
             flow->tls = NULL;

@@ -85,6 +85,11 @@ size_t engine_copy_certificates(const struct flow *flow, const struct tls_certif
 void engine_ndpi(struct engine *engine, struct flow *flow, const struct packet *packet,
                  const struct layers *layers);
 
+/* engine_plain.c: dissect_context.plain, and the end of what it made. */
+void engine_plain(void *self, enum plain_event event, enum side side, const uint8_t *bytes,
+                  size_t len);
+void engine_plain_close(struct engine *engine, struct flow *flow, enum end_why why);
+
 /* engine_datagram.c */
 void engine_datagram(struct engine *engine, struct flow *flow, enum side side,
                      const struct packet *packet, const struct layers *layers);

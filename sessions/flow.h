@@ -76,6 +76,7 @@ struct flow {
     const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */
     void *datagram_state;
     struct tls_record *tls;
+    struct plain_text *plain; /* sessions/engine_plain.c: what keys made of it; NULL nothing */
     struct ndpi_opinion *ndpi;
     const char *app, *ndpi_protocol, *name;
     const char *upgrade; /* what was spoken before another protocol took over; static */
