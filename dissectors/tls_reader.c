@@ -14,6 +14,7 @@ struct reading {
     bool trial;   /* until one record opens, those that do not are of other keys (0-RTT) */
     bool traffic; /* TLS 1.3: under application keys */
     bool change;  /* other keys from the next record on */
+    bool keyless; /* and those are not known */
 };
 
 struct tls_reader {
@@ -131,7 +132,7 @@ void tls_reader_agree(struct tls_state *state, const struct tls_server_hello *he
 bool tls_reader_wants(const struct tls_state *state, enum side role)
 {
     const struct tls_reader *r = state->reader;
-    return r != NULL && r->role[role].opener != NULL &&
+    return r != NULL && (r->role[role].opener != NULL || r->role[role].keyless) &&
            (state->party[role].encrypted || tls_version_is_13(r->version));
 }
 
@@ -152,9 +153,10 @@ static void give_up(struct tls_state *state, enum side role, struct dissect_cont
 {
     struct reading *reading = &state->reader->role[role];
     struct tls_record *tls = context->tls;
-    if (reading->opener == NULL)
+    if (reading->opener == NULL && !reading->keyless)
         return;
     stop(reading);
+    reading->keyless = false;
     tell(context, PLAIN_LOST, tls_role(state, role), NULL, 0);
     if (tls->decryption == TLS_DECRYPTION_WHOLE)
         tls->decryption = TLS_DECRYPTION_PARTLY;
@@ -186,12 +188,9 @@ static void change_keys(struct tls_state *state, enum side role, struct dissect_
     struct tls_opener *next = tls_version_is_13(r->version)
                                   ? opener_13(r, traffic_of(role), context)
                                   : opener_12(r, role, context);
-    if (next == NULL) {
-        give_up(state, role, context);
-        return;
-    }
     stop(reading);
     reading->opener = next;
+    reading->keyless = next == NULL; /* a session that ends here was read whole */
     reading->traffic = tls_version_is_13(r->version);
 }
 
@@ -287,6 +286,10 @@ bool tls_reader_take(struct tls_state *state, enum side side, const uint8_t *hea
     uint32_t record_len = (uint32_t)cur_left(&fragment);
     size_t len = 0;
     uint8_t type = 0;
+    if (reading->keyless) {
+        give_up(state, role, context);
+        return false;
+    }
     if (!tls_opener_open(reading->opener, header, fragment.at, record_len, text, &len, &type)) {
         if (!reading->trial) {
             give_up(state, SIDE_CLIENT, context);
