@@ -42,7 +42,7 @@ static const char *const proven[] = {
     "tls-no-forward-secrecy", "tls-tlcp", "cert-expired", "cert-expiring", "cert-not-yet-valid",
     "cert-self-signed", "cert-name-mismatch", "cert-chain-long", "cert-weak", "http-no-response",
     "http-truncated-response", "http-keepalive-race", "http-server-error", "http-gateway-error",
-    "sec-port-scan", "sec-syn-flood", "service-outage", "capture-loss", "capture-dropped",
+    "sec-port-scan", "sec-syn-flood", "capture-loss", "capture-dropped",
     "capture-snaplen", "capture-offload", "capture-duplicates", "capture-midstream",
     "capture-time", "capture-one-sided", "capture-filtered", "capture-file-cut",
     "capture-limits"};
