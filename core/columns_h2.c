@@ -22,6 +22,7 @@ static const struct column h2_columns[] = {
     SIDE(goaway_stream, "", COLUMN_NEGATIVE_IS_NULL, "last stream that its GOAWAY promises to answer."),
     SIDE(goaway_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "time of that GOAWAY, ns since 1970 UTC."),
     SIDE(goaway_frame, "", COLUMN_ZERO_IS_NULL, "frame of that GOAWAY."),
+    SIDE(goaway_open, "count", 0, "streams open when that GOAWAY came."),
     SIDE(reset_error, "", COLUMN_NEGATIVE_IS_NULL,
          "error code of its first RST_STREAM that is neither NO_ERROR nor CANCEL."),
     SIDE(reset_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "time of that RST_STREAM, ns since 1970 UTC."),

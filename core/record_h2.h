@@ -9,6 +9,7 @@ struct h2_side_facts {
     int64_t goaway_error;   /* of the last GOAWAY that this side sent; -1 none */
     int64_t goaway_stream;  /* the last stream it promised to answer; -1 none */
     int64_t goaway_ns, goaway_frame;
+    uint32_t goaway_open;   /* streams open when it came */
     int64_t reset_error;    /* of the first RST_STREAM with an error; -1 none */
     int64_t reset_ns, reset_frame;
     uint32_t resets;        /* RST_STREAM sent, whatever the code */

@@ -161,7 +161,10 @@ static void on_reset(struct h2_state *s, enum side side, const struct h2_frame *
     if (!cur_ok(&payload))
         return;
     facts->resets++;
-    if (error != ERROR_NO_ERROR && error != ERROR_CANCEL && facts->reset_errors++ == 0) {
+    /* A stream that is closed already (ended, or reset from both sides at once) loses nothing. */
+    bool broke = error != ERROR_NO_ERROR && error != ERROR_CANCEL &&
+                 h2_stream_find(s, frame->stream) != NULL;
+    if (broke && facts->reset_errors++ == 0) {
         facts->reset_error = error;
         facts->reset_ns = context->first_time_ns;
         facts->reset_frame = context->first_frame;
@@ -177,8 +180,12 @@ static void on_goaway(struct h2_state *s, enum side side, struct cursor payload,
     int64_t error = cur_u32(&payload);
     if (!cur_ok(&payload))
         return;
+    /* It had said before that it ends: what it says when nothing is left to serve is no trouble. */
+    if (facts->goaway_error == ERROR_NO_ERROR && s->stream_count == 0)
+        return;
     facts->goaway_error = error;
     facts->goaway_stream = last;
+    facts->goaway_open = (uint32_t)s->stream_count;
     facts->goaway_ns = context->first_time_ns;
     facts->goaway_frame = context->first_frame;
     if (side == SIDE_SERVER)

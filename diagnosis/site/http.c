@@ -148,17 +148,14 @@ static void judge_refusal(struct judge *judge, const struct site_flow *flow, uin
     bool expired = http_token_had_expired(r);
     struct claim claim = http_claim(FINDING_HTTP_AUTH_FAILED, flow, r);
     claim.confidence = r->has_credentials ? 90 : 70;
+    if (!r->has_credentials)
+        claim.severity = SEVERITY_LOW; /* who brought nothing may have meant nothing */
     claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
     claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
     claim_add_text(&claim, "cause", expired ? "expired token" : NULL);
     judge_claim(judge, &claim);
-    if (!expired)
-        return;
-    claim = http_claim(FINDING_AUTH_TOKEN_EXPIRED, flow, r);
-    claim.confidence = 90;
-    claim_add_ms(&claim, "expired_ms", r->request_ns - r->token_expires_ns);
-    claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
-    judge_claim(judge, &claim);
+    if (expired)
+        http_claim_expired(judge, flow, r);
 }
 
 static bool is_rate_limit(int32_t status)

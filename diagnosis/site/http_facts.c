@@ -65,6 +65,16 @@ bool http_token_had_expired(const struct http_record *r)
            r->token_expires_ns < r->request_ns;
 }
 
+void http_claim_expired(struct judge *judge, const struct site_flow *flow,
+                        const struct http_record *r)
+{
+    struct claim claim = http_claim(FINDING_AUTH_TOKEN_EXPIRED, flow, r);
+    claim.confidence = 90;
+    claim_add_ms(&claim, "expired_ms", r->request_ns - r->token_expires_ns);
+    claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
+    judge_claim(judge, &claim);
+}
+
 bool http_is_login(const char *path)
 {
     static const char *const words[] = {"login", "logon", "signin", "sign-in", "oauth/token",

@@ -16,6 +16,9 @@ bool http_is_refusal(int32_t status);
 bool http_was_overcome(const struct judge *judge, const struct site_flow *flow, uint32_t number);
 /* The token that the request carried had expired by its own words, before it was sent. */
 bool http_token_had_expired(const struct http_record *request);
+/* Says that the refused request's token had expired. */
+void http_claim_expired(struct judge *judge, const struct site_flow *flow,
+                        const struct http_record *request);
 /* The path says that it checks who somebody is. */
 bool http_is_login(const char *path);
 

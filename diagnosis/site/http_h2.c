@@ -28,12 +28,22 @@ static void claim_error(struct judge *judge, const struct site_flow *flow, enum 
     judge_claim(judge, &claim);
 }
 
+/* gRPC libraries close a channel that is done with INTERNAL_ERROR. */
+#define INTERNAL_ERROR 2
+
+static bool is_harmful_goaway(const struct h2_record *h2, const struct h2_side_facts *side)
+{
+    bool farewell =
+        side->goaway_error == INTERNAL_ERROR && side->goaway_open == 0 && h2->streams > 0;
+    return side->goaway_error > 0 && !farewell;
+}
+
 static void judge_connection(struct judge *judge, const struct h2_record *h2)
 {
     const struct site_flow *flow = site_find_flow(judge->site, h2->flow_id);
     for (int s = 0; flow != NULL && s < 2; s++) {
         const struct h2_side_facts *side = &h2->side[s];
-        if (side->goaway_error > 0)
+        if (is_harmful_goaway(h2, side))
             claim_error(judge, flow, (enum side)s, side->goaway_error, side->goaway_ns,
                         side->goaway_frame);
         else if (side->reset_errors > 0)
@@ -70,6 +80,8 @@ static const struct status {
     {"UNAUTHENTICATED", CULPRIT_CLIENT, false},
 };
 
+#define GRPC_UNAUTHENTICATED 16
+
 static void judge_call(struct judge *judge, const struct site_flow *flow,
                        const struct http_record *r)
 {
@@ -86,6 +98,8 @@ static void judge_call(struct judge *judge, const struct site_flow *flow,
     claim_add_text(&claim, "status", status->name);
     claim_add_text(&claim, "endpoint", r->path);
     judge_claim(judge, &claim);
+    if (r->grpc_status == GRPC_UNAUTHENTICATED && http_token_had_expired(r))
+        http_claim_expired(judge, flow, r);
 }
 
 static void detect(struct judge *judge)

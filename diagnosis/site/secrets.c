@@ -64,6 +64,9 @@ static void judge_exposure(struct judge *judge, const struct secret_record *secr
     const struct site_flow *flow = site_find_flow(judge->site, secret->flow_id);
     if (flow == NULL || !is_in_clear(flow) || is_inside_host(flow))
         return;
+    /* Keys in URLs are the public names of applications more often than secrets. */
+    if (secret->kind == SECRET_API_KEY && secret->place == SECRET_IN_URL)
+        return;
     bool token = is_token(secret->kind);
     const struct http_record *r = request_of(flow, secret->request_number);
     struct claim claim = claim_start(

@@ -8,8 +8,21 @@
 /* A long poll answers when there is news: an endpoint whose answers usually take long is one. */
 #define LONG_POLL_SAMPLES 3
 
+/* An HTTP/2 stream that the end of the connection left without its answer. */
+static bool is_open_stream(const struct http_record *r)
+{
+    return r->stream > 0 && r->request_ns >= 0 && r->reset_error < 0 && r->response_end_ns < 0 &&
+           (r->response_ns < 0 || r->truncated);
+}
+
+/* What the connection was about at its end: streams overtake each other, so that one which is still
+ * open comes before those that came later and are done. */
 static const struct http_record *last_request(const struct site_flow *flow)
 {
+    for (uint32_t i = flow->request_count; i > 0; i--) {
+        if (is_open_stream(flow->requests[i - 1]))
+            return flow->requests[i - 1];
+    }
     return flow->request_count > 0 ? flow->requests[flow->request_count - 1] : NULL;
 }
 
@@ -74,10 +87,10 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
 
 /* ---- half an answer -------------------------------------------------------------------------- */
 
-/* Bytes came back, but not even their header was whole. */
+/* Bytes came back, but not even their header was whole. Those of HTTP/2 may be another stream's. */
 static bool has_begun(const struct site_flow *flow, const struct http_record *request)
 {
-    return request != NULL && request->response_ns < 0 && request->request_end_ns >= 0 &&
+    return request != NULL && request->stream <= 0 && request->response_ns < 0 && request->request_end_ns >= 0 &&
            flow->f.tcp->side[SIDE_SERVER].last_payload_ns >= request->request_end_ns;
 }
 
@@ -98,6 +111,8 @@ static bool is_event_stream(const struct site_flow *flow, const struct http_reco
 {
     if (request == NULL || request->response_ns < 0)
         return false;
+    if (request->kind == HTTP_GRPC || request->kind == HTTP_EVENTS)
+        return true;
     int64_t lasted = flow->f.tcp->side[SIDE_SERVER].last_payload_ns - request->response_ns;
     uint64_t few = (uint64_t)(lasted / FACTS_SECOND) * STREAM_BYTES_PER_SECOND;
     return (lasted >= STREAM_LEAST_NS && flow->f.tcp->longest_idle_ns >= FACTS_PATIENCE_NS &&
@@ -157,7 +172,9 @@ static bool is_unanswered(const struct site_flow *flow, int64_t *since_ns)
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     const struct http_record *request = last_request(flow);
-    if (!facts_is_dialogue(f) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) ||
+    /* A gRPC call may be a subscription, which says nothing before there is news. */
+    bool stream = request != NULL && request->stream > 0 && request->kind != HTTP_GRPC;
+    if ((!facts_is_dialogue(f) && !stream) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) ||
         client->unacked_bytes > 0 || client->last_payload_ns < 0)
         return false;
     *since_ns = client->last_payload_ns;

@@ -4,6 +4,7 @@
     truth: packets=N tcp=N
     outcome: ok=N failed=N unknown=N unsolicited=N     TCP connections; only what is named is checked
     tcp: COLUMN=N ...           sums of client_COLUMN and server_COLUMN in flow_tcp, as captured
+    http: STATUS=N ...          final answers of all HTTP/1 and HTTP/2 requests, by status, as captured
     must: CODE [culprit=W] [count=N] [server=IP:PORT] [client=IP] [VALUE=number±N%]
     later: CODE ...          the truth too, but nothing judges it yet: fails as soon as it is found, to become a must
     mustnot: CODE
@@ -26,7 +27,7 @@ class Malformed(Exception):
 
 
 def parse(path):
-    e = {"about": "", "truth": {}, "outcome": {}, "tcp": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
+    e = {"about": "", "truth": {}, "outcome": {}, "tcp": {}, "http": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
          "one-sided-must": [], "one-sided-says": "yes", "no-cut": None, "no-double": None, "no-oneway": None}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
@@ -43,7 +44,7 @@ def parse(path):
 def _take(e, word, rest):
     if word == "about":
         e[word] += rest + " "
-    elif word in ("truth", "outcome", "tcp"):
+    elif word in ("truth", "outcome", "tcp", "http"):
         e[word].update({k: int(v) for k, v in (item.split("=") for item in rest.split())})
     elif word in ("must", "later", "one-sided-must"):
         code, *attributes = rest.split()
@@ -130,6 +131,15 @@ def check_tcp(wanted, segments):
         if found != count:
             wrong.append(f"tcp: {name}={count} expected, found {found}")
     return wrong
+
+
+def check_http(wanted, answers):
+    """What is wrong with the number of answers by status; every status has to be named."""
+    found = {}
+    for row in answers:
+        status = str(row.get("status", "none"))
+        found[status] = found.get(status, 0) + 1
+    return [f"http: {wanted} expected, found {found}"] if wanted and found != wanted else []
 
 
 def judge(e, findings, flows, variant):

@@ -39,28 +39,30 @@ def golden_list(path):
 
 
 def analyse(binary, capture, arguments):
-    """(findings, flows, rows of flow_tcp, trouble or None)"""
+    """(findings, flows, rows of flow_tcp, rows of http_transactions, trouble or None)"""
     try:
         done = subprocess.run([binary, "read", "--db", ":memory:", "--json", *arguments, capture],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LONGEST_S)
     except subprocess.TimeoutExpired:
-        return [], [], [], f"longer than {LONGEST_S} s"
+        return [], [], [], [], f"longer than {LONGEST_S} s"
     if done.returncode != 0:
         tail = done.stderr.decode(errors="replace").strip().splitlines()[-6:]
-        return [], [], [], f"exit status {done.returncode}: " + " | ".join(tail)
-    findings, flows, segments = [], [], []
+        return [], [], [], [], f"exit status {done.returncode}: " + " | ".join(tail)
+    findings, flows, segments, answers = [], [], [], []
     for number, line in enumerate(done.stdout.decode("utf-8", "replace").splitlines(), 1):
         try:
             row = json.loads(line)
         except ValueError:
-            return [], [], [], f"line {number} of the output is no JSON: {line[:80]}"
+            return [], [], [], [], f"line {number} of the output is no JSON: {line[:80]}"
         if row.get("type") == "finding":
             findings.append(row)
         elif row.get("type") == "flow":
             flows.append(row)
         elif row.get("type") == "flow_tcp":
             segments.append(row)
-    return findings, flows, segments, None
+        elif row.get("type") == "http":
+            answers.append(row)
+    return findings, flows, segments, answers, None
 
 
 def truth_of(capture):
@@ -88,7 +90,7 @@ def case(binary, row, variant, folder, remade):
             target = os.path.join(work, os.path.basename(capture))
             mutate.rewrite(variant, path, target)
             path = target
-        findings, flows, segments, trouble = analyse(binary, path, arguments)
+        findings, flows, segments, answers, trouble = analyse(binary, path, arguments)
     if trouble:
         return label, "FAIL", [trouble]
     if remade:
@@ -96,6 +98,7 @@ def case(binary, row, variant, folder, remade):
     wrong = expectation.judge(e, findings, flows, variant)
     if variant == "as-captured" and not remade:
         wrong += expectation.check_tcp(e["tcp"], segments)
+        wrong += expectation.check_http(e["http"], answers)
     return label, "FAIL" if wrong else "ok", wrong
 
 

@@ -42,6 +42,8 @@ static const char *const proven[] = {
     "tls-no-forward-secrecy", "tls-tlcp", "cert-expired", "cert-expiring", "cert-not-yet-valid",
     "cert-self-signed", "cert-name-mismatch", "cert-chain-long", "cert-weak", "http-no-response",
     "http-truncated-response", "http-keepalive-race", "http-server-error", "http-gateway-error",
+    "http-auth-failed", "http-rate-limited", "auth-token-expired", "grpc-error", "h2-goaway-error",
+    "sec-token-exposed", "sec-credentials-exposed", "sec-bruteforce",
     "sec-port-scan", "sec-syn-flood", "capture-loss", "capture-dropped",
     "capture-snaplen", "capture-offload", "capture-duplicates", "capture-midstream",
     "capture-time", "capture-one-sided", "capture-filtered", "capture-file-cut",
