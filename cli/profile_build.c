@@ -1,59 +1,36 @@
-#include "cli/profile_build.h"
-
-#include "cli/profile_place.h"
-#include "core/intern.h"
+/* From the YAML's words to a checked profile: memory, complaints, thresholds, trust. */
+#include "cli/profile_builder.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PIN_LEN 64
-#define MS_MOST 86400000u /* a day */
-#define NS_PER_MS 1000000LL
-
-/* The profile with what it points to. */
-struct built {
-    struct profile profile; /* first: the caller's pointer */
-    struct intern *strings;
-    struct profile_service *services;
-    void **lists;
-    size_t list_count, list_capacity;
-};
-
-struct builder {
-    struct built *built;
-    const struct profile_file *file;
-    struct error *error;
-    size_t service; /* that is being built */
-};
+#define DIGEST_LEN 64
 
 /* ---- complaints with their place ----------------------------------------------------------------
  */
-static bool complain(const struct builder *b, const char *key, const size_t *entry,
-                     const char *value, const char *expected)
+void builder_enter(struct builder *b, const char *key)
 {
-    struct profile_path path = {.count = 0};
-    profile_path_key(&path, "services");
-    profile_path_index(&path, b->service);
-    profile_path_key(&path, key);
-    if (entry != NULL) {
-        profile_path_index(&path, *entry);
-    }
-    struct profile_place place = profile_place_value(b->file->text, b->file->len, &path);
-    return error_set(b->error, ERROR_USAGE, "%s:%zu:%zu: \"%s\"; expected %s", b->file->path,
-                     place.line, place.column, value, expected);
+    profile_path_key(&b->at, key);
 }
 
-static bool complain_top(const struct builder *b, const char *key, const char *inner,
-                         const size_t *entry, const char *value, const char *expected)
+void builder_enter_entry(struct builder *b, size_t index)
 {
-    struct profile_path path = {.count = 0};
+    profile_path_index(&b->at, index);
+}
+
+void builder_leave(struct builder *b)
+{
+    b->at.count--;
+}
+
+bool builder_complain(const struct builder *b, const char *key, size_t entry, const char *value,
+                      const char *expected)
+{
+    struct profile_path path = b->at;
     profile_path_key(&path, key);
-    if (inner != NULL) {
-        profile_path_key(&path, inner);
-    }
-    if (entry != NULL) {
-        profile_path_index(&path, *entry);
+    if (entry != BUILDER_NO_ENTRY) {
+        profile_path_index(&path, entry);
     }
     struct profile_place place = profile_place_value(b->file->text, b->file->len, &path);
     return error_set(b->error, ERROR_USAGE, "%s:%zu:%zu: \"%s\"; expected %s", b->file->path,
@@ -62,7 +39,7 @@ static bool complain_top(const struct builder *b, const char *key, const char *i
 
 /* ---- memory -------------------------------------------------------------------------------------
  */
-static void *new_list(struct builder *b, size_t count, size_t size)
+void *builder_list(struct builder *b, size_t count, size_t size)
 {
     struct built *built = b->built;
     if (built->list_count == built->list_capacity) {
@@ -84,84 +61,25 @@ static void *new_list(struct builder *b, size_t count, size_t size)
     return list;
 }
 
-static const char *keep(struct builder *b, const char *text)
+const char *builder_keep(struct builder *b, const char *text)
 {
     return text != NULL ? intern_text(b->built->strings, text) : NULL;
 }
 
-/* ---- parts of a service -------------------------------------------------------------------------
+/* ---- lists of texts -----------------------------------------------------------------------------
  */
-static bool read_port(const char **text, uint16_t *out)
+bool builder_texts(struct builder *b, char **from, unsigned count, const char *const **out,
+                   size_t *out_count)
 {
-    char *end = NULL;
-    if (!isdigit((unsigned char)**text)) {
+    const char **list = builder_list(b, count, sizeof(*list));
+    if (list == NULL) {
         return false;
     }
-    unsigned long number = strtoul(*text, &end, 10);
-    if (number < 1 || number > 65535) {
-        return false;
+    for (size_t i = 0; i < count; i++) {
+        list[i] = builder_keep(b, from[i]);
     }
-    *text = end;
-    *out = (uint16_t)number;
-    return true;
-}
-
-static bool read_range(const char *text, struct port_range *out)
-{
-    if (!read_port(&text, &out->first)) {
-        return false;
-    }
-    out->last = out->first;
-    if (*text == '-') {
-        text++;
-        return read_port(&text, &out->last) && *text == '\0';
-    }
-    return *text == '\0';
-}
-
-static bool build_ports(struct builder *b, const struct yaml_service *raw,
-                        struct profile_service *out)
-{
-    struct port_range *ranges = new_list(b, raw->ports_count, sizeof(*ranges));
-    if (ranges == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < raw->ports_count; i++) {
-        if (!read_range(raw->ports[i], &ranges[i])) {
-            return complain(b, "ports", &i, raw->ports[i],
-                            "a port 1 to 65535 or a range such as 8100-8199");
-        }
-        if (ranges[i].first > ranges[i].last) {
-            return complain(b, "ports", &i, raw->ports[i],
-                            "a range whose first port is the smaller one");
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (ranges[i].first <= ranges[j].last && ranges[j].first <= ranges[i].last) {
-                return complain(b, "ports", &i, raw->ports[i],
-                                "ports that do not overlap others of the same service");
-            }
-        }
-    }
-    out->ports = ranges;
-    out->port_count = raw->ports_count;
-    return true;
-}
-
-static bool build_servers(struct builder *b, const struct yaml_service *raw,
-                          struct profile_service *out)
-{
-    struct address *servers = new_list(b, raw->servers_count, sizeof(*servers));
-    if (servers == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < raw->servers_count; i++) {
-        if (!address_from_text(raw->servers[i], &servers[i])) {
-            return complain(b, "servers", &i, raw->servers[i],
-                            "an IPv4 or IPv6 address, such as 10.0.0.2 or 2001:db8::2");
-        }
-    }
-    out->servers = servers;
-    out->server_count = raw->servers_count;
+    *out = list;
+    *out_count = count;
     return true;
 }
 
@@ -176,83 +94,71 @@ static bool is_host_name(const char *text)
     return text[0] != '\0' && text[0] != '.' && strstr(text, "..") == NULL;
 }
 
-static bool is_digest(const char *text)
+bool builder_names(struct builder *b, const char *key, char **from, unsigned count,
+                   const char *const **out, size_t *out_count)
 {
-    return strlen(text) == PIN_LEN && strspn(text, "0123456789abcdefABCDEF") == PIN_LEN;
-}
-
-static const char *keep_lower(struct builder *b, const char *text)
-{
-    char lower[PIN_LEN + 1];
-    for (size_t i = 0; i < PIN_LEN; i++) {
-        lower[i] = (char)tolower((unsigned char)text[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_host_name(from[i])) {
+            return builder_complain(b, key, i, from[i], "a host name, such as inv.example.cn");
+        }
     }
-    lower[PIN_LEN] = '\0';
-    return keep(b, lower);
+    return builder_texts(b, from, count, out, out_count);
 }
 
-static bool build_names(struct builder *b, const struct yaml_service *raw,
-                        struct profile_service *out)
+bool builder_digests(struct builder *b, const char *key, const char *what, char **from,
+                     unsigned count, const char *const **out, size_t *out_count)
 {
-    const char **names = new_list(b, raw->names_count, sizeof(*names));
-    const char **pins = new_list(b, raw->pins_count, sizeof(*pins));
-    if (names == NULL || pins == NULL) {
+    char lower[DIGEST_LEN + 1] = "";
+    const char **list = builder_list(b, count, sizeof(*list));
+    if (list == NULL) {
         return false;
     }
-    for (size_t i = 0; i < raw->names_count; i++) {
-        if (!is_host_name(raw->names[i])) {
-            return complain(b, "names", &i, raw->names[i], "a host name, such as inv.example.cn");
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(from[i]) != DIGEST_LEN ||
+            strspn(from[i], "0123456789abcdefABCDEF") != DIGEST_LEN) {
+            return builder_complain(b, key, i, from[i], what);
         }
-        names[i] = keep(b, raw->names[i]);
-    }
-    for (size_t i = 0; i < raw->pins_count; i++) {
-        if (!is_digest(raw->pins[i])) {
-            return complain(b, "pins", &i, raw->pins[i],
-                            "the SHA-256 of a public key: 64 hexadecimal digits");
+        for (size_t j = 0; j < DIGEST_LEN; j++) {
+            lower[j] = (char)tolower((unsigned char)from[i][j]);
         }
-        pins[i] = keep_lower(b, raw->pins[i]);
+        list[i] = builder_keep(b, lower);
     }
-    out->names = names;
-    out->name_count = raw->names_count;
-    out->pins = pins;
-    out->pin_count = raw->pins_count;
+    *out = list;
+    *out_count = count;
     return true;
 }
 
-static bool build_service(struct builder *b, const struct yaml_profile *raw, size_t index)
+bool builder_milliseconds(struct builder *b, const char *key, uint64_t milliseconds, int64_t *out)
 {
-    const struct yaml_service *from = &raw->services[index];
-    struct profile_service *out = &b->built->services[index];
-    b->service = index;
-    for (size_t i = 0; i < index; i++) {
-        if (strcmp(raw->services[i].name, from->name) == 0) {
-            return complain(b, "name", NULL, from->name, "a name that no other service has");
-        }
-    }
-    if (from->slow_response_ms > MS_MOST) {
-        return complain(b, "slow_response_ms", NULL, "too long", "at most 86400000 (a day)");
-    }
-    out->name = keep(b, from->name);
-    out->class_name = keep(b, from->class_name != NULL ? from->class_name : from->name);
-    out->title_en = keep(b, from->title);
-    out->title_zh = keep(b, from->title_zh);
-    out->udp = from->transport == YAML_UDP;
-    out->both = from->transport == YAML_BOTH;
-    out->expected = (enum profile_protocol)from->expected;
-    out->client_certificate = from->client_certificate != 0;
-    out->slow_response_ns = (int64_t)from->slow_response_ms * NS_PER_MS;
-    return build_ports(b, from, out) && build_servers(b, from, out) && build_names(b, from, out);
-}
-
-/* ---- the profile --------------------------------------------------------------------------------
- */
-static bool set_threshold(struct builder *b, const char *key, uint64_t milliseconds, int64_t *out)
-{
-    if (milliseconds > MS_MOST) {
-        return complain_top(b, "thresholds", key, NULL, "too long", "at most 86400000 (a day)");
+    if (milliseconds > BUILDER_MS_MOST) {
+        return builder_complain(b, key, BUILDER_NO_ENTRY, "too long", "at most 86400000 (a day)");
     }
     if (milliseconds > 0) {
-        *out = (int64_t)milliseconds * NS_PER_MS;
+        *out = (int64_t)milliseconds * BUILDER_NS_PER_MS;
+    }
+    return true;
+}
+
+/* ---- thresholds and objectives ------------------------------------------------------------------
+ */
+static bool set_share(struct builder *b, const char *key, double percent, double *out)
+{
+    if (!(percent >= 0 && percent <= 100)) {
+        return builder_complain(b, key, BUILDER_NO_ENTRY, "out of range", "0 to 100");
+    }
+    if (percent > 0) {
+        *out = percent / 100;
+    }
+    return true;
+}
+
+static bool set_seconds(struct builder *b, const char *key, uint64_t seconds, int64_t *out)
+{
+    if (seconds > BUILDER_MS_MOST / 1000) {
+        return builder_complain(b, key, BUILDER_NO_ENTRY, "too long", "at most 86400 (a day)");
+    }
+    if (seconds > 0) {
+        *out = (int64_t)seconds * BUILDER_NS_PER_S;
     }
     return true;
 }
@@ -263,83 +169,82 @@ static bool build_thresholds(struct builder *b, const struct yaml_thresholds *ra
     if (raw == NULL) {
         return true;
     }
-    if (!(raw->loss_percent >= 0 && raw->loss_percent <= 100)) {
-        return complain_top(b, "thresholds", "loss_percent", NULL, "out of range", "0 to 100");
-    }
-    if (raw->loss_percent > 0) {
-        out->loss_share = raw->loss_percent / 100;
-    }
-    return set_threshold(b, "slow_response_ms", raw->slow_response_ms, &out->slow_response_ns) &&
-           set_threshold(b, "medium_response_ms", raw->medium_response_ms,
-                         &out->response_medium_ns) &&
-           set_threshold(b, "latency_high_ms", raw->latency_high_ms, &out->latency_high_ns) &&
-           set_threshold(b, "zero_window_ms", raw->zero_window_ms, &out->zero_window_ns) &&
-           set_threshold(b, "absence_ms", raw->absence_ms, &out->absence_ns);
+    builder_enter(b, "thresholds");
+    bool good =
+        set_share(b, "loss_percent", raw->loss_percent, &out->loss_share) &&
+        builder_milliseconds(b, "slow_response_ms", raw->slow_response_ms,
+                             &out->slow_response_ns) &&
+        builder_milliseconds(b, "medium_response_ms", raw->medium_response_ms,
+                             &out->response_medium_ns) &&
+        builder_milliseconds(b, "latency_high_ms", raw->latency_high_ms, &out->latency_high_ns) &&
+        builder_milliseconds(b, "zero_window_ms", raw->zero_window_ms, &out->zero_window_ns) &&
+        builder_milliseconds(b, "absence_ms", raw->absence_ms, &out->absence_ns);
+    builder_leave(b);
+    return good;
 }
 
-static bool build_trusted(struct builder *b, const struct yaml_profile *raw)
+bool build_objectives(struct builder *b, const struct yaml_objectives *raw,
+                      struct profile_objectives *out)
+{
+    if (raw == NULL) {
+        return true;
+    }
+    builder_enter(b, "objectives");
+    bool good =
+        set_share(b, "tcp_success_percent", raw->tcp_success_percent, &out->tcp_success) &&
+        set_share(b, "tls_success_percent", raw->tls_success_percent, &out->tls_success) &&
+        set_share(b, "error_percent", raw->error_percent, &out->error_share) &&
+        builder_milliseconds(b, "latency_p99_ms", raw->latency_p99_ms, &out->latency_p99_ns) &&
+        builder_milliseconds(b, "latency_deviation_ms", raw->latency_deviation_ms,
+                             &out->latency_deviation_ns) &&
+        set_seconds(b, "failover_s", raw->failover_s, &out->failover_ns);
+    builder_leave(b);
+    return good;
+}
+
+bool build_ceilings(struct builder *b, const struct yaml_ceilings *raw,
+                    struct profile_objectives *out)
+{
+    if (raw == NULL) {
+        return true;
+    }
+    if (raw->bits_per_second > 0) {
+        out->bits_per_second = raw->bits_per_second;
+    }
+    if (raw->requests_per_second > 0) {
+        out->requests_per_second = raw->requests_per_second;
+    }
+    builder_enter(b, "ceilings");
+    bool good = set_seconds(b, "seconds", raw->seconds, &out->ceiling_ns);
+    builder_leave(b);
+    return good;
+}
+
+/* ---- the profile --------------------------------------------------------------------------------
+ */
+static bool build_trust(struct builder *b, const struct yaml_profile *raw)
 {
     struct profile *out = &b->built->profile;
-    const char **trusted = new_list(b, raw->trusted_certificates_count, sizeof(*trusted));
-    if (trusted == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < raw->trusted_certificates_count; i++) {
-        const char *digest = raw->trusted_certificates[i];
-        if (!is_digest(digest)) {
-            return complain_top(b, "trusted_certificates", NULL, &i, digest,
-                                "the SHA-256 of a certificate: 64 hexadecimal digits");
-        }
-        trusted[i] = keep_lower(b, digest);
-    }
-    out->trusted_issuers = trusted;
-    out->trusted_issuer_count = raw->trusted_certificates_count;
-    return true;
-}
-
-static bool keep_list(struct builder *b, char **from, unsigned count, const char *const **out,
-                      size_t *out_count)
-{
-    const char **list = new_list(b, count, sizeof(*list));
-    if (list == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        list[i] = keep(b, from[i]);
-    }
-    *out = list;
-    *out_count = count;
-    return true;
-}
-
-static bool build_authorities(struct builder *b, const struct yaml_profile *raw)
-{
-    struct profile *out = &b->built->profile;
-    return keep_list(b, raw->trust_store, raw->trust_store_count, &out->trust_files,
-                     &out->trust_file_count) &&
-           keep_list(b, raw->trusted_proxies, raw->trusted_proxies_count, &out->proxies,
-                     &out->proxy_count);
+    return builder_digests(b, "trusted_certificates",
+                           "the SHA-256 of a certificate: 64 hexadecimal digits",
+                           raw->trusted_certificates, raw->trusted_certificates_count,
+                           &out->trusted_issuers, &out->trusted_issuer_count) &&
+           builder_texts(b, raw->trust_store, raw->trust_store_count, &out->trust_files,
+                         &out->trust_file_count) &&
+           builder_texts(b, raw->trusted_proxies, raw->trusted_proxies_count, &out->proxies,
+                         &out->proxy_count);
 }
 
 static bool build_all(struct builder *b, const struct yaml_profile *raw)
 {
-    struct built *built = b->built;
-    built->profile = *profile_builtin();
-    built->profile.builtin = false;
-    built->profile.name = keep(b, raw->name);
-    built->services = calloc(raw->services_count, sizeof(struct profile_service));
-    if (built->services == NULL || built->strings == NULL) {
-        return error_set(b->error, ERROR_RUNTIME, "out of memory");
-    }
-    built->profile.services = built->services;
-    built->profile.service_count = raw->services_count;
-    for (size_t i = 0; i < raw->services_count; i++) {
-        if (!build_service(b, raw, i)) {
-            return false;
-        }
-    }
-    return build_thresholds(b, raw->thresholds) && build_trusted(b, raw) &&
-           build_authorities(b, raw);
+    struct profile *out = &b->built->profile;
+    *out = *profile_builtin();
+    out->builtin = false;
+    out->name = builder_keep(b, raw->name);
+    return build_services(b, raw) && build_thresholds(b, raw->thresholds) &&
+           build_objectives(b, raw->objectives, &out->objectives) &&
+           build_ceilings(b, raw->ceilings, &out->objectives) && build_trust(b, raw) &&
+           build_environments(b, raw) && build_quiet_hours(b, raw) && build_hosts(b, raw);
 }
 
 const struct profile *profile_build(const struct yaml_profile *raw, const struct profile_file *file,
@@ -350,9 +255,12 @@ const struct profile *profile_build(const struct yaml_profile *raw, const struct
         (void)error_set(error, ERROR_RUNTIME, "out of memory");
         return NULL;
     }
-    struct builder b = {built, file, error, 0};
+    struct builder b = {.built = built, .file = file, .error = error};
     built->strings = intern_new();
     if (built->strings == NULL || !build_all(&b, raw)) {
+        if (error->code == ERROR_NONE) {
+            (void)error_set(error, ERROR_RUNTIME, "out of memory");
+        }
         profile_build_free(&built->profile);
         return NULL;
     }
@@ -366,7 +274,6 @@ void profile_build_free(const struct profile *profile)
         free(built->lists[i]);
     }
     free(built->lists);
-    free(built->services);
     intern_free(built->strings);
     free(built);
 }

@@ -128,6 +128,20 @@ struct profile_place profile_place_key(const char *text, size_t len,
     return place;
 }
 
+bool profile_place_has_key(const char *text, size_t len, const struct profile_path *path,
+                           const char *key)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    if (!load(&parser, &document, text, len)) {
+        return false;
+    }
+    bool found = find_pair(&document, walk(&document, path), key, 0) != NULL;
+    yaml_document_delete(&document);
+    yaml_parser_delete(&parser);
+    return found;
+}
+
 bool profile_place_check(const char *text, size_t len, struct profile_place *place, char *problem,
                          size_t size)
 {

@@ -34,6 +34,9 @@ struct profile_place profile_place_value(const char *text, size_t len,
 struct profile_place profile_place_key(const char *text, size_t len,
                                        const struct profile_path *path, const char *key,
                                        size_t occurrence);
+/* Whether the mapping at `path` has the key. */
+bool profile_place_has_key(const char *text, size_t len, const struct profile_path *path,
+                           const char *key);
 /* Whether the text is YAML at all; false with the place and the parser's words. */
 bool profile_place_check(const char *text, size_t len, struct profile_place *place, char *problem,
                          size_t size);

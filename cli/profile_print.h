@@ -1,12 +1,11 @@
-/* A profile as a table for people. */
+/* A profile as tables for people. */
 #ifndef INVCAP_CLI_PROFILE_PRINT_H
 #define INVCAP_CLI_PROFILE_PRINT_H
 
 #include "core/profile.h"
 #include "reports/view.h"
 
+/* Services, then whatever else the profile has, each as a table of its own. */
 void profile_print(const struct view *view, const struct profile *profile);
-/* "tls", "http" ...: the words of the profile's YAML. */
-const char *profile_protocol_name(enum profile_protocol protocol);
 
 #endif

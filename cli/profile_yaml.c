@@ -12,117 +12,6 @@
 #include <string.h>
 
 #define FILE_MOST (1u << 20) /* the largest honest profile is some KiB */
-#define TEXT_MOST 256
-#define LIST_MOST 1024
-
-/* ---- the form of the file -----------------------------------------------------------------------
- */
-static const cyaml_strval_t transports[] = {
-    {"tcp", YAML_TCP}, {"udp", YAML_UDP}, {"both", YAML_BOTH}};
-static const cyaml_strval_t protocols[] = {
-    {"any", PROFILE_ANY},   {"tls", PROFILE_TLS}, {"http", PROFILE_HTTP},
-    {"grpc", PROFILE_GRPC}, {"ftp", PROFILE_FTP}, {"dns", PROFILE_DNS},
-    {"ntp", PROFILE_NTP},   {"udp", PROFILE_UDP}, {"tcp", PROFILE_TCP}};
-/* libcyaml's own truth takes every unknown word for true. */
-static const cyaml_strval_t truths[] = {{"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
-static const cyaml_schema_value_t text_value = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MOST)};
-
-#define OPTIONAL_TEXT(key, type, member)                                                           \
-    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1,         \
-                           TEXT_MOST)
-#define OPTIONAL_LIST(key, type, member)                                                           \
-    CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, &text_value, \
-                         1, LIST_MOST)
-
-static const cyaml_schema_field_t service_fields[] = {
-    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct yaml_service, name, 1, TEXT_MOST),
-    OPTIONAL_TEXT("class", struct yaml_service, class_name),
-    OPTIONAL_TEXT("title", struct yaml_service, title),
-    OPTIONAL_TEXT("title_zh", struct yaml_service, title_zh),
-    CYAML_FIELD_SEQUENCE("ports", CYAML_FLAG_POINTER, struct yaml_service, ports, &text_value, 1,
-                         LIST_MOST),
-    CYAML_FIELD_ENUM("transport", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_service,
-                     transport, transports, CYAML_ARRAY_LEN(transports)),
-    CYAML_FIELD_ENUM("expected", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_service,
-                     expected, protocols, CYAML_ARRAY_LEN(protocols)),
-    OPTIONAL_LIST("servers", struct yaml_service, servers),
-    OPTIONAL_LIST("names", struct yaml_service, names),
-    OPTIONAL_LIST("pins", struct yaml_service, pins),
-    CYAML_FIELD_ENUM("client_certificate", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
-                     struct yaml_service, client_certificate, truths, CYAML_ARRAY_LEN(truths)),
-    CYAML_FIELD_UINT("slow_response_ms", CYAML_FLAG_OPTIONAL, struct yaml_service,
-                     slow_response_ms),
-    CYAML_FIELD_END};
-
-static const cyaml_schema_value_t service_value = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_service, service_fields)};
-
-static const cyaml_schema_field_t threshold_fields[] = {
-    CYAML_FIELD_UINT("slow_response_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds,
-                     slow_response_ms),
-    CYAML_FIELD_UINT("medium_response_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds,
-                     medium_response_ms),
-    CYAML_FIELD_UINT("latency_high_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds,
-                     latency_high_ms),
-    CYAML_FIELD_UINT("zero_window_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds, zero_window_ms),
-    CYAML_FIELD_UINT("absence_ms", CYAML_FLAG_OPTIONAL, struct yaml_thresholds, absence_ms),
-    CYAML_FIELD_FLOAT("loss_percent", CYAML_FLAG_OPTIONAL, struct yaml_thresholds, loss_percent),
-    CYAML_FIELD_END};
-
-static const cyaml_schema_field_t profile_fields[] = {
-    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct yaml_profile, name, 1, TEXT_MOST),
-    CYAML_FIELD_MAPPING_PTR("thresholds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-                            struct yaml_profile, thresholds, threshold_fields),
-    OPTIONAL_LIST("trusted_certificates", struct yaml_profile, trusted_certificates),
-    OPTIONAL_LIST("trust_store", struct yaml_profile, trust_store),
-    OPTIONAL_LIST("trusted_proxies", struct yaml_profile, trusted_proxies),
-    CYAML_FIELD_SEQUENCE("services", CYAML_FLAG_POINTER, struct yaml_profile, services,
-                         &service_value, 1, LIST_MOST),
-    CYAML_FIELD_END};
-
-static const cyaml_schema_value_t profile_value = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_profile, profile_fields)};
-
-/* What stands behind a key, for the complaint. */
-static const struct expectation {
-    const char *key, *expected;
-} expectations[] = {
-    {"name", "a name of 1 to 256 characters"},
-    {"class", "a word, such as management or payment"},
-    {"title", "a text of 1 to 256 characters"},
-    {"title_zh", "a text of 1 to 256 characters"},
-    {"ports", "a list of ports and ranges, such as [443, 8100-8199]"},
-    {"transport", "tcp, udp or both"},
-    {"expected", "any, tls, http, grpc, ftp, dns, ntp, udp or tcp"},
-    {"servers", "a list of IP addresses"},
-    {"names", "a list of host names"},
-    {"pins", "a list of SHA-256 digests of public keys in hex"},
-    {"client_certificate", "true or false"},
-    {"slow_response_ms", "a whole number of milliseconds"},
-    {"medium_response_ms", "a whole number of milliseconds"},
-    {"latency_high_ms", "a whole number of milliseconds"},
-    {"zero_window_ms", "a whole number of milliseconds"},
-    {"absence_ms", "a whole number of milliseconds"},
-    {"loss_percent", "a number"},
-    {"thresholds", "a mapping of thresholds"},
-    {"trusted_certificates", "a list of SHA-256 digests of certificates in hex"},
-    {"trust_store", "a list of files or folders with certificates of authorities"},
-    {"trusted_proxies", "a list of issuer names (CN or O) or SHA-256 digests in hex"},
-    {"services", "a list of services"},
-};
-
-static const char *expectation_of(const struct profile_path *path)
-{
-    for (size_t i = path->count; i > 0; i--) {
-        for (size_t j = 0; j < CYAML_ARRAY_LEN(expectations); j++) {
-            if (strcmp(path->steps[i - 1].key, expectations[j].key) == 0) {
-                return expectations[j].expected;
-            }
-        }
-    }
-    return "a mapping with name and services";
-}
 
 /* ---- what libcyaml complains about -------------------------------------------------------------
  */
@@ -174,31 +63,23 @@ static void drop_last(struct profile_path *path)
     path->count -= path->count > 0;
 }
 
-/* Down to the mapping that a key stands in: the profile, its thresholds, or one of its services. */
-static void drop_values(struct profile_path *path)
+/* The deepest mapping along the path in which the key stands though it may not (or, `missing`, does
+ * not stand though it must): libcyaml's trace may end in the mapping read before. */
+static struct profile_form_level level_of(const char *text, size_t len,
+                                          const struct profile_path *path, const char *key,
+                                          bool missing)
 {
-    bool in_services = path->count > 0 && strcmp(path->steps[0].key, "services") == 0;
-    size_t depth = in_services ? 2 : 1;
-    path->count = path->count > depth ? depth : path->count;
-}
-
-/* The keys that may stand in the mapping at `path`. */
-static const cyaml_schema_field_t *fields_at(const struct profile_path *path)
-{
-    const char *top = path->count > 0 ? path->steps[0].key : "";
-    return strcmp(top, "services") == 0     ? service_fields
-           : strcmp(top, "thresholds") == 0 ? threshold_fields
-                                            : profile_fields;
-}
-
-static void list_keys(const struct profile_path *path, char *out, size_t size)
-{
-    size_t len = 0;
-    out[0] = '\0';
-    for (const cyaml_schema_field_t *field = fields_at(path); field->key != NULL && len < size;
-         field++) {
-        len += (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? ", " : "", field->key);
+    struct profile_form_level levels[PROFILE_FORM_MOST];
+    size_t count = profile_form_levels(path, levels);
+    while (count > 1) {
+        const struct profile_form_level *level = &levels[count - 1];
+        if (profile_form_knows(level, key) == missing &&
+            profile_place_has_key(text, len, &level->path, key) != missing) {
+            break;
+        }
+        count--;
     }
+    return levels[count - 1];
 }
 
 /* libcyaml's complaints about a value, without its inner types. */
@@ -235,13 +116,14 @@ static void explain(const char *file, const char *text, size_t len,
 {
     struct profile_path path;
     struct profile_place place;
-    char what[192], keys[256], words[192];
+    struct profile_form_level level;
+    char what[192], keys[512], words[192];
     const char *message = complaint->message;
     read_path(complaint, &path);
     if (sscanf(message, "Unexpected key: %63s", what) == 1) {
-        drop_values(&path);
-        place = profile_place_key(text, len, &path, what, 0);
-        list_keys(&path, keys, sizeof(keys));
+        level = level_of(text, len, &path, what, false);
+        place = profile_place_key(text, len, &level.path, what, 0);
+        profile_form_keys(&level, keys, sizeof(keys));
         (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: unknown key \"%s\"; expected one of: %s",
                         file, place.line, place.column, what, keys);
     } else if (sscanf(message, "Mapping field already seen: %63s", what) == 1) {
@@ -252,16 +134,15 @@ static void explain(const char *file, const char *text, size_t len,
                         "once",
                         file, place.line, place.column, what);
     } else if (sscanf(message, "Missing required mapping field: %63s", what) == 1) {
-        drop_last(&path);
-        place = profile_place_value(text, len, &path);
+        level = level_of(text, len, &path, what, true);
+        place = profile_place_value(text, len, &level.path);
         (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: \"%s\" is missing here; every %s needs it",
-                        file, place.line, place.column, what,
-                        path.count > 0 ? "service" : "profile");
+                        file, place.line, place.column, what, profile_form_noun(&level));
     } else {
         place = profile_place_value(text, len, &path);
         (void)error_set(error, ERROR_USAGE, "%s:%zu:%zu: %s; expected %s", file, place.line,
                         place.column, plain_words(message, words, sizeof(words)),
-                        expectation_of(&path));
+                        profile_form_expectation(&path));
     }
 }
 
@@ -304,7 +185,7 @@ static void free_raw(struct yaml_profile *raw)
 {
     struct complaint ignored = {.message = ""};
     cyaml_config_t config;
-    (void)cyaml_free(make_config(&ignored, &config), &profile_value, raw, 0);
+    (void)cyaml_free(make_config(&ignored, &config), profile_form(), raw, 0);
 }
 
 static struct yaml_profile *load_raw(const char *file, const char *text, size_t len,
@@ -321,7 +202,7 @@ static struct yaml_profile *load_raw(const char *file, const char *text, size_t 
         return NULL;
     }
     cyaml_err_t status = cyaml_load_data(
-        (const uint8_t *)text, len, make_config(&complaint, &config), &profile_value, &raw, NULL);
+        (const uint8_t *)text, len, make_config(&complaint, &config), profile_form(), &raw, NULL);
     if (status != CYAML_OK) {
         if (complaint.message[0] == '\0') {
             (void)snprintf(complaint.message, sizeof(complaint.message), "%s",

@@ -188,11 +188,7 @@ static void judge_name(struct judge *judge, struct matches *memo, const struct s
             claim_mismatch(judge, flow, c, sni);
         return;
     }
-    const struct profile_service *service =
-        judge->profile == NULL
-            ? NULL
-            : profile_service_of(judge->profile, flow->f.protocol, &flow->server->address,
-                                 flow->f.port[SIDE_SERVER]);
+    const struct profile_service *service = judge_profile_service(judge, flow);
     if (service == NULL || service->name_count == 0)
         return;
     for (size_t i = 0; i < service->name_count; i++) {

@@ -77,11 +77,7 @@ static bool is_pinned(const struct profile_service *service, const struct certif
 /* A pin may be that of the server or of an authority of its chain. */
 static enum chain_pin pin_of(const struct judge *judge, const struct site_flow *flow)
 {
-    const struct profile_service *service =
-        judge->profile != NULL
-            ? profile_service_of(judge->profile, flow->f.protocol, &flow->server->address,
-                                 flow->f.port[SIDE_SERVER])
-            : NULL;
+    const struct profile_service *service = judge_profile_service(judge, flow);
     if (service == NULL || service->pin_count == 0)
         return CHAIN_PIN_NONE;
     for (uint32_t i = 0; i < flow->f.tls->chain_count; i++) {
@@ -171,7 +167,8 @@ static struct site_chain make_chain(const struct judge *judge, const struct chai
 }
 
 /* Flows of one chain, by time; a date of it that passes between them begins another one. */
-static size_t same_until(struct site_flow **flows, size_t count, const struct chain_verdict *verdict)
+static size_t same_until(struct site_flow **flows, size_t count,
+                         const struct chain_verdict *verdict)
 {
     size_t end = 1;
     while (end < count && compare_chain(flows[0], flows[end]) == 0 &&

@@ -9,7 +9,6 @@
 /* FINDINGS.md. */
 #define SLOW_TLS_NS FACTS_SECOND
 #define CLIENT_SLOW_NS (3 * FACTS_SECOND)
-#define SLOW_ANSWER_NS (3 * FACTS_SECOND)
 #define WINDOW_RTTS 3
 /* Fewer acknowledgments are no sample. */
 #define WINDOW_ACKS 10
@@ -170,9 +169,7 @@ static bool is_unusual(const struct site_flow *flow, int64_t wait)
 static void find_slow_answer(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
-    int64_t limit = judge->profile != NULL && judge->profile->slow_response_ns > 0
-                        ? judge->profile->slow_response_ns
-                        : SLOW_ANSWER_NS;
+    int64_t limit = judge_slow_ns(judge, flow);
     if (d->answer_max_ns <= limit || d->answer_asked < REQUEST_BYTES || !is_hidden_dialogue(flow) ||
         flow->service == NULL || !is_unusual(flow, d->answer_max_ns) ||
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))

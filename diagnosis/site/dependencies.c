@@ -146,11 +146,11 @@ static void judge_slow(struct judge *judge, const struct site_flow *flow,
                        struct command_range rows)
 {
     const struct command_record *worst = NULL;
-    int64_t limit = judge->profile->slow_response_ns;
+    int64_t limit = judge_slow_ns(judge, flow);
     size_t count = 0;
     for (size_t i = 0; i < rows.count; i++) {
         const struct command_record *c = rows.at[i];
-        if (c->wait_ns < limit || limit <= 0 || waits_for_news(c))
+        if (c->wait_ns < limit || waits_for_news(c))
             continue;
         count++;
         if (worst == NULL || c->wait_ns > worst->wait_ns)

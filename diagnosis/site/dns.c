@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_NS (500 * FACTS_MS)
 #define TRIES_MIN 2
 /* FINDINGS.md: one query waits so long. */
 #define WAIT_MIN_NS (5 * FACTS_SECOND)
@@ -151,13 +150,20 @@ static int64_t answer_delay(const struct dns_record *r)
     return r->answer_ns - r->last_query_ns;
 }
 
-static const struct dns_record *find_dead(const struct lookup *lookup)
+/* The limit of the resolver, where the profile has one of that port. */
+static int64_t slow_limit(const struct judge *judge, const struct dns_record *r)
+{
+    const struct site_flow *flow = site_find_flow(judge->site, r->flow_id);
+    return judge_profile_service(judge, flow) != NULL ? judge_slow_ns(judge, flow) : PROFILE_DNS_SLOW_NS;
+}
+
+static const struct dns_record *find_dead(const struct judge *judge, const struct lookup *lookup)
 {
     for (size_t i = 0; i < lookup->count; i++) {
         const struct dns_record *r = lookup->records[i];
         if (r->answer_ns < 0 && r->tries > 0 && !r->given_up &&
             !address_equal(&r->server_ip, &lookup->answered->server_ip) &&
-            lookup->answer_ns - r->query_ns > SLOW_NS)
+            lookup->answer_ns - r->query_ns > slow_limit(judge, r))
             return r;
     }
     return NULL;
@@ -167,9 +173,9 @@ static void judge_delay(struct judge *judge, const struct lookup *lookup)
 {
     if (lookup->answered == NULL || !lookup_wants_address(lookup->records[0]))
         return;
-    const struct dns_record *r = find_dead(lookup);
+    const struct dns_record *r = find_dead(judge, lookup);
     int64_t delay = r != NULL ? lookup->answer_ns - r->query_ns : answer_delay(lookup->answered);
-    if (delay <= SLOW_NS)
+    if (delay <= slow_limit(judge, r != NULL ? r : lookup->answered))
         return;
     if (r != NULL && silent_share(judge->site, &r->server_ip) < 100)
         return; /* a datagram that was lost */

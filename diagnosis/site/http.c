@@ -4,27 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLOW_NS (3 * FACTS_SECOND)
 #define SLOWISH_NS FACTS_SECOND
 #define SLOWISH_FACTOR 5
 /* An endpoint whose answers usually take that long waits for news (long poll): one connection asks
  * it again and again, or its path says so. */
 #define LONG_POLL_SAMPLES 3
 /* ---- slow answers ---------------------------------------------------------------------------- */
-
-static int64_t slow_limit(const struct judge *judge, const struct site_flow *flow)
-{
-    const struct profile_service *service =
-        judge->profile == NULL
-            ? NULL
-            : profile_service_of(judge->profile, flow->f.protocol, &flow->server->address,
-                                 flow->f.port[SIDE_SERVER]);
-    if (service != NULL && service->slow_response_ns > 0)
-        return service->slow_response_ns;
-    return judge->profile != NULL && judge->profile->slow_response_ns > 0
-               ? judge->profile->slow_response_ns
-               : SLOW_NS;
-}
 
 static int64_t slowish_limit(const struct judge *judge)
 {
@@ -64,7 +49,7 @@ static int64_t outage_within(const struct site_flow *flow, const struct http_rec
 static void judge_wait(struct judge *judge, const struct site_flow *flow,
                        const struct http_record *r)
 {
-    int64_t limit = slow_limit(judge, flow), slowish = slowish_limit(judge);
+    int64_t limit = judge_slow_ns(judge, flow), slowish = slowish_limit(judge);
     int64_t wait_ns = r->wait_ns - outage_within(flow, r);
     if (wait_ns <= (slowish < limit ? slowish : limit) || r->status == 101 ||
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))

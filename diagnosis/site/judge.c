@@ -116,6 +116,21 @@ int64_t judge_capture_end(const struct judge *judge, int64_t since_ns)
     return period != NULL ? period->last_ns : since_ns;
 }
 
+const struct profile_service *judge_profile_service(const struct judge *judge,
+                                                    const struct site_flow *flow)
+{
+    return judge->profile != NULL && flow != NULL
+               ? profile_service_of(judge->profile, flow->f.protocol, &flow->server->address,
+                                    flow->f.port[SIDE_SERVER])
+               : NULL;
+}
+
+int64_t judge_slow_ns(const struct judge *judge, const struct site_flow *flow)
+{
+    return profile_slow_ns(judge->profile != NULL ? judge->profile : profile_builtin(),
+                           judge_profile_service(judge, flow));
+}
+
 static int64_t absence_wait(const struct judge *judge, const struct site_flow *flow)
 {
     int64_t least = judge->profile != NULL && judge->profile->absence_ns > 0

@@ -104,6 +104,12 @@ const char *judge_rivals(struct judge *judge, const enum rival *rivals);
 /* Takes the claim over (a copy). */
 void judge_claim(struct judge *judge, const struct claim *claim);
 
+/* The service of the profile that the connection is made to; NULL when none. flow may be NULL. */
+const struct profile_service *judge_profile_service(const struct judge *judge,
+                                            const struct site_flow *flow);
+/* How long an answer of it may take (profile_slow_ns). */
+int64_t judge_slow_ns(const struct judge *judge, const struct site_flow *flow);
+
 /* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other
  * traffic both ways at that tap (or of this flow itself). */
 bool judge_absence_holds(const struct judge *judge, const struct site_flow *flow, int64_t since_ns);

@@ -105,7 +105,8 @@ static enum ruling hello_unheard(struct judge *judge, const struct site_flow *fl
     return RULING_FAILED;
 }
 
-/* Only what both ends said or a readable alert decides; all else may have ended well out of sight. */
+/* Only what both ends said or a readable alert decides; all else may have ended well out of sight.
+ */
 static enum ruling judge_handshake(struct judge *judge, const struct site_flow *flow,
                                    struct claim *out)
 {
@@ -129,10 +130,7 @@ enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
         return RULING_UNSOLICITED;
     if (f->tls != NULL)
         return judge_handshake(judge, flow, out);
-    bool watched = judge->profile != NULL &&
-                   profile_service_of(judge->profile, f->protocol, &flow->server->address,
-                                      f->port[SIDE_SERVER]) != NULL;
-    if (!watched)
+    if (judge_profile_service(judge, flow) == NULL)
         return RULING_UNKNOWN;
     const struct icmp_record *r = find_refusal(flow);
     if (r != NULL)
