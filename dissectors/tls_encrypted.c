@@ -198,7 +198,9 @@ static void client_record_13(struct tls_state *state, uint32_t len, struct disse
     struct tls_party *client = &state->party[SIDE_CLIENT];
     struct lengths lengths = lengths_for(tls->cipher);
     bool early_data = state->offered_early_data && (tls->version == 0 || tls->resumed);
-    if (client->finished || client->lost) {
+    /* An alert refuses nothing that the server has already gone beyond. */
+    bool is_over = tls->established && len == lengths.alert;
+    if (client->finished || client->lost || is_over) {
         record_after_13(state, SIDE_CLIENT, len, context);
         return;
     }
