@@ -364,6 +364,8 @@ static void pick_up(struct tcp_flow *tcp, enum side side, const struct layers *l
     if (!d->base_known) {
         set_base(d, l->tcp.sequence - 1);
         d->next = d->acked = 1;
+        if (l->payload_len == 0 && (l->tcp.flags & (TCP_FIN | TCP_RST)) == 0)
+            d->joined_empty = true;
     }
     if ((l->tcp.flags & TCP_ACK) != 0 && !peer->base_known && (l->tcp.flags & TCP_RST) == 0) {
         set_base(peer, l->tcp.acknowledgment - 1);

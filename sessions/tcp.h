@@ -77,6 +77,7 @@ struct tcp_direction {
     bool seen;         /* any packet of this side */
     bool window_known; /* scale valid or not used */
     bool syn_seen;     /* without ACK */
+    bool joined_empty; /* taken up at a segment without data, nothing sent since */
     bool early_data;   /* the SYN carried payload (RFC 7413) */
     uint8_t syn_options; /* SYN_HAS_ bits of its SYN or SYN-ACK */
     bool fin_seen;

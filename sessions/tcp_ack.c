@@ -76,12 +76,22 @@ static bool is_duplicate_ack(const struct tcp_direction *own, const struct tcp_d
            (l->tcp.sack_count > 0 || (l->tcp.window == own->window && l->tcp.window != 0));
 }
 
+/* The capture began at a keep-alive, which repeats the number before the next one (RFC 9293 3.8.4):
+ * the answer tells so. */
+static void settle_joined(struct tcp_direction *d, uint32_t acknowledgment)
+{
+    if (d->joined_empty && d->next == 1 && acknowledgment == d->base + 2)
+        d->base++;
+    d->joined_empty = false;
+}
+
 void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
                   const struct layers *l, struct tcp_env *env, struct tcp_verdict *out)
 {
     struct tcp_direction *own = &tcp->dir[side], *peer = &tcp->dir[!side];
     if (!peer->base_known)
         return;
+    settle_joined(peer, l->tcp.acknowledgment);
     int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
     if (ack > peer->next + SANE_AHEAD || ack < peer->acked - SANE_AHEAD)
         return;

@@ -32,6 +32,34 @@ static void test_midstream_keepalive(void **state)
     assert_int_equal(f->seen.flows[0].client_retransmissions, 0);
 }
 
+/* The capture begins in an idle pool: the first packet of a connection is a keep-alive. */
+static void test_picked_up_at_a_keepalive(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, ACK(0, 4999, 9000));
+    send_at(c, 20, ACK(1, 9000, 5000));
+    send_at(c, 15000, ACK(0, 4999, 9000));
+    send_at(c, 20, ACK(1, 9000, 5000));
+    send_at(c, 1, DATA(0, 5000, 9000, 100));
+    send_at(c, 20, ACK(1, 9000, 5100));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+    assert_int_equal(f->seen.flows[0].client_payload_bytes, 100);
+}
+
+/* More than a keep-alive's one number was acknowledged: bytes that nobody captured. */
+static void test_picked_up_before_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, ACK(0, 4999, 9000));
+    send_at(c, 20, ACK(1, 9000, 5099));
+    send_at(c, 100, ACK(1, 9000, 5099));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 100);
+}
+
 static void test_one_giant_fills_several_holes(void **state)
 {
     struct fixture *f = *state;
@@ -378,6 +406,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_keepalive_before_any_data),
         CASE(test_midstream_keepalive),
+        CASE(test_picked_up_at_a_keepalive),
+        CASE(test_picked_up_before_a_gap),
         CASE(test_one_giant_fills_several_holes),
         CASE(test_more_holes_than_places),
         CASE(test_fin_shows_what_was_not_captured),
