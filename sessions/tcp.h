@@ -107,6 +107,10 @@ struct tcp_direction {
     uint8_t rst_kinds;                                         /* bits: without, with ACK */
     uint32_t retransmissions;       /* data segments sent again, spurious ones included */
     uint32_t pending_losses;        /* of those, not yet acknowledged */
+    uint32_t needless_known;        /* of them found needless before the receiver told so */
+    uint32_t again_timestamp;       /* TSval of the first pending one; 0 none */
+    int64_t again_ns;               /* when that left; -1: of no use */
+    int64_t again_end, again_last;  /* its end, and the last pending one's */
     bool sacked;                    /* bytes above acked arrived, as the peer tells */
     uint32_t ack_repeats;           /* by the peer, since acked moved */
     int64_t ack_ns;                 /* last acknowledgment by the peer; 0 none */

@@ -23,14 +23,13 @@ static void note_delivered(struct tcp_direction *d, int64_t ack)
 
 /* Progress of d's bytes as acknowledged by its peer (of side `by`). */
 static void note_progress(struct tcp_flow *tcp, struct tcp_direction *d, enum side by, int64_t ack,
-                          const struct packet *p)
+                          const struct packet *p, const struct layers *l)
 {
     d->acked = ack;
     d->facts.tail_retransmissions = 0;
     d->facts.tail_first_ns = d->facts.tail_last_ns = RECORD_NONE_NS;
     d->facts.smallest_lost = 0;
-    d->facts.recovered_losses += d->pending_losses;
-    d->pending_losses = 0;
+    tcp_settle_pending(d, ack, tcp->rtt_min_ns[by], p, l);
     d->ack_repeats = 0;
     d->sacked = false;
     note_delivered(d, ack);
@@ -102,7 +101,7 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
     if (!own->acknowledged_any && ack < peer->acked)
         peer->acked = ack; /* mid-stream: now it is known how far the peer's bytes had come */
     if (ack > peer->acked) {
-        note_progress(tcp, peer, side, ack, p);
+        note_progress(tcp, peer, side, ack, p, l);
     } else if (is_duplicate_ack(own, peer, ack, l)) {
         own->facts.duplicate_acks++;
         peer->ack_repeats++;

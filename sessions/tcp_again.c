@@ -46,11 +46,54 @@ void tcp_count_again(struct tcp_side_facts *facts, enum event_note note)
     facts->tail_probes += note == NOTE_TAIL_PROBE;
 }
 
+void tcp_note_pending(struct tcp_direction *d, int64_t end, bool fills, const struct packet *p,
+                      const struct layers *l)
+{
+    if (d->pending_losses++ == 0) {
+        d->again_ns = p->time_ns;
+        d->again_timestamp = l->tcp.has_timestamp ? l->tcp.timestamp_value : 0;
+        d->again_end = end;
+    }
+    if (fills)
+        d->again_ns = RECORD_NONE_NS;
+    d->again_last = end;
+}
+
+/* RFC 3522: the acknowledgment echoes the time of the first sending, or comes sooner than one of the
+ * second could. */
+static bool is_of_first_sending(const struct tcp_direction *d, int64_t rtt_ns,
+                                const struct packet *p, const struct layers *l)
+{
+    if (d->again_timestamp != 0 && l->tcp.has_timestamp && l->tcp.timestamp_echo != 0)
+        return (int32_t)(l->tcp.timestamp_echo - d->again_timestamp) < 0;
+    return rtt_ns > MS && p->time_ns - d->again_ns < rtt_ns / 2;
+}
+
+void tcp_settle_pending(struct tcp_direction *d, int64_t ack, int64_t rtt_ns,
+                        const struct packet *p, const struct layers *l)
+{
+    uint32_t pending = d->pending_losses;
+    if (pending == 0 || ack < d->again_end)
+        return;
+    if (d->again_ns >= 0 && is_of_first_sending(d, rtt_ns, p, l)) {
+        uint32_t needless = ack >= d->again_last ? pending : 1;
+        d->facts.needless_retransmissions += needless;
+        d->needless_known += needless;
+        pending -= needless;
+    }
+    d->facts.recovered_losses += pending;
+    d->pending_losses = 0;
+}
+
 /* RFC 2883 4: the receiver had those bytes already. More of them than were sent again are copies
  * made on the way. */
 static void note_needless(struct tcp_direction *d)
 {
     struct tcp_side_facts *f = &d->facts;
+    if (d->needless_known > 0) {
+        d->needless_known--;
+        return;
+    }
     if (f->needless_retransmissions >= d->retransmissions)
         return;
     f->needless_retransmissions++;

@@ -189,7 +189,8 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
     tcp_count_again(&d->facts, out->note);
     d->facts.filling_retransmissions += fills;
     d->facts.spurious_retransmissions += spurious;
-    d->pending_losses += !spurious;
+    if (!spurious)
+        tcp_note_pending(d, end, fills, p, l);
     d->retransmissions++;
     d->facts.retransmitted_bytes += (uint32_t)(end - start);
     d->timing = false;

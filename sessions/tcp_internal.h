@@ -31,6 +31,14 @@ bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const str
 enum event_note tcp_classify_again(struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
                                    int64_t now_ns);
 void tcp_count_again(struct tcp_side_facts *facts, enum event_note note);
+/* [start, end) left again and counts as lost until its acknowledgment shows otherwise; fills: it
+ * closed a hole, so that nothing else can be true. */
+void tcp_note_pending(struct tcp_direction *d, int64_t end, bool fills, const struct packet *p,
+                      const struct layers *l);
+/* The pending losses of d as the acknowledgment `ack`, a round trip of at least rtt_ns (-1 unknown)
+ * from the tap, decides them. */
+void tcp_settle_pending(struct tcp_direction *d, int64_t ack, int64_t rtt_ns,
+                        const struct packet *p, const struct layers *l);
 /* The selective acknowledgments (RFC 2018, 2883) of d's bytes; there is at least one. */
 void tcp_note_sack(struct tcp_direction *d, const struct layers *l);
 

@@ -20,6 +20,7 @@ struct conversation {
     uint16_t window[2];
     uint32_t sack[4];          /* relative; blocks of the next ACK when sack_count > 0 */
     uint8_t sack_count;
+    uint32_t stamp[2];         /* TSval and TSecr of the next segment when the first is not 0 */
     bool truncate;             /* caplen ends behind the headers */
 };
 
@@ -58,6 +59,17 @@ static inline size_t build_sack(uint8_t *at, struct conversation *c, int side)
     return 4 + 8 * blocks;
 }
 
+static inline size_t build_stamp(uint8_t *at, struct conversation *c)
+{
+    at[0] = at[1] = 1;
+    at[2] = 8;
+    at[3] = 10;
+    put32(at + 4, c->stamp[0]);
+    put32(at + 8, c->stamp[1]);
+    c->stamp[0] = 0;
+    return 12;
+}
+
 static inline size_t build_options(uint8_t *at, const struct segment *s)
 {
     static const uint8_t syn[] = {2, 4, 0x05, 0xb4, 1, 3, 3, 7, 4, 2, 1, 1};
@@ -73,7 +85,9 @@ static inline void send_segment(struct conversation *c, const struct segment *s)
     uint8_t *ip = bytes, *tcp = bytes + 20;
     memset(bytes, 0, 80);
     size_t options =
-        c->sack_count > 0 ? build_sack(tcp + 20, c, s->side) : build_options(tcp + 20, s);
+        c->sack_count > 0 ? build_sack(tcp + 20, c, s->side)
+        : c->stamp[0] != 0 ? build_stamp(tcp + 20, c)
+                           : build_options(tcp + 20, s);
     size_t total = 40 + options + s->len;
     ip[0] = 0x45;
     put16(ip + 2, (uint16_t)total);

@@ -122,6 +122,60 @@ static void test_dsack_for_a_copy_on_the_way(void **state)
     assert_classes(&got, 0, 1, 0, 1);
 }
 
+static void stamped(struct conversation *c, int64_t ms, uint32_t value, uint32_t echo,
+                    struct segment s)
+{
+    c->stamp[0] = value;
+    c->stamp[1] = echo;
+    send_at(c, ms, s);
+}
+
+/* RFC 3522: the acknowledgment was delayed, and echoes the first sending. */
+static void test_needless_by_timestamp(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    handshake(c, 20, 6);
+    stamped(c, 1, 5000, 1, DATA(1, 1, 1, 100));
+    stamped(c, 230, 5230, 1, DATA(1, 1, 1, 100));
+    stamped(c, 6, 231, 5000, ACK(0, 1, 101));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 0, 1, 0, 0);
+    assert_int_equal(got.needless_retransmissions, 1);
+}
+
+static void test_lost_by_timestamp(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    handshake(c, 20, 6);
+    stamped(c, 1, 5000, 1, DATA(1, 1, 1, 100));
+    stamped(c, 230, 5230, 1, DATA(1, 1, 1, 100));
+    stamped(c, 6, 231, 5230, ACK(0, 1, 101));
+    struct tcp_side_facts got = finish(f);
+    assert_classes(&got, 0, 1, 0, 1);
+    assert_int_equal(got.needless_retransmissions, 0);
+}
+
+/* Without timestamps: the acknowledgment comes sooner than one of the second sending could. The DSACK
+ * that tells the same later is not counted again. */
+static void test_needless_by_round_trip(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_five(c);
+    send_at(c, 6, ACK(0, 1, 401));
+    send_at(c, 230, DATA(1, 401, 1, 100));
+    send_at(c, 1, ACK(0, 1, 501));
+    ack_with_sack(c, 6, 501, 401, 501);
+    send_at(c, 30, DATA(1, 501, 1, 100));
+    send_at(c, 230, DATA(1, 501, 1, 100));
+    send_at(c, 6, ACK(0, 1, 601));
+    struct tcp_side_facts got = finish(f);
+    assert_int_equal(got.needless_retransmissions, 1);
+    assert_int_equal(got.recovered_losses, 1);
+}
+
 static void test_lost_before_the_tap(void **state)
 {
     struct fixture *f = *state;
@@ -169,6 +223,9 @@ int main(void)
         CASE(test_tail_probe),
         CASE(test_needless_by_dsack),
         CASE(test_dsack_for_a_copy_on_the_way),
+        CASE(test_needless_by_timestamp),
+        CASE(test_lost_by_timestamp),
+        CASE(test_needless_by_round_trip),
         CASE(test_lost_before_the_tap),
         CASE(test_window_probe_is_no_keepalive_note),
     };
