@@ -128,7 +128,7 @@ static const struct column flow_tcp_columns[] = {
            "1: these two came from different hardware addresses."),
     COL_AS("synack_answers_same", synack_pair.answers_same, "bool", 0,
            "1: these two acknowledge the same SYN."),
-    COL(rst_to_syn, "bool", 0, "1: the server's first word to the SYN was a RST."),
+    COL(rst_to_syn, "bool", 0, "1: the server's first word was a RST that acknowledges the SYN."),
     COL(old_timestamp, "bool", 0,
         "1: the SYN's TCP timestamp lay below earlier ones of that address to this server."),
     COL(challenge_ack, "bool", 0, "1: the SYN was answered by an ACK that does not fit it."),

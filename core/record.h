@@ -170,7 +170,7 @@ struct flow_tcp_record {
     int64_t established_ns;         /* first packet that acknowledges the SYN-ACK; -1 never */
     bool synack_conflict;           /* two SYN-ACKs with different sequence numbers */
     struct synack_pair synack_pair; /* the first two of these */
-    bool rst_to_syn;                /* the server's first word to the SYN was a RST */
+    bool rst_to_syn;                /* the server's first word was a RST that acknowledges the SYN */
     bool old_timestamp;             /* the SYN's TCP timestamp lies below earlier ones of the address */
     bool challenge_ack;             /* the SYN was answered by an ACK that does not fit it */
     int64_t longest_idle_ns;        /* longest pause that the flow survived */

@@ -218,6 +218,16 @@ static void keep_reset(struct tcp_flow *tcp, enum side side, const struct packet
     compare_times(tcp, side, p, out);
 }
 
+/* RFC 9293 3.10.7.3: who waits for the answer to a SYN drops a RST that does not acknowledge it. */
+static bool answers_syn(const struct tcp_flow *tcp, enum side side, const struct layers *l)
+{
+    const struct tcp_direction *peer = &tcp->dir[!side];
+    if (side != SIDE_SERVER || tcp->synack_seen || tcp->facts.syn_count == 0 || tcp->dir[side].seen)
+        return false;
+    int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
+    return (l->tcp.flags & TCP_ACK) != 0 && ack > 0 && ack <= peer->next;
+}
+
 static void note_first_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                              const struct layers *l, enum reset_guess guess)
 {
@@ -231,8 +241,7 @@ static void note_first_reset(struct tcp_flow *tcp, enum side side, const struct 
     f->rst_delay_ns = peer->facts.last_ns >= 0 ? p->time_ns - peer->facts.last_ns : RECORD_NONE_NS;
     f->rst_sequence_offset =
         d->base_known && !fits_stack(guess, l) ? tcp_offset(d, l->tcp.sequence) - d->next : 0;
-    if (side == SIDE_SERVER && !tcp->synack_seen && tcp->facts.syn_count > 0 && !d->seen)
-        tcp->facts.rst_to_syn = true;
+    tcp->facts.rst_to_syn |= answers_syn(tcp, side, l);
 }
 
 void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,

@@ -57,6 +57,20 @@ static void test_refused(void **state)
     assert_int_equal(f->seen.tcp[0].side[1].rst_delay_ns, 20000000);
 }
 
+/* RFC 9293 3.10.7.3: such a RST refuses nothing, its receiver drops it. */
+static void test_refusal_without_acknowledgment(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 20, RST(1, 1));
+    send_at(c, 980, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 1);
+    assert_false(f->seen.tcp[0].rst_to_syn);
+    assert_int_equal(f->seen.tcp[0].side[1].rst_count, 1);
+}
+
 static void test_retransmission_after_the_tap(void **state)
 {
     struct fixture *f = *state;
@@ -533,6 +547,7 @@ int main(void)
         CASE(test_plain_connection),
         CASE(test_syn_without_answer),
         CASE(test_refused),
+        CASE(test_refusal_without_acknowledgment),
         CASE(test_retransmission_after_the_tap),
         CASE(test_spurious_retransmission),
         CASE(test_reordering_is_no_retransmission),
