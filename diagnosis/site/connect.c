@@ -16,6 +16,10 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
     if (took < SLOW_CONNECT_NS)
         return;
     struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
+    if (f->tcp->rst_to_syn) { /* it was refused at first: the way was free */
+        claim.category = CATEGORY_SERVER;
+        claim.culprit = CULPRIT_SERVER;
+    }
     claim.weight = (double)took;
     claim_add_ms(&claim, "connect_ms", took);
     claim_add_number(&claim, "retransmissions", again);

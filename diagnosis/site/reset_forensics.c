@@ -96,6 +96,17 @@ static bool has_other_start(const struct reset_record *r)
            abs(hops_of(r->ttl) - hops_of(r->usual_ttl)) <= TTL_TOLERANCE;
 }
 
+/* The side has closed before: what came since may answer anything that was on its way. */
+static bool is_repeated(const struct flow_facts *f, const struct reset_record *r)
+{
+    for (size_t i = 0; i < f->reset_row_count; i++) {
+        const struct reset_record *first = &f->reset_rows[i];
+        if (first->side == r->side && first->time_ns < r->time_ns)
+            return true;
+    }
+    return false;
+}
+
 /* No answer that passes the tap can come sooner. With ACK its sender may have decided by itself, at
  * any time: it must acknowledge what triggered it. Without ACK it answers a segment: then the first
  * that it can answer counts, unless its sender had fallen silent before. */
@@ -108,6 +119,8 @@ static bool is_too_fast(const struct flow_facts *f, enum side side, const struct
         return false; /* it has spoken since: no answer */
     if (r->with_ack)
         return r->ack_offset == 0 && r->ack_step > 0;
+    if (is_repeated(f, r))
+        return false;
     int64_t quiet = QUIET_RTTS * rtt > QUIET_NS ? QUIET_RTTS * rtt : QUIET_NS;
     return r->peer_first_ns >= 0 && r->peer_first_ns < rtt / 2 && r->own_ns < quiet;
 }

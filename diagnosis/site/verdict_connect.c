@@ -79,7 +79,8 @@ static void describe_icmp(struct judge *judge, const struct site_flow *flow,
         claim_add_text(
             out, "icmp",
             arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP", r->type, r->code));
-        claim_add_ms(out, "reply_ms", r->time_ns - asked_ns);
+        if (r->flow_id == flow->f.id)
+            claim_add_ms(out, "reply_ms", r->time_ns - asked_ns);
     }
     claim_add_reference(out, r->source_id, r->frame, r->time_ns, EVENT_ICMP);
     out->evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_ICMP);
@@ -105,29 +106,53 @@ static enum ruling rule_on_loop(struct judge *judge, const struct site_flow *flo
     return RULING_FAILED;
 }
 
+/* What an ICMP error says about the flow, its own or one like it. */
+static enum ruling rule_on_icmp(struct judge *judge, const struct site_flow *flow,
+                                const struct icmp_record *r, struct claim *out)
+{
+    bool own = address_equal(&r->router_ip, &flow->server->address), prohibited = is_prohibited(r);
+    *out = claim_start(
+        prohibited ? FINDING_CONN_ICMP_PROHIBITED : FINDING_CONN_ICMP_UNREACHABLE, flow);
+    out->culprit = own                                 ? CULPRIT_SERVER
+                   : !prohibited && is_route_fault(r) ? CULPRIT_NETWORK
+                                                       : CULPRIT_MIDDLEBOX;
+    describe_icmp(judge, flow, r, out);
+    return RULING_FAILED;
+}
+
 enum ruling verdict_icmp(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     if (facts_is_established(&flow->f) && flow->icmp_count == 0)
         return RULING_PASS;
     const struct icmp_record *r = find_icmp(flow, is_prohibited);
-    if (r != NULL) {
-        bool own = address_equal(&r->router_ip, &flow->server->address);
-        *out = claim_start(FINDING_CONN_ICMP_PROHIBITED, flow);
-        out->culprit = own ? CULPRIT_SERVER : CULPRIT_MIDDLEBOX;
-        describe_icmp(judge, flow, r, out);
-        return RULING_FAILED;
+    if (r == NULL)
+        r = find_icmp(flow, is_unreachable);
+    return r != NULL ? rule_on_icmp(judge, flow, r, out) : rule_on_loop(judge, flow, out);
+}
+
+/* Routers limit the rate of their errors (RFC 1812 4.3.2.8): what they say of one SYN holds for the
+ * next one of the same client to the same place. */
+#define TWIN_NS (10 * FACTS_SECOND)
+#define TWINS_LOOKED_AT 256
+
+static const struct icmp_record *find_icmp_of_twin(const struct site_flow *flow)
+{
+    struct flow_range range = flow->pair->flows;
+    size_t at = range_find_time(range, flow->f.first_ns - TWIN_NS);
+    for (size_t seen = 0; at < range.count && seen < TWINS_LOOKED_AT; at++, seen++) {
+        const struct site_flow *twin = range.flows[at];
+        if (twin->f.first_ns > flow->f.last_ns + TWIN_NS)
+            return NULL;
+        if (twin == flow || !facts_is_unanswered_syn(&twin->f))
+            continue;
+        const struct icmp_record *r = find_icmp(twin, is_unreachable);
+        if (r != NULL && (is_route_fault(r) || twin->service == flow->service))
+            return r;
+        r = find_icmp(twin, is_prohibited);
+        if (r != NULL && twin->service == flow->service)
+            return r;
     }
-    r = find_icmp(flow, is_unreachable);
-    if (r != NULL) {
-        bool own = address_equal(&r->router_ip, &flow->server->address);
-        *out = claim_start(FINDING_CONN_ICMP_UNREACHABLE, flow);
-        out->culprit = own                 ? CULPRIT_SERVER
-                       : is_route_fault(r) ? CULPRIT_NETWORK
-                                           : CULPRIT_MIDDLEBOX;
-        describe_icmp(judge, flow, r, out);
-        return RULING_FAILED;
-    }
-    return rule_on_loop(judge, flow, out);
+    return NULL;
 }
 
 /* ---- RST to the SYN -------------------------------------------------------------------------- */
@@ -207,6 +232,9 @@ static bool silence_is_proven(const struct judge *judge, const struct site_flow 
     const struct flow_facts *f = &flow->f;
     if (f->tcp->syn_count >= 2)
         return judge_capture_end(judge, f->first_ns) - f->first_ns >= FACTS_ABSENCE_NS;
+    /* what came later on its 4-tuple would answer the SYN that took it over */
+    if (f->end == END_REUSED)
+        return false;
     return judge_absence_holds(judge, flow, f->first_ns);
 }
 
@@ -249,7 +277,14 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
         return RULING_PASS;
     if (!silence_is_proven(judge, flow))
         return RULING_UNKNOWN;
-    int64_t waited = f->tcp->syn_last_ns >= 0 ? f->tcp->syn_last_ns - f->first_ns : 0;
+    const struct icmp_record *told = find_icmp_of_twin(flow);
+    if (told != NULL) {
+        enum ruling ruling = rule_on_icmp(judge, flow, told, out);
+        out->confidence = 80;
+        return ruling;
+    }
+    int64_t waited = f->tcp->syn_count >= 2 ? f->tcp->syn_last_ns - f->first_ns
+                                            : judge_capture_end(judge, f->first_ns) - f->first_ns;
     bool open = site_has_open_before(flow, f->last_ns);
     if (open && flow->service->silent_syns >= BACKLOG_SYNS && is_next_to_server(flow)) {
         *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);

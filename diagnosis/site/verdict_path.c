@@ -289,11 +289,39 @@ enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow,
 
 /* ---- vanished -------------------------------------------------------------------------------- */
 
+#define ALIVE_LOOKED_AT 256
+
+static bool spoke_between(struct flow_range range, enum side role, int64_t from_ns, int64_t to_ns,
+                          const struct site_flow *but)
+{
+    size_t count = range_find_time(range, to_ns);
+    for (size_t looked = 0; count > 0 && looked < ALIVE_LOOKED_AT; looked++) {
+        const struct site_flow *other_flow = range.flows[--count];
+        int64_t last_ns = other_flow->f.tcp->side[role].last_ns;
+        if (other_flow != but && last_ns >= from_ns && last_ns <= to_ns)
+            return true;
+    }
+    return false;
+}
+
+/* The client that fell silent here spoke elsewhere meanwhile, in whatever role. */
+static bool client_is_alive(const struct judge *judge, const struct site_flow *flow,
+                            int64_t since_ns)
+{
+    int64_t from_ns = since_ns + FACTS_SECOND, to_ns = flow->f.last_ns + 10 * FACTS_SECOND;
+    return spoke_between(site_client_flows(judge->site, flow->client), SIDE_CLIENT, from_ns, to_ns,
+                         flow) ||
+           spoke_between(site_server_flows(judge->site, flow->client), SIDE_SERVER, from_ns, to_ns,
+                         flow);
+}
+
 static void blame_silence(struct judge *judge, const struct site_flow *flow, enum side silent,
                           int64_t since_ns, struct claim *out)
 {
     if (silent == SIDE_CLIENT) {
-        out->culprit = CULPRIT_CLIENT;
+        bool alive = client_is_alive(judge, flow, since_ns);
+        out->culprit = alive ? CULPRIT_UNKNOWN : CULPRIT_CLIENT;
+        out->reason = alive ? text_get(TEXT_REASON_BOTH_SIDES, LANG_EN) : NULL;
         out->confidence = 60;
         return;
     }

@@ -99,6 +99,19 @@ static bool may_be_goodbye(const struct flow_facts *f)
            (server->fin_ns >= 0 || !server->rst_with_ack);
 }
 
+/* Every byte of the client was acknowledged, if only by the RST itself. */
+static bool all_acknowledged(const struct flow_facts *f)
+{
+    if (f->tcp->side[SIDE_CLIENT].unacked_bytes == 0)
+        return true;
+    for (size_t i = 0; i < f->reset_row_count; i++) {
+        const struct reset_record *r = &f->reset_rows[i];
+        if (r->side == SIDE_SERVER)
+            return r->with_ack && r->ack_offset == 0;
+    }
+    return false;
+}
+
 enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *flow,
                                  struct claim *out)
 {
@@ -122,10 +135,12 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     int64_t waited = client->last_payload_ns >= 0 ? server->rst_ns - client->last_payload_ns : 0;
     *out = claim_start(FINDING_TCP_RESET_BY_SERVER, flow);
     /* in protocols that nobody here reads, who spoke last need not be owed anything */
-    bool vague = !facts_is_dialogue(f) && f->payload[SIDE_SERVER] > 0 && client->unacked_bytes == 0;
+    bool vague = !facts_is_dialogue(f) && f->payload[SIDE_SERVER] > 0 && all_acknowledged(f);
     bool left = server->fin_ns >= 0 && server->fin_ns <= server->rst_ns;
+    if (vague)
+        out->severity = SEVERITY_LOW;
     out->confidence = signs.count > 0   ? 45
-                      : vague           ? 55
+                      : vague           ? 45
                       : useless || left ? 60
                       : known && fits   ? 85
                                         : 70;
@@ -156,8 +171,9 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     int64_t since = incomplete && heard > client->last_payload_ns ? heard : client->last_payload_ns;
     int64_t waited = client->rst_ns - since;
     bool patient = waited >= FACTS_PATIENCE_NS;
-    /* Protocols that nobody here reads may end with a word of the client's. */
-    if (!facts_is_dialogue(f) && !patient)
+    /* Protocols that nobody here reads may end with a word of the client's; once the server has
+     * spoken, a pause tells of no wait. */
+    if (!facts_is_dialogue(f) && (!patient || f->payload[SIDE_SERVER] > 0))
         return RULING_PASS;
     *out = claim_start(FINDING_TCP_RESET_BY_CLIENT, flow);
     out->culprit = patient ? CULPRIT_SERVER : CULPRIT_CLIENT;

@@ -380,14 +380,15 @@ static bool was_spare(const struct judge *judge, const struct site_flow *flow)
     return false;
 }
 
-/* The client closed so soon after its own last word that no answer could have reached it: it no
- * longer wanted one. */
+/* The client closed so soon after its own last word that no answer could have reached it, if one came
+ * at all it came later: it no longer wanted one. */
 static bool left_at_once(const struct flow_facts *f)
 {
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     int64_t end = facts_end_ns(f, SIDE_CLIENT), rtt = facts_rtt(f);
+    int64_t heard = f->tcp->side[SIDE_SERVER].last_payload_ns;
     return facts_left_first(f, SIDE_CLIENT) && client->last_payload_ns >= 0 &&
-           client->last_payload_ns > f->tcp->side[SIDE_SERVER].last_payload_ns &&
+           (heard < client->last_payload_ns || heard > end) &&
            end - client->last_payload_ns < (rtt > FACTS_MS ? rtt : FACTS_MS);
 }
 
@@ -495,7 +496,9 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
     if (ends_after_server_hello(f))
         return RULING_UNKNOWN;
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
-    bool by_client = t->alert_inferred ? t->alert_by == SIDE_CLIENT : f->closed_by == SIDE_CLIENT;
+    /* A client may say goodbye in an alert before it has finished; the server then closes first. */
+    bool by_client = t->alert_inferred ? t->alert_by == SIDE_CLIENT
+                                       : t->close_notify_client || f->closed_by == SIDE_CLIENT;
     if (by_client && !t->alert_inferred && (was_spare(judge, flow) || left_at_once(f)))
         return RULING_UNSOLICITED;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;

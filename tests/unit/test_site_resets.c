@@ -212,6 +212,13 @@ static void look_alikes(void **state)
     r->ttl = 247;
     r->changed = true;
     too_fast(r);
+    r = usual(s); /* what was on its way when the server closed is answered without ACK */
+    f = &s->flows[s->flow_count - 1];
+    r = reset(f, SIDE_SERVER, 0.1225);
+    f->tcp.side[1].rst_ns = f->resets[0].time_ns;
+    r->with_ack = false;
+    r->ttl = 47;
+    too_fast(r);
     f = scene_healthy(s, CLIENT, 2000, SERVER, 443, 5);
     f->flow.server_ttl = 53;
     not_injected(s);
