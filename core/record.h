@@ -105,6 +105,8 @@ struct flow_record {
 #define FLOW_FACT_ANSWERED (1u << 14)       /* at least one complete answer was given */
 #define FLOW_FACT_OFFLOAD (1u << 15)        /* segments above the MTU seen */
 #define FLOW_FACT_LIMIT (1u << 16)          /* something of it was given up at a limit */
+#define FLOW_FACT_REQUEST_PART (1u << 17)   /* the client's last request or hello never became whole */
+#define FLOW_FACT_STRAY (1u << 18)          /* begun by a segment with neither SYN, RST nor ACK */
 
 /* ---- flow_tcp: only where something happened -------------------------------------------------- */
 struct tcp_side_facts {

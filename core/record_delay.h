@@ -46,6 +46,10 @@ struct flow_delay_record {
     int64_t answer_sum_ns, answer_max_ns; /* their waits, round trip taken off; max -1 none */
     int64_t answer_start_ns, answer_frame; /* of the longest: when it began, the packet that ended it */
     int64_t answer_asked;   /* of the longest: bytes that the client had sent in its turn */
+    /* The client's longest turn: between its first and its last segment with new data, and what came
+     * behind the first. A pause is a second or more without any. */
+    int64_t fed_ns, fed_bytes;
+    uint32_t fed_segments, fed_pauses;
     int64_t window_acks;    /* acknowledgments of the side's data while more was on its way */
     int64_t window_full;    /* of these, those that found the receiver's window used up */
     int64_t window_bytes;   /* the largest window that was used up */

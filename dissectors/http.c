@@ -405,10 +405,26 @@ static void http_end(void *state, enum side side, enum end_why why, struct disse
     s->reset = why == DISSECTOR_END_RST;
 }
 
+/* The client began a head or a body and never came to its end. Between two chunks nothing is missing:
+ * streams go on as they please. */
+static bool is_request_part(struct http_state *s, const struct dissect_context *context)
+{
+    const struct http_side *client = &s->side[SIDE_CLIENT];
+    const struct transaction *asking = http_queue_asking(s);
+    if (client->phase == PHASE_HEAD)
+        return client->scanned > 0;
+    if (asking == NULL || asking->request_done)
+        return false;
+    return client->phase == PHASE_BODY_LAST || client->phase == PHASE_BODY_LOOK ||
+           (client->phase == PHASE_CHUNK_END && context->skip_left[SIDE_CLIENT] > 0);
+}
+
 static void http_close(void *state, struct dissect_context *context)
 {
     struct http_state *s = state;
     bool lost = s->side[SIDE_SERVER].phase == PHASE_LOST;
+    if (is_request_part(s, context))
+        context->flow->facts |= FLOW_FACT_REQUEST_PART;
     if (!s->known)
         context->flow->app = NULL; /* it only began like HTTP */
     for (int side = 0; side < 2; side++)

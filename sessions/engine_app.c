@@ -308,6 +308,13 @@ size_t engine_copy_certificates(const struct flow *flow, const struct tls_certif
     return count;
 }
 
+/* It began like a hello, and none came. */
+static bool is_hello_part(const struct flow *flow)
+{
+    return flow->tcp->facts.syn_count > 0 && flow->tcp->dir[SIDE_CLIENT].facts.segments > 0 &&
+           flow->tls->client_hello_ns < 0 && flow->tls->server_hello_ns < 0;
+}
+
 void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
                       struct tls_certificate_record *certificates, size_t *count)
 {
@@ -325,6 +332,8 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
         engine_plain_close(e, flow, why);
         engine_app_leave(e, flow);
         flow->stream = NULL;
+        if (tls && is_hello_part(flow))
+            flow->facts |= FLOW_FACT_REQUEST_PART;
         if (tls && flow->tls->decryption != TLS_DECRYPTION_NONE) {
             e->counters.tls_keyed++;
             e->counters.tls_decrypted += flow->tls->decryption >= TLS_DECRYPTION_PARTLY;

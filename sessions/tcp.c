@@ -439,6 +439,10 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
         return;
     }
     note_history(tcp, side, layers);
+    /* RFC 9293 3.10.7.4: only a probe comes without ACK when no SYN opened the connection. */
+    if ((flags & (TCP_SYN | TCP_ACK)) == 0 && !tcp->dir[SIDE_CLIENT].seen &&
+        !tcp->dir[SIDE_SERVER].seen)
+        flow->facts |= FLOW_FACT_STRAY;
     if ((flags & TCP_SYN) == 0)
         pick_up(tcp, side, layers);
     else if ((flags & TCP_ACK) == 0)

@@ -23,6 +23,8 @@
  * client certificate in them take about this much. */
 #define TICKET_BYTES 2400u
 #define TICKET_NS (50 * MS)
+/* Longer than a sender's retransmission timer on any usual way: it had nothing to send. */
+#define PAUSE_NS SECOND
 
 void tcp_delay_init(struct tcp_delay *delay, const struct tcp_flow *tcp, const struct flow *flow)
 {
@@ -222,6 +224,29 @@ static bool may_be_ticket(struct tcp_delay *d, const struct tcp_flow *tcp,
     return fits;
 }
 
+/* New data of the client's turn: how long it has been feeding its request, and in what crumbs. */
+static void note_turn(struct tcp_delay *d, uint32_t len)
+{
+    struct flow_delay_record *r = &d->record;
+    if (d->last_side != SIDE_CLIENT) {
+        d->asked = 0;
+        d->turn_ns = d->turn_last_ns = d->last_ns;
+        d->turn_first = len;
+        d->turn_segments = d->turn_pauses = 0;
+    } else {
+        d->turn_segments++;
+        d->turn_pauses += d->last_ns - d->turn_last_ns >= PAUSE_NS;
+        d->turn_last_ns = d->last_ns;
+    }
+    d->asked += len;
+    if (d->last_ns - d->turn_ns > r->fed_ns) {
+        r->fed_ns = d->last_ns - d->turn_ns;
+        r->fed_bytes = d->asked - d->turn_first;
+        r->fed_segments = d->turn_segments;
+        r->fed_pauses = d->turn_pauses;
+    }
+}
+
 static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
                          const struct tcp_delay_input *in)
 {
@@ -243,7 +268,7 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
     }
     end_turn(d, tcp, side, in);
     if (side == SIDE_CLIENT)
-        d->asked = in->layers->payload_len + (d->last_side == SIDE_CLIENT ? d->asked : 0);
+        note_turn(d, in->layers->payload_len);
     d->last_side = (uint8_t)side;
     d->last_len = in->layers->payload_len;
     if (d->tls_open && side == SIDE_SERVER)

@@ -31,6 +31,8 @@ struct tcp_delay {
     int64_t interval_rtt_ns[2];
     uint32_t interval_count[2];
     int64_t asked;          /* bytes of the client's turn */
+    int64_t turn_ns, turn_last_ns; /* its first and its latest segment */
+    uint32_t turn_first, turn_segments, turn_pauses; /* bytes of the first, others, between them */
     uint32_t last_len;      /* payload of the last data segment */
     uint8_t last_side;      /* who sent data last; SIDE_NONE nobody yet */
     uint32_t tickets;       /* so many bytes of the server may still be session tickets */

@@ -14,7 +14,7 @@ struct sqlite3_stmt;
 struct writer;
 
 #define STORE_APPLICATION_ID 0x494E5643 /* "INVC", shown by file(1) */
-#define STORE_SCHEMA_VERSION 2 /* store/migrate.c brings older databases up to it */
+#define STORE_SCHEMA_VERSION 3 /* store/migrate.c brings older databases up to it */
 /* How long to wait for another program's lock. */
 #define STORE_BUSY_MS 5000
 

@@ -83,7 +83,8 @@ struct delay_facts {
     int64_t tls_hello_wait_ns, tls_finish_wait_ns, pause_ns;
     int64_t answer_sum_ns, answer_max_ns, answer_start_ns, answer_frame, answer_asked;
     int64_t window_acks, window_full, window_bytes, window_rate, window_span_ns;
-    uint32_t rtt_count[2], answers;
+    int64_t fed_ns, fed_bytes;
+    uint32_t rtt_count[2], answers, fed_segments, fed_pauses;
     uint8_t pause_step, window_sender;
 };
 struct site_chain;

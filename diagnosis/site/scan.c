@@ -10,46 +10,89 @@
 /* "Mostly unanswered or refused". */
 #define SCAN_VAIN_SHARE 0.7
 #define SCAN_ANSWER_NS FACTS_SECOND
-/* Clients of the web behind a silent firewall meet many hosts, too; but they insist. */
-#define SCAN_SYNS_MAX 2
-
-/* An attempt as scanners make them: no byte of data. */
-static bool is_attempt(const struct site_flow *flow)
-{
-    const struct flow_facts *f = &flow->f;
-    return facts_is_tcp(f) && f->tcp->syn_count > 0 && f->payload[0] == 0 && f->payload[1] == 0 &&
-           !facts_is_midstream(f) && !facts_has(f, FLOW_FACT_UNSEEN_PEER);
-}
+/* A client that wants a service tries it again; a scanner goes on to the next. Packets for one target
+ * from which on it is the former: Linux sends 3 SYNs within 4 s, port scanners ask again once or twice. */
+#define SCAN_HOST_TRIES 3
+#define SCAN_PORT_TRIES 5
+/* Datagrams are often left without an answer: so many of the attempts were refused by ICMP. */
+#define SCAN_REFUSED_SHARE 0.3
+#define SCAN_DATAGRAMS 3
+/* What comes from there is an answer whose question was not seen. */
+#define SCAN_CLIENT_PORT 1024
 
 struct scan {
     bool (*same)(const struct site_flow *, const struct site_flow *); /* one suspect */
     uint32_t (*target)(const struct site_flow *); /* what is counted: port or host */
     int (*order)(const void *, const void *);     /* by suspect, then time */
+    bool (*is_attempt)(const struct site_flow *);
+    bool (*is_vain)(const struct judge *, const struct site_flow *);
+    uint8_t protocol;
     bool of_ports;
+    uint32_t tries; /* for one target: no scan */
 };
 
-static bool is_web_port(uint16_t port)
+/* ---- TCP ------------------------------------------------------------------------------------- */
+
+/* FIN, NULL and Xmas probes: no stack sends a segment without ACK into a connection. */
+static bool is_stray(const struct site_flow *flow)
 {
-    return port == 80 || port == 443 || port == 8080 || port == 8443;
+    return facts_has(&flow->f, FLOW_FACT_STRAY);
+}
+
+/* An attempt as scanners make them: no byte of data. */
+static bool is_connect(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    if (f->payload[0] > 0 || f->payload[1] > 0)
+        return false;
+    return is_stray(flow) || (f->tcp->syn_count > 0 && !facts_is_midstream(f) &&
+                              !facts_has(f, FLOW_FACT_UNSEEN_PEER));
 }
 
 /* Unanswered, refused, or torn down before it was open. In the last moment of a capture nothing is
  * answered yet: a busy balancer would look like a scanner. */
-static bool is_vain(const struct judge *judge, const struct scan *scan,
-                    const struct site_flow *flow)
+static bool is_vain_connect(const struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
     const struct flow_tcp_record *t = f->tcp;
     if (facts_is_established(f))
         return false;
-    if (t->rst_to_syn)
+    if (t->rst_to_syn || is_stray(flow))
         return true;
     if (t->synack_count > 0)
         return t->side[SIDE_CLIENT].rst_ns >= 0;
-    if (judge_capture_end(judge, f->first_ns) - f->first_ns < SCAN_ANSWER_NS)
-        return false;
-    return scan->of_ports || t->syn_count <= SCAN_SYNS_MAX || !is_web_port(f->port[SIDE_SERVER]);
+    return judge_capture_end(judge, f->first_ns) - f->first_ns >= SCAN_ANSWER_NS;
 }
+
+/* ---- UDP ------------------------------------------------------------------------------------- */
+
+static bool is_datagram_probe(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    return f->packets[SIDE_CLIENT] <= SCAN_DATAGRAMS && f->packets[SIDE_SERVER] == 0 &&
+           f->port[SIDE_CLIENT] >= SCAN_CLIENT_PORT && f->port[SIDE_SERVER] != 0 &&
+           !facts_has(f, FLOW_FACT_TRACEROUTE);
+}
+
+/* RFC 792 type 3, RFC 4443 type 1: refused there, or forbidden on the way. */
+static bool was_refused(const struct site_flow *flow)
+{
+    for (uint32_t i = 0; i < flow->icmp_count; i++) {
+        const struct icmp_record *r = flow->icmp[i];
+        if (r->type == (r->family == 4 ? 3 : 1))
+            return true;
+    }
+    return false;
+}
+
+static bool is_vain_datagram(const struct judge *judge, const struct site_flow *flow)
+{
+    (void)judge;
+    (void)flow;
+    return true;
+}
+
+/* ---- suspects -------------------------------------------------------------------------------- */
 
 static bool same_pair(const struct site_flow *a, const struct site_flow *b)
 {
@@ -96,33 +139,105 @@ static int by_client_port(const void *left, const void *right)
     return order != 0 ? order : site_compare_flows(a, b);
 }
 
-/* Distinct targets in a sliding window over the attempts of one suspect. seen counts per target and
- * is all zero before and after. *part becomes the run of attempts in windows that hold a scan: what
- * the source tried long before or after is its own matter. */
-static size_t count_targets(const struct judge *judge, const struct scan *scan,
-                            struct flow_range range, uint32_t *seen, struct flow_range *part)
+/* What a connection of the suspect is to the question: one of curiosity, or its usual work, of which
+ * only the number counts. */
+struct suspect {
+    const struct scan *scan;
+    struct flow_range flows;
+    bool *curious; /* beside flows */
+};
+
+static uint32_t tries_of(const struct scan *scan, const struct site_flow *flow)
 {
-    size_t start = 0, distinct = 0, vain = 0, best = 0, first = range.count, last = 0;
-    for (size_t i = 0; i < range.count; i++) {
-        vain += is_vain(judge, scan, range.flows[i]);
-        distinct += seen[scan->target(range.flows[i])]++ == 0;
-        while (range.flows[i]->f.first_ns - range.flows[start]->f.first_ns > SCAN_WINDOW_NS) {
-            vain -= is_vain(judge, scan, range.flows[start]);
-            distinct -= --seen[scan->target(range.flows[start])] == 0;
-            start++;
-        }
-        bool mostly = (double)vain >= SCAN_VAIN_SHARE * (double)(i + 1 - start);
-        if (mostly && distinct > best)
-            best = distinct;
-        if (mostly && distinct >= SCAN_TARGETS) {
-            first = start < first ? start : first;
-            last = i + 1;
+    if (!scan->is_attempt(flow))
+        return scan->tries; /* it was served there: a known one */
+    if (scan->protocol == FACTS_PROTOCOL_UDP)
+        return 0;
+    return flow->f.tcp->syn_count > 0 ? flow->f.tcp->syn_count : 1;
+}
+
+/* IPv4 /16, IPv6 /32. */
+static uint32_t network_of(const struct site_flow *flow)
+{
+    const uint8_t *b = flow->server->address.bytes;
+    return flow->server->address.family == 4 ? (uint32_t)(b[0] << 8 | b[1])
+                                             : (uint32_t)((b[0] << 8 | b[1]) ^ (b[2] << 8 | b[3]));
+}
+
+/* Nobody of all that it seeks, in as many unrelated networks, is there: a worm insists like a client,
+ * but no client has its servers so. */
+static bool is_worm(const struct suspect *s, uint32_t *seen)
+{
+    size_t networks = 0, in_vain = 0;
+    for (size_t i = 0; i < s->flows.count; i++) {
+        in_vain += s->scan->is_attempt(s->flows.flows[i]) &&
+                   !facts_is_established(&s->flows.flows[i]->f);
+        networks += seen[network_of(s->flows.flows[i])]++ == 0;
+    }
+    for (size_t i = 0; i < s->flows.count; i++)
+        seen[network_of(s->flows.flows[i])] = 0;
+    return !s->scan->of_ports && in_vain == s->flows.count && networks >= 2 * SCAN_TARGETS;
+}
+
+/* seen counts per target and is all zero before and after. */
+static void mark_curious(const struct suspect *s, uint32_t *seen)
+{
+    bool worm = is_worm(s, seen);
+    for (size_t i = 0; i < s->flows.count; i++) {
+        uint32_t *tries = &seen[s->scan->target(s->flows.flows[i])];
+        uint32_t more = tries_of(s->scan, s->flows.flows[i]);
+        *tries = *tries + more < s->scan->tries ? *tries + more : s->scan->tries;
+    }
+    for (size_t i = 0; i < s->flows.count; i++)
+        s->curious[i] = worm || seen[s->scan->target(s->flows.flows[i])] < s->scan->tries;
+    for (size_t i = 0; i < s->flows.count; i++)
+        seen[s->scan->target(s->flows.flows[i])] = 0;
+}
+
+struct window {
+    size_t start, distinct, vain;
+};
+
+static void window_change(const struct judge *judge, const struct suspect *s, struct window *w,
+                          size_t at, uint32_t *seen, bool enters)
+{
+    struct site_flow *flow = s->flows.flows[at];
+    uint32_t *count = &seen[s->scan->target(flow)];
+    if (!s->curious[at])
+        return;
+    size_t step = enters ? 1 : SIZE_MAX; /* adds one or takes one away */
+    if (s->scan->is_vain(judge, flow))
+        w->vain += step;
+    if (enters)
+        w->distinct += (*count)++ == 0;
+    else
+        w->distinct -= --*count == 0;
+}
+
+/* Distinct targets in a sliding window over the flows of one suspect. *part becomes the run of flows
+ * in windows that hold a scan: what the source tried long before or after is its own matter. */
+static size_t count_targets(const struct judge *judge, const struct suspect *s, uint32_t *seen,
+                            size_t *first, size_t *last)
+{
+    struct window w = {0};
+    struct site_flow *const *flows = s->flows.flows;
+    size_t best = 0;
+    *first = s->flows.count;
+    *last = 0;
+    for (size_t i = 0; i < s->flows.count; i++) {
+        window_change(judge, s, &w, i, seen, true);
+        while (flows[i]->f.first_ns - flows[w.start]->f.first_ns > SCAN_WINDOW_NS)
+            window_change(judge, s, &w, w.start++, seen, false);
+        bool mostly = (double)w.vain >= SCAN_VAIN_SHARE * (double)(i + 1 - w.start);
+        if (mostly && w.distinct > best)
+            best = w.distinct;
+        if (mostly && w.distinct >= SCAN_TARGETS) {
+            *first = w.start < *first ? w.start : *first;
+            *last = i + 1;
         }
     }
-    if (last > first)
-        *part = (struct flow_range){&range.flows[first], last - first};
-    for (; start < range.count; start++)
-        seen[scan->target(range.flows[start])] = 0;
+    for (; w.start < s->flows.count; w.start++)
+        seen[s->scan->target(flows[w.start])] = 0;
     return best;
 }
 
@@ -144,14 +259,42 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
     claim_add_number(&claim, "ports", scan->of_ports ? (double)targets : 1);
     claim_add_number(&claim, "hosts", scan->of_ports ? 1 : (double)targets);
     claim_add_ms(&claim, "duration_ms", last->f.first_ns - first->f.first_ns);
-    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_RST);
+    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
     claim.confidence = targets >= 2 * SCAN_TARGETS ? 90 : 80;
     judge_claim(judge, &claim);
     for (size_t i = 0; i < range.count; i++)
         range.flows[i]->outcome = OUTCOME_UNSOLICITED;
 }
 
-static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *seen)
+static bool is_told_enough(const struct scan *scan, struct flow_range range)
+{
+    size_t refused = 0;
+    if (scan->protocol != FACTS_PROTOCOL_UDP)
+        return true;
+    for (size_t i = 0; i < range.count; i++)
+        refused += was_refused(range.flows[i]);
+    return (double)refused >= SCAN_REFUSED_SHARE * (double)range.count;
+}
+
+/* Only what was curiosity belongs to the claim; list is the suspect's part of a list of ours. */
+static void judge_suspect(struct judge *judge, const struct suspect *s, struct site_flow **list,
+                          uint32_t *seen)
+{
+    size_t first = 0, last = 0, kept = 0;
+    mark_curious(s, seen);
+    size_t targets = count_targets(judge, s, seen, &first, &last);
+    if (targets < SCAN_TARGETS)
+        return;
+    for (size_t i = first; i < last; i++) {
+        if (s->curious[i])
+            list[kept++] = list[i];
+    }
+    struct flow_range range = {list, kept};
+    if (is_told_enough(s->scan, range))
+        claim_scan(judge, s->scan, range, targets);
+}
+
+static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *seen, bool *curious)
 {
     const struct site *site = judge->site;
     struct site_flow **list =
@@ -163,7 +306,8 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
     }
     for (size_t i = 0; i < site->flow_count; i++) {
         struct site_flow *flow = site->flows[i];
-        if (flow->outcome == OUTCOME_NONE && is_attempt(flow) && !flow->pair->has_ftp)
+        if (flow->outcome == OUTCOME_NONE && flow->f.protocol == scan->protocol &&
+            !flow->pair->has_ftp)
             list[count++] = flow;
     }
     if (count > 1)
@@ -172,31 +316,33 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
         size_t end = i + 1;
         while (end < count && scan->same(list[i], list[end]))
             end++;
-        struct flow_range range = {&list[i], end - i};
-        struct flow_range part = range;
-        size_t targets =
-            range.count >= SCAN_TARGETS ? count_targets(judge, scan, range, seen, &part) : 0;
-        if (targets >= SCAN_TARGETS)
-            claim_scan(judge, scan, part, targets);
+        struct suspect suspect = {scan, {&list[i], end - i}, curious};
+        if (suspect.flows.count >= SCAN_TARGETS)
+            judge_suspect(judge, &suspect, &list[i], seen);
         i = end;
     }
 }
 
 static void detect(struct judge *judge)
 {
-    static const struct scan of_ports = {same_pair, target_port, by_pair, true};
-    static const struct scan of_hosts = {same_client_port, target_host, by_client_port, false};
+    static const struct scan scans[] = {
+        {same_pair, target_port, by_pair, is_connect, is_vain_connect, FACTS_PROTOCOL_TCP, true,
+         SCAN_PORT_TRIES},
+        {same_client_port, target_host, by_client_port, is_connect, is_vain_connect,
+         FACTS_PROTOCOL_TCP, false, SCAN_HOST_TRIES},
+        {same_pair, target_port, by_pair, is_datagram_probe, is_vain_datagram, FACTS_PROTOCOL_UDP,
+         true, SCAN_PORT_TRIES},
+    };
     size_t slots = judge->site->host_count > 65536 ? judge->site->host_count : 65536;
     if (judge->quality.found[FINDING_CAPTURE_ONE_SIDED])
         return;
     uint32_t *seen = calloc(slots, sizeof *seen);
-    if (seen == NULL) {
-        judge->failed = true;
-        return;
-    }
-    find_scans(judge, &of_ports, seen);
-    find_scans(judge, &of_hosts, seen);
+    bool *curious = calloc(judge->site->flow_count + 1, sizeof *curious);
+    judge->failed = judge->failed || seen == NULL || curious == NULL;
+    for (size_t i = 0; !judge->failed && i < sizeof scans / sizeof *scans; i++)
+        find_scans(judge, &scans[i], seen, curious);
     free(seen);
+    free(curious);
 }
 
 const struct detector detector_scan = {"scan", detect};

@@ -92,6 +92,15 @@ def build_tcp4(eth, src, dst, sport, dport, seq, ack, flags, payload=b"", ttl=64
     return eth + b"\x08\x00" + ip + tcp
 
 
+def build_tcp6(eth, src, dst, sport, dport, seq, ack, flags, payload=b"", ttl=64, window=0, options=b""):
+    """The same over IPv6."""
+    ends = socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst)
+    tcp = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF,
+                      (5 + len(options) // 4) << 4, flags, window, 0, 0) + options + payload
+    tcp = tcp[:16] + struct.pack("!H", checksum(ends + struct.pack("!II", len(tcp), 6) + tcp)) + tcp[18:]
+    return eth + b"\x86\xdd" + struct.pack("!IHBB", 0x60000000, len(tcp), 6, ttl) + ends + tcp
+
+
 def reset_for(frame, to_sender, ttl=64, ident=0):
     """A forged RST,ACK in answer to frame: to its sender, or else to its receiver."""
     eth_dst, eth_src = frame.raw[0:6], frame.raw[6:12]

@@ -44,7 +44,7 @@ static const char *const proven[] = {
     "http-truncated-response", "http-keepalive-race", "http-server-error", "http-gateway-error",
     "http-auth-failed", "http-rate-limited", "auth-token-expired", "grpc-error", "h2-goaway-error",
     "sec-token-exposed", "sec-credentials-exposed", "sec-bruteforce",
-    "sec-port-scan", "sec-syn-flood", "capture-loss", "capture-dropped",
+    "sec-port-scan", "sec-syn-flood", "sec-slow-requests", "capture-loss", "capture-dropped",
     "capture-snaplen", "capture-offload", "capture-duplicates", "capture-midstream",
     "capture-time", "capture-one-sided", "capture-filtered", "capture-file-cut",
     "capture-limits"};

@@ -152,7 +152,7 @@ static void the_file_is_private_and_ours(void **state)
     assert_int_equal(stat(wal, &info), -1); /* one file that can be mailed */
     assert_int_equal(byte_at(scratch->path, 18), 1); /* 1 rollback journal, 2 WAL: "File Format" 1.3 */
     assert_int_equal(ask_number(store, "PRAGMA application_id"), 0x494E5643);
-    assert_int_equal(ask_number(store, "PRAGMA user_version"), 2);
+    assert_int_equal(ask_number(store, "PRAGMA user_version"), 3);
     assert_string_equal(ask(store, "PRAGMA integrity_check", &cell), "ok");
     assert_string_equal(store_path(store), scratch->path);
     store_close(store);
