@@ -249,6 +249,8 @@ static bool start(struct pipeline *p, struct error *error)
     };
     p->merger = merger_new(p->sources, p->source_count);
     p->secrets_taken = calloc(p->source_count, sizeof *p->secrets_taken);
+    if (p->certificates != NULL)
+        certificate_cache_number_staples(p->certificates, store_next_staple_id(p->store));
     if (p->merger == NULL || p->certificates == NULL || p->secrets_taken == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
     p->engine = engine_new(&options, error);

@@ -181,7 +181,7 @@ static bool load_all(struct judge *j, int64_t capture_id, struct error *error)
         !load_rows(j, RECORD_FLOW_EVENT, &j->events, capture_id, "flow_id, number", error) ||
         !load_rows(j, RECORD_RESET, &j->resets, capture_id, "flow_id, number", error))
         return false;
-    if (!load_plain(j, RECORD_CERTIFICATE, NULL, error))
+    if (!load_plain(j, RECORD_CERTIFICATE, NULL, error) || !load_plain(j, RECORD_STAPLE, NULL, error))
         return false;
     if (!load_plain(j, RECORD_SECRET, by_flow, error) || !load_plain(j, RECORD_H2, by_flow, error))
         return false;

@@ -44,7 +44,7 @@
 #define TABLE_OF(a_columns) .columns = (a_columns), .column_count =                                \
     sizeof(a_columns) / sizeof((a_columns)[0])
 
-extern const struct record_table record_secrets, record_h2;
+extern const struct record_table record_secrets, record_h2, record_staples;
 extern const struct record_table record_commands;
 extern const char *const column_secret_kinds[];
 extern const char *const column_sides[];

@@ -1,5 +1,7 @@
 #include "core/intern.h"
 
+#include "core/json.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -96,15 +98,24 @@ static char *take(struct intern *table, size_t size)
     return at;
 }
 
-/* Copies bytes with control characters and NUL replaced; returns the length kept. */
+/* Copies bytes as text: control characters and NUL become '?', bytes that are not UTF-8 U+FFFD; returns
+ * the length, cut between two characters. */
 static size_t clean(const char *bytes, size_t len, char out[INTERN_TEXT_MAX])
 {
-    size_t kept = len < INTERN_TEXT_MAX - 1 ? len : INTERN_TEXT_MAX - 1;
-    while (kept < len && kept > 0 && ((unsigned char)bytes[kept] & 0xc0) == 0x80)
-        kept--;
-    for (size_t i = 0; i < kept; i++) {
+    static const char unknown[] = "\xEF\xBF\xBD";
+    size_t kept = 0;
+    for (size_t i = 0; i < len;) {
         unsigned char c = (unsigned char)bytes[i];
-        out[i] = c < 0x20 || c == 0x7f ? '?' : bytes[i];
+        char window[5] = {0};
+        memcpy(window, bytes + i, len - i < 4 ? len - i : 4);
+        size_t size = c < 0x80 ? 1 : utf8_length((const unsigned char *)window);
+        const char *shown = c < 0x20 || c == 0x7f ? "?" : size == 0 ? unknown : &bytes[i];
+        size_t shown_len = size == 0 ? sizeof unknown - 1 : size;
+        if (kept + shown_len >= INTERN_TEXT_MAX)
+            break;
+        memcpy(out + kept, shown, shown_len);
+        kept += shown_len;
+        i += size > 0 ? size : 1;
     }
     return kept;
 }

@@ -66,9 +66,7 @@ const char *json_text(struct json *json)
     return json->text;
 }
 
-/* Length of the well-formed UTF-8 character at `at`, 0 when it is none (RFC 3629 4: neither overlong
- * forms nor surrogates nor anything above U+10FFFF). */
-static size_t utf8_length(const unsigned char *at)
+size_t utf8_length(const unsigned char *at)
 {
     size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
     if (at[0] > 0xf4) {

@@ -41,4 +41,8 @@ char *time_to_utc(int64_t time_ns, char out[TIME_TEXT_SIZE]);
 struct record_table;
 void json_record(struct json *json, const struct record_table *table, const void *record);
 
+/* Returns the length of the well-formed UTF-8 character at `at` (terminated text), 0 when it is none
+ * (RFC 3629 4: neither overlong forms nor surrogates nor anything above U+10FFFF). */
+size_t utf8_length(const unsigned char *at);
+
 #endif

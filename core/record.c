@@ -64,6 +64,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_H2] = &record_h2,
     [RECORD_COMMAND] = &record_commands,
     [RECORD_PATH] = &record_paths,
+    [RECORD_STAPLE] = &record_staples,
     [RECORD_FINDING] = &record_findings,
     [RECORD_FINDING_VALUE] = &record_finding_values,
     [RECORD_FINDING_EVIDENCE] = &record_finding_evidence,

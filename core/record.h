@@ -18,6 +18,7 @@
 
 #include "core/record_h2.h"
 #include "core/record_secret.h"
+#include "core/record_staple.h"
 #include "core/record_extent.h"
 
 #include <stdbool.h>
@@ -269,6 +270,8 @@ struct tls_record {
     uint8_t alert_step;            /* enum tls_step when it came */
     bool alert_inferred;           /* encrypted: from record lengths and who closes */
     int64_t alert_ns, alert_frame;
+    int16_t warning;               /* first readable warning that did not end it, -1 none */
+    uint8_t warning_by;            /* enum side */
     bool close_notify_client, close_notify_server;
     bool plaintext_client;         /* client's first bytes are not TLS on a flow whose server spoke TLS,
                                       or the port expects TLS */
@@ -285,6 +288,7 @@ struct tls_record {
     bool ech;                      /* encrypted_client_hello, real or GREASE */
     bool grease;
     bool staple_asked, staple_sent; /* status_request; CertificateStatus, readable up to TLS 1.2 */
+    int64_t staple_id;             /* ocsp_staples; 0 none, or not kept */
     bool sct_asked, sct_sent;      /* signed_certificate_timestamp in the hellos */
     uint32_t renegotiations;       /* handshakes within the encrypted session, up to TLS 1.2 */
     bool secure_renegotiation;     /* the server takes RFC 5746 */
@@ -553,6 +557,7 @@ enum record_kind {
     RECORD_H2,
     RECORD_COMMAND,
     RECORD_PATH,
+    RECORD_STAPLE,
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
     RECORD_CHAIN, RECORD_INCIDENT, RECORD_INCIDENT_STEP,

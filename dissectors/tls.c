@@ -82,11 +82,12 @@ void tls_start(struct tls_state *state, char transport, struct dissect_context *
     tls->client_hello_ns = tls->server_hello_ns = tls->finished_ns = RECORD_NONE_NS;
     tls->client_hello_frame = tls->server_hello_frame = tls->alert_frame = -1;
     tls->alert = -1;
-    tls->alert_by = SIDE_NONE;
+    tls->alert_by = tls->warning_by = SIDE_NONE;
+    tls->warning = -1;
     tls->alert_ns = tls->hello_delay_ns = RECORD_NONE_NS;
     tls->quic_error = -1;
     tls->upgraded_from = context->upgrade;
-    state->warning = -1;
+    state->warning = state->first_warning = -1;
     state->transport = transport;
 }
 

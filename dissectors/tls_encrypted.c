@@ -51,6 +51,15 @@ static bool is_empty_and_finished(const struct tls_record *tls, uint32_t len)
     return is_finished_length(tls, len - 8);
 }
 
+/* Finished with a short message before it, such as the client's own EncryptedExtensions of
+ * draft-vvv-tls-alps: longer than Finished, shorter than any certificate. */
+static bool is_packed_finished(const struct tls_state *state, const struct tls_record *tls,
+                               uint32_t len)
+{
+    return len > lengths_for(tls->cipher).finished && len < CERTIFICATE_RECORD_MIN &&
+           state->party[SIDE_CLIENT].flight_records == 1 && !tls->client_certificate_empty;
+}
+
 static void keep_hidden(struct tls_record *tls, enum side role, uint8_t number,
                         const struct tls_hidden_alert *hidden)
 {
@@ -222,6 +231,8 @@ static void client_record_13(struct tls_state *state, uint32_t len, struct disse
     } else if (is_empty_and_finished(tls, len)) {
         client_certificate_13(state, true, context);
         finish_client_13(state, context);
+    } else if (is_packed_finished(state, tls, len)) {
+        finish_client_13(state, context);
     } else if (len >= CERTIFICATE_RECORD_MIN || tls->client_certificate_sent) {
         long_client_record_13(state, len, context);
     }
@@ -392,7 +403,9 @@ static void conclude_13(struct tls_state *state, struct dissect_context *context
     bool soon = hidden->time_ns - state->client_flight_ns <= HIDDEN_ALERT_WINDOW_NS;
     if (tls->established || !asked)
         return;
-    if (hidden->present && soon && !tls->close_notify_client) {
+    /* A client that says goodbye right behind its request would still get the answer, or tickets. */
+    bool unanswered = tls->client_app_records > 0 && tls->server_app_records == 0;
+    if (hidden->present && soon && (!tls->close_notify_client || unanswered)) {
         /* certificate_required where none was given, else unreadable */
         keep_hidden(tls, SIDE_SERVER, tls->client_certificate_empty ? 116 : TLS_ALERT_HIDDEN,
                     hidden);
@@ -420,6 +433,10 @@ void tls_conclude(struct tls_state *state, struct dissect_context *context)
         tls->alert_frame = state->warning_frame;
     }
     bool server_spoke = state->stream[tls_role(state, SIDE_SERVER)].records > 0;
+    if (state->first_warning >= 0 && (tls->alert != state->first_warning || tls->alert_level != 1)) {
+        tls->warning = state->first_warning;
+        tls->warning_by = state->first_warning_by;
+    }
     tls->plaintext_server =
         state->client_hello && state->stream[tls_role(state, SIDE_SERVER)].foreign;
     tls->plaintext_client = server_spoke && state->stream[tls_role(state, SIDE_CLIENT)].foreign;

@@ -26,6 +26,8 @@ enum {
     MESSAGE_CERTIFICATE_URL = 21,
     MESSAGE_CERTIFICATE_STATUS = 22,
     MESSAGE_SUPPLEMENTAL_DATA = 23,
+    STATUS_OCSP = 1,
+    STATUS_OCSP_MULTI = 2,
     ALERT_WARNING = 1,
     ALERT_FATAL = 2,
     ALERT_NO_CERTIFICATE = 41,
@@ -455,6 +457,21 @@ static void read_group(struct cursor body, struct tls_record *tls)
         note_group(tls, group);
 }
 
+void tls_take_staple(struct cursor status, struct dissect_context *context)
+{
+    struct tls_record *tls = context->tls;
+    uint8_t type = cur_u8(&status);
+    if (type == STATUS_OCSP_MULTI)
+        status = cur_cut(&status, cur_u24(&status));
+    struct cursor der = cur_cut(&status, cur_u24(&status));
+    if (!cur_ok(&status) || (type != STATUS_OCSP && type != STATUS_OCSP_MULTI))
+        return;
+    tls->staple_sent |= cur_left(&der) > 0;
+    if (tls->staple_id == 0 && context->certificates != NULL)
+        tls->staple_id = certificate_cache_staple(context->certificates, der.at, cur_left(&der),
+                                                  context->time_ns, context->sink);
+}
+
 static void handle_server_message(struct tls_state *state, uint8_t type, struct cursor body,
                                   struct dissect_context *context)
 {
@@ -472,7 +489,7 @@ static void handle_server_message(struct tls_state *state, uint8_t type, struct 
         tls_advance(tls, TLS_STEP_SERVER_DONE);
         break;
     case MESSAGE_CERTIFICATE_STATUS:
-        tls->staple_sent = true;
+        tls_take_staple(body, context);
         break;
     case MESSAGE_OLD_HELLO_RETRY:
         tls->hello_retry = true;
@@ -568,6 +585,10 @@ void tls_handle_alert(struct tls_state *state, enum side role, uint8_t level, ui
     if (ends) {
         keep_alert(tls, role, level, number, context);
         return;
+    }
+    if (state->first_warning < 0) {
+        state->first_warning = number;
+        state->first_warning_by = (uint8_t)role;
     }
     state->warning = number;
     state->warning_by = (uint8_t)role;

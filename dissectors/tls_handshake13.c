@@ -40,13 +40,15 @@ static void take_extensions(struct cursor body, struct dissect_context *context)
     }
 }
 
-static void note_entry_extensions(struct cursor list, struct tls_record *tls)
+/* is_own: of the server's own certificate. */
+static void note_entry_extensions(struct cursor list, bool is_own, struct dissect_context *context)
 {
     struct cursor extension;
     uint16_t type;
     while (tls_next_extension(&list, &type, &extension)) {
-        tls->staple_sent |= type == EXTENSION_STATUS_REQUEST;
-        tls->sct_sent |= type == EXTENSION_SCT;
+        if (type == EXTENSION_STATUS_REQUEST && is_own)
+            tls_take_staple(extension, context);
+        context->tls->sct_sent |= type == EXTENSION_SCT;
     }
 }
 
@@ -82,7 +84,7 @@ static void take_certificates(struct tls_state *state, enum side role, struct cu
             break;
         tls_keep_certificate(state, role, count, der, context);
         if (role == SIDE_SERVER)
-            note_entry_extensions(extensions, context->tls);
+            note_entry_extensions(extensions, count == 0, context);
         count++;
     }
     conclude_certificates(state, role, count, readable && count == 0, context);

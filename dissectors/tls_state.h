@@ -73,6 +73,8 @@ struct tls_state {
     int64_t client_hello_end_ns;
     int64_t client_flight_ns;              /* last handshake record of the client, TLS 1.3 */
     struct tls_hidden_alert server_hidden; /* alert-size record after the client's certificate */
+    int16_t first_warning;                 /* first warning that is not close_notify, -1 none */
+    uint8_t first_warning_by;
     int16_t warning;                       /* last warning that is not close_notify, -1 none */
     uint8_t warning_by, warning_step;
     int64_t warning_ns, warning_frame;
@@ -118,6 +120,9 @@ void tls_take_handshake(struct tls_state *state, enum side side, struct cursor r
 /* der at that position of role's chain. */
 void tls_keep_certificate(struct tls_state *state, enum side role, int64_t position,
                           struct cursor der, struct dissect_context *context);
+/* The server's CertificateStatus (RFC 6066 8, RFC 8446 4.4.2.1): type, then the OCSP response; of a list of
+ * them (RFC 6961) the first, which is of its own certificate. */
+void tls_take_staple(struct cursor status, struct dissect_context *context);
 /* Last conclusions, once: hidden alerts, warnings that ended it. */
 void tls_conclude(struct tls_state *state, struct dissect_context *context);
 

@@ -1,6 +1,7 @@
 #include "dissectors/x509.h"
 
 #include "core/digest.h"
+#include "core/json.h"
 #include "core/limits.h"
 
 #include <openssl/asn1.h>
@@ -101,6 +102,12 @@ static char *san_text(const X509 *certificate)
             add_string(&text, "URI:", name->d.uniformResourceIdentifier);
     }
     GENERAL_NAMES_free(names);
+    for (size_t i = 0; i < text.len;) { /* IA5String is ASCII by its rules only */
+        size_t size = utf8_length((const unsigned char *)&text.bytes[i]);
+        if (size == 0)
+            text.bytes[i] = '?';
+        i += size > 0 ? size : 1;
+    }
     return text.bytes;
 }
 

@@ -1,4 +1,4 @@
-/* Certificates seen on the wire, parsed once each (d2i costs far more than a hash).
+/* Certificates and OCSP responses seen on the wire, parsed once each (d2i costs far more than a hash).
  *
  * The cache keeps every distinct DER and its record: all memory of a record (der, san, texts)
  * belongs to the cache or to the string table given to it. Not thread-safe. */
@@ -21,6 +21,12 @@ void certificate_cache_free(struct certificate_cache *cache);
 int64_t certificate_cache_lookup(struct certificate_cache *cache, const uint8_t *der, size_t len,
                                  int64_t time_ns, const struct sink *sink, int64_t capture_id);
 
+/* The same for an OCSP response: its id in ocsp_staples, put as RECORD_STAPLE; ids count up from the
+ * first_id of certificate_cache_number_staples, else from 1. */
+int64_t certificate_cache_staple(struct certificate_cache *cache, const uint8_t *der, size_t len,
+                                 int64_t time_ns, const struct sink *sink);
+void certificate_cache_number_staples(struct certificate_cache *cache, int64_t first_id);
+
 /* The record of an id given by this cache, NULL when there is none. Borrowed from the cache. */
 const struct certificate_record *certificate_cache_get(const struct certificate_cache *cache,
                                                        int64_t id);
@@ -29,5 +35,8 @@ const struct certificate_record *certificate_cache_get(const struct certificate_
  * out->san points to it. out->der borrows der. Never fails: see parse_error. */
 void certificate_parse(struct intern *strings, const uint8_t *der, size_t len,
                        struct certificate_record *out, char **san_out);
+/* The same for an OCSP response (RFC 6960 4.2.1). */
+void staple_parse(struct intern *strings, const uint8_t *der, size_t len,
+                  struct staple_record *out);
 
 #endif

@@ -195,6 +195,7 @@ static const struct json_part {
     {RECORD_TLS, OF_FLOWS},
     {RECORD_CERTIFICATE, "id IN (SELECT certificate_id FROM tls_certificates WHERE " OF_FLOWS ")"},
     {RECORD_TLS_CERTIFICATE, OF_FLOWS},
+    {RECORD_STAPLE, "id IN (SELECT staple_id FROM tls_sessions WHERE " OF_FLOWS ")"},
     {RECORD_HTTP, OF_FLOWS},
     {RECORD_SECRET, OF_FLOWS},
     {RECORD_H2, OF_FLOWS},

@@ -13,8 +13,8 @@ struct tls_record *engine_take_tls_record(struct engine *e)
         return NULL;
     tls->client_hello_ns = tls->server_hello_ns = tls->finished_ns = RECORD_NONE_NS;
     tls->alert_ns = tls->hello_delay_ns = RECORD_NONE_NS;
-    tls->alert = -1;
-    tls->alert_by = SIDE_NONE;
+    tls->alert = tls->warning = -1;
+    tls->alert_by = tls->warning_by = SIDE_NONE;
     tls->quic_error = -1;
     return tls;
 }

@@ -44,6 +44,7 @@ static const char *const delete_capture[] = {
     "DELETE FROM flows WHERE capture_id = ?1",
     "DELETE FROM sources WHERE capture_id = ?1",
     "DELETE FROM captures WHERE id = ?1",
+    "DELETE FROM ocsp_staples WHERE id NOT IN (SELECT staple_id FROM tls_sessions WHERE staple_id IS NOT NULL)",
     "DELETE FROM certificates WHERE id NOT IN (SELECT certificate_id FROM tls_certificates)",
     NULL,
 };

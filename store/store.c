@@ -250,6 +250,11 @@ int64_t store_next_certificate_id(const struct store *store)
     return next_id(store, "SELECT coalesce(max(id), 0) + 1 FROM certificates");
 }
 
+int64_t store_next_staple_id(const struct store *store)
+{
+    return next_id(store, "SELECT coalesce(max(id), 0) + 1 FROM ocsp_staples");
+}
+
 int64_t store_next_finding_id(const struct store *store)
 {
     return next_id(store, "SELECT coalesce(max(id), 0) + 1 FROM findings");

@@ -26,6 +26,7 @@ int64_t store_next_flow_id(const struct store *store);
 int64_t store_next_path_id(const struct store *store);
 int64_t store_next_source_id(const struct store *store);
 int64_t store_next_certificate_id(const struct store *store);
+int64_t store_next_staple_id(const struct store *store);
 int64_t store_next_finding_id(const struct store *store);
 /* Removes every older capture that holds this source: the same path (not "-"), or the same size and
  * digests of head and tail. The whole capture goes, with its other sources, because its verdicts were

@@ -1,7 +1,7 @@
 #include "trust/chain.h"
 
 #include "core/limits.h"
-#include "trust/private.h"
+#include "trust/chain_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +13,6 @@
 #include <openssl/x509v3.h>
 
 #define SECOND_NS 1000000000LL
-
-/* An authority that some connection showed. */
-struct authority {
-    X509 *certificate;
-    const struct certificate_record *record;
-};
-
-struct chain_verifier {
-    const struct trust_store *store;
-    X509_STORE *anchors; /* NULL: nobody named a store */
-    struct authority *learnt;
-    size_t learnt_count, learnt_capacity;
-};
 
 /* One chain while it is judged: sent[i] and records[i] are the same certificate. */
 struct sent {

@@ -70,6 +70,7 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .plaintext_server = r->plaintext_server,
         .staple_asked = r->staple_asked,
         .staple_sent = r->staple_sent,
+        .staple_id = r->staple_id,
         .secure_renegotiation = r->secure_renegotiation,
         .renegotiations = r->renegotiations,
         .has_client_app = r->client_app_records > 0,

@@ -39,6 +39,7 @@ struct tls_facts {
     bool alert_inferred, established, resumed, hello_retry, downgrade_sentinel;
     bool certificate_requested, certificate_sent, certificate_empty;
     bool close_notify_client, close_notify_server, plaintext_client, plaintext_server;
+    int64_t staple_id;
     bool staple_asked, staple_sent, secure_renegotiation;
     uint32_t renegotiations;
     bool has_client_app, has_server_app;

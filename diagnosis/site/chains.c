@@ -1,5 +1,6 @@
 /* The chains of the capture: grouped, and each distinct list of certificates verified once. */
 #include "diagnosis/site/chains.h"
+#include "diagnosis/site/staples.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,7 @@ static void detect(struct judge *judge)
     if (!judge->failed && count > 0) {
         make_chains(judge, verifier, flows, count);
         number_chains(judge, flows, count, places);
+        staples_judge(judge, verifier, flows, count);
     }
     chain_verifier_free(verifier);
     free(flows);

@@ -46,6 +46,7 @@ void site_free(struct site *site)
     free((void *)site->dns);
     free((void *)site->ntp);
     free((void *)site->certificates);
+    free((void *)site->staples);
     free((void *)site->sources);
     free((void *)site->earlier);
     free(site->coverage);
@@ -328,6 +329,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_CERTIFICATE:
         ok = add_copy(site, record, sizeof(struct certificate_record), &site->certificates,
                       &site->certificate_capacity, &site->certificate_count);
+        break;
+    case RECORD_STAPLE:
+        ok = add_copy(site, record, sizeof(struct staple_record), &site->staples,
+                      &site->staple_capacity, &site->staple_count);
         break;
     case RECORD_CHAIN:
         ok = add_copy(site, record, sizeof(struct chain_record), &site->earlier,

@@ -150,6 +150,8 @@ struct site {
     size_t arp_count, arp_capacity;
     const struct certificate_record **certificates; /* after site_build: by id */
     size_t certificate_count, certificate_capacity;
+    const struct staple_record **staples; /* after site_build: by id */
+    size_t staple_count, staple_capacity;
     const struct source_record **sources;
     size_t source_count, source_capacity;
     struct path_sample_record **paths; /* after site_build: by client, then server */
@@ -172,6 +174,7 @@ struct path_sample_record *site_find_path(const struct site *site, const struct 
 /* NULL when the flow is not known. */
 struct site_flow *site_find_flow(const struct site *site, int64_t id);
 const struct certificate_record *site_find_certificate(const struct site *site, int64_t id);
+const struct staple_record *site_find_staple(const struct site *site, int64_t id);
 struct site_host *site_find_host(const struct site *site, const struct address *address);
 
 /* Flows from the same client address, by time. */

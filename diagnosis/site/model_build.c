@@ -182,6 +182,13 @@ static int certificates_by_id(const void *a, const void *b)
     return COMPARE(left->id, right->id);
 }
 
+static int staples_by_id(const void *a, const void *b)
+{
+    const struct staple_record *left = *(const struct staple_record *const *)a;
+    const struct staple_record *right = *(const struct staple_record *const *)b;
+    return COMPARE(left->id, right->id);
+}
+
 static int sources_by_time(const void *a, const void *b)
 {
     const struct source_record *left = *(const struct source_record *const *)a;
@@ -366,6 +373,7 @@ bool site_build(struct site *site)
     sort((void *)site->dns, site->dns_count, lookup_compare);
     sort((void *)site->ntp, site->ntp_count, ntp_by_server);
     sort((void *)site->certificates, site->certificate_count, certificates_by_id);
+    sort((void *)site->staples, site->staple_count, staples_by_id);
     sort(site->paths, site->path_count, paths_by_ends);
     attach(site);
     attach_delays(site);
@@ -416,6 +424,19 @@ const struct certificate_record *site_find_certificate(const struct site *site, 
     return low < site->certificate_count && site->certificates[low]->id == id
                ? site->certificates[low]
                : NULL;
+}
+
+const struct staple_record *site_find_staple(const struct site *site, int64_t id)
+{
+    size_t low = 0, high = site->staple_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (site->staples[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < site->staple_count && site->staples[low]->id == id ? site->staples[low] : NULL;
 }
 
 /* The run of flows that `compare` finds equal to `key`. */

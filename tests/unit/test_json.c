@@ -1,5 +1,6 @@
 /* JSON text; what is written is read back by SQLite's JSON functions, an independent reader. */
 #include "core/catalogue.h"
+#include "core/intern.h"
 #include "core/json.h"
 #include "core/record.h"
 
@@ -91,6 +92,21 @@ static void bad_utf8_becomes_replacement(void **state)
     check_string("\xe5\x8f\"", "[\"" LOST LOST "\\\"\"]");
     check_string("\x80", "[\"" LOST "\"]");
     check_string("\xf4\x8f\xbf\xbf", "[\"\xf4\x8f\xbf\xbf\"]");  /* the last character */
+}
+
+/* What the wire brings becomes text that any reader of UTF-8 takes. */
+static void kept_text_is_utf8(void **state)
+{
+    struct intern *table = intern_new();
+    char longest[2048];
+    (void)state;
+    assert_string_equal(intern_bytes(table, "z\xff\x0a\x7f\0y", 6), "z\xEF\xBF\xBD???y");
+    assert_string_equal(intern_bytes(table, "\xe5\x8f\x91", 3), "\xe5\x8f\x91");
+    assert_string_equal(intern_bytes(table, "\xe5\x8f", 2), "\xEF\xBF\xBD\xEF\xBF\xBD");
+    for (size_t i = 0; i < sizeof longest; i++)
+        longest[i] = "\xe5\x8f\x91"[i % 3];
+    assert_int_equal(strlen(intern_bytes(table, longest, sizeof longest)), 1023);
+    intern_free(table);
 }
 
 static void numbers(void **state)
@@ -207,6 +223,7 @@ int main(void)
         cmocka_unit_test(commas_and_nesting),
         cmocka_unit_test(strings_are_escaped),
         cmocka_unit_test(bad_utf8_becomes_replacement),
+        cmocka_unit_test(kept_text_is_utf8),
         cmocka_unit_test(numbers),
         cmocka_unit_test(times),
         cmocka_unit_test(records_leave_out_what_is_absent),

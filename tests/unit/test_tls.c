@@ -261,6 +261,8 @@ static void test_warnings(void **state)
     feeder_end(f);
     assert_true(f->tls.established);
     assert_int_equal(f->tls.alert, -1);
+    assert_int_equal(f->tls.warning, 112);
+    assert_int_equal(f->tls.warning_by, SIDE_SERVER);
     free(f);
     f = feeder_new();
     feeder_give(f, SIDE_CLIENT, h->chunks[0].bytes, h->chunks[0].len);
@@ -269,6 +271,7 @@ static void test_warnings(void **state)
     feeder_end(f);
     assert_int_equal(f->tls.alert, 112);
     assert_int_equal(f->tls.alert_level, 1);
+    assert_int_equal(f->tls.warning, -1);
     assert_true(f->tls.close_notify_server);
     free(f);
 }
@@ -318,6 +321,48 @@ static void test_hidden_refusal(void **state)
     assert_true(f->tls.alert_inferred);
     assert_int_equal(f->tls.alert_step, TLS_STEP_SERVER_DONE);
     assert_false(f->tls.established);
+    free(f);
+}
+
+/* A client that says goodbye right behind its request (GnuTLS at the end of its input): an answer of an
+ * alert's length alone is a refusal. Without a request it is only the goodbye of the other side. */
+static void test_refusal_behind_a_goodbye(void **state)
+{
+    (void)state;
+    static uint8_t alert[24] = {23, 3, 3, 0, 19}, request[5 + 146] = {23, 3, 3, 0, 146};
+    const struct handshake *h = handshake_named("tls13_client_certificate_refused");
+    for (int asks = 0; asks < 2; asks++) {
+        struct feeder *f = feeder_new();
+        for (size_t i = 0; i < 3; i++)
+            feeder_give(f, h->chunks[i].side, h->chunks[i].bytes, h->chunks[i].len);
+        if (asks)
+            feeder_give(f, SIDE_CLIENT, request, sizeof request);
+        feeder_give(f, SIDE_CLIENT, alert, sizeof alert);
+        feeder_give(f, SIDE_SERVER, alert, sizeof alert);
+        feeder_end(f);
+        assert_int_equal(f->tls.established, !asks);
+        assert_int_equal(f->tls.alert, asks ? TLS_ALERT_HIDDEN : -1);
+        free(f);
+    }
+}
+
+/* Application settings (draft-vvv-tls-alps): the client's own EncryptedExtensions, 10 bytes, come in one
+ * record with its Finished. What follows is a request, no certificate. */
+static void test_extensions_of_the_client(void **state)
+{
+    (void)state;
+    static uint8_t finished[5 + 79] = {23, 3, 3}, request[5 + 551] = {23, 3, 3, 551 >> 8, 551 & 255};
+    const struct handshake *h = handshake_named("tls13");
+    struct feeder *f = feeder_new();
+    for (size_t i = 0; i < 2; i++)
+        feeder_give(f, h->chunks[i].side, h->chunks[i].bytes, h->chunks[i].len);
+    finished[4] = f->tls.cipher == 0x1302 ? 79 : 63;
+    feeder_give(f, SIDE_CLIENT, finished, 5u + finished[4]);
+    feeder_give(f, SIDE_CLIENT, request, sizeof request);
+    feeder_end(f);
+    assert_true(f->tls.established);
+    assert_false(f->tls.client_certificate_sent || f->tls.client_certificate_requested);
+    assert_int_equal(f->tls.client_app_records, 1);
     free(f);
 }
 
@@ -464,6 +509,8 @@ int main(void)
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_tickets_answer_nothing),
         cmocka_unit_test(test_hidden_refusal),
+        cmocka_unit_test(test_refusal_behind_a_goodbye),
+        cmocka_unit_test(test_extensions_of_the_client),
         cmocka_unit_test(test_late_close_is_no_refusal),
         cmocka_unit_test(test_renegotiation),
         cmocka_unit_test(test_sslv2_hello),
