@@ -84,6 +84,8 @@ static const struct column sample_columns[] = {
     COL(client_rtt_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Smallest round trip between tap and client."),
     COL(server_rtt_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Smallest round trip between tap and server."),
     COL(bytes, "bytes", 0, "Payload of both sides in the interval."),
+    COL(retransmissions, "count", COLUMN_ZERO_IS_NULL,
+        "Data segments sent again by either side in the interval."),
 };
 
 const struct record_table record_rtt_samples = {

@@ -91,6 +91,20 @@
 #define LIMIT_PATHS 16384
 #define LIMIT_PATHS_UNANSWERED (LIMIT_PATHS / 2)
 
+/* Server ports with a row of their own in `services`: a large site has some hundreds. */
+#define LIMIT_SERVICES 2048
+/* Rows of service_minutes of a read: 16 services with 10 groups of clients fill a day. Each service has
+ * its part of them, and at least the second number: then groups are joined, then minutes. */
+#define LIMIT_SERVICE_MINUTES 262144
+#define LIMIT_SERVICE_MINUTES_LEAST 64
+/* Groups of clients told apart in one service: the largest; offices of a company are some dozens, and a
+ * public service has thousands of which each says little. */
+#define LIMIT_CLIENT_GROUPS 16
+/* Rows of endpoints of a read; each service has its part, and at least the second number. Paths are
+ * templates: an application has some hundreds. */
+#define LIMIT_ENDPOINTS 8192
+#define LIMIT_ENDPOINTS_LEAST 16
+
 /* Two capture points: packets kept of each as digests of 64 bytes (256 MiB), and sessions (some 70 MiB):
  * a tap of a busy hour; a longer one is cut by a filter or by time first. */
 #define LIMIT_PAIR_PACKETS 4000000u

@@ -76,6 +76,9 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_INCIDENT_STEP] = &record_incident_steps,
     [RECORD_DOMAIN] = &record_domains,
     [RECORD_STORY] = &record_stories,
+    [RECORD_SERVICE] = &record_services,
+    [RECORD_SERVICE_MINUTE] = &record_service_minutes,
+    [RECORD_ENDPOINT] = &record_endpoints,
 };
 
 const struct record_table *record_table_get(enum record_kind kind)

@@ -511,6 +511,7 @@ struct verdict_record {
 
 #include "core/record_command.h"
 #include "core/record_delay.h"
+#include "core/record_service.h"
 
 /* ---- column tables ----------------------------------------------------------------------------------- */
 enum column_type {
@@ -562,6 +563,7 @@ enum record_kind {
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
     RECORD_CHAIN, RECORD_INCIDENT, RECORD_INCIDENT_STEP,
     RECORD_DOMAIN, RECORD_STORY,
+    RECORD_SERVICE, RECORD_SERVICE_MINUTE, RECORD_ENDPOINT,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

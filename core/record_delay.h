@@ -64,6 +64,7 @@ struct rtt_sample_record {
     int64_t client_count, server_count;
     int64_t client_rtt_ns, server_rtt_ns; /* smallest, tap to that side and back; -1 none */
     int64_t bytes;                        /* payload of both sides in the interval */
+    int64_t retransmissions;              /* data segments sent again, both sides */
 };
 
 #endif

@@ -1,5 +1,7 @@
 #include "core/sketch.h"
 
+#include "core/bytes.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -107,4 +109,73 @@ int64_t sketch_quantile(const struct sketch *sketch, double q)
             return value_of(sketch->first + i);
     }
     return value_of(sketch->first + highest_used(sketch)); /* counters stood still at their ends */
+}
+
+/* ---- as bytes -------------------------------------------------------------------------------- */
+
+#define PACKED_VERSION 1
+/* Values are below 2^63: no honest index is further from 0. */
+#define INDEX_MOST 4096
+
+static size_t put_number(uint64_t number, uint8_t *out)
+{
+    size_t len = 0;
+    for (; number >= 0x80; number >>= 7)
+        out[len++] = (uint8_t)(number | 0x80);
+    out[len++] = (uint8_t)number;
+    return len;
+}
+
+static uint64_t take_number(struct cursor *c)
+{
+    uint64_t number = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = cur_u8(c);
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return number;
+    }
+    cur_fail(c);
+    return 0;
+}
+
+size_t sketch_pack(const struct sketch *sketch, uint8_t *out)
+{
+    size_t len = 0;
+    int32_t before = 0;
+    out[len++] = PACKED_VERSION;
+    len += put_number(sketch->zeros, out + len);
+    for (int32_t i = 0; sketch->placed && i < SKETCH_BUCKETS; i++) {
+        if (sketch->bucket[i] == 0)
+            continue;
+        int32_t gap = sketch->first + i - before;
+        uint32_t zigzag = gap < 0 ? 2u * (uint32_t)(-gap) - 1 : 2u * (uint32_t)gap;
+        before = sketch->first + i;
+        len += put_number(zigzag, out + len);
+        len += put_number(sketch->bucket[i], out + len);
+    }
+    return len;
+}
+
+bool sketch_unpack(const void *bytes, size_t len, struct sketch *out)
+{
+    struct cursor c = cur_of(bytes, len);
+    int64_t index = 0;
+    bool good = cur_u8(&c) == PACKED_VERSION;
+    memset(out, 0, sizeof *out);
+    out->count = out->zeros = take_number(&c);
+    while (good && cur_ok(&c) && cur_left(&c) > 0) {
+        uint64_t zigzag = take_number(&c), count = take_number(&c);
+        good = zigzag <= 2 * (uint64_t)INDEX_MOST && count > 0 && count <= UINT32_MAX;
+        index += zigzag % 2 != 0 ? -(int64_t)(zigzag / 2) - 1 : (int64_t)(zigzag / 2);
+        good = good && index >= -INDEX_MOST && index <= INDEX_MOST && cur_ok(&c);
+        if (good) {
+            add_index(out, (int32_t)index, (uint32_t)count);
+            out->count += count;
+        }
+    }
+    good = good && cur_ok(&c);
+    if (!good)
+        memset(out, 0, sizeof *out);
+    return good;
 }

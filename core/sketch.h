@@ -11,6 +11,7 @@
 #define INVCAP_CORE_SKETCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SKETCH_BUCKETS 2000
@@ -26,6 +27,14 @@ struct sketch {
 void sketch_add(struct sketch *sketch, int64_t value, uint32_t count);
 /* Adds all of other. */
 void sketch_merge(struct sketch *sketch, const struct sketch *other);
+/* The largest packed sketch. */
+#define SKETCH_PACKED_MAX (32 + SKETCH_BUCKETS * 8)
+/* Writes the sketch as bytes of at most SKETCH_PACKED_MAX and returns how many: the version 1, the zeros,
+ * then of each used bucket, upwards, the distance of its index from the one before (zigzag; the first
+ * from 0) and its count, all as LEB128. The same samples give the same bytes in any order. */
+size_t sketch_pack(const struct sketch *sketch, uint8_t *out);
+/* Reads packed bytes back; false, and *out empty, when they are none. */
+bool sketch_unpack(const void *bytes, size_t len, struct sketch *out);
 /* The value at rank ceil(q * count), 0 <= q <= 1, within 1 %; -1 when the sketch is empty. */
 int64_t sketch_quantile(const struct sketch *sketch, double q);
 

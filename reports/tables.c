@@ -20,7 +20,8 @@ enum cell_form {
     CELL_RCODE,
     CELL_WORD,
     CELL_MS,     /* of ns */
-    CELL_SECONDS /* of ns */
+    CELL_SECONDS, /* of ns */
+    CELL_PPM      /* as percent */
 };
 
 struct shown_column {
@@ -36,6 +37,8 @@ struct table_spec {
     struct shown_column columns[COLUMNS_MOST];
 };
 
+/* Rows that are numbered within their capture. */
+#define BY_NUMBER "capture_id * 4294967296 + number"
 #define OF_FLOWS "flow_id IN (SELECT id FROM flows WHERE capture_id = %lld)"
 
 static const struct table_spec specs[TABLE_KIND_COUNT] = {
@@ -102,6 +105,54 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                           {"name", TEXT_HEAD_NAME, CELL_AS_IS},
                           {"score", TEXT_HEAD_SCORE, CELL_NUMBER},
                           {"terms", TEXT_HEAD_TERMS, CELL_AS_IS}}},
+    [TABLE_SERVICES] = {RECORD_SERVICE,
+                        BY_NUMBER,
+                        "capture_id = %lld",
+                        {{"number", TEXT_HEAD_ID, CELL_NUMBER},
+                         {"service", TEXT_HEAD_SERVICE, CELL_AS_IS},
+                         {"server_ip", TEXT_HEAD_SERVER, CELL_ENDPOINT},
+                         {"name", TEXT_HEAD_NAME, CELL_AS_IS},
+                         {"attempts", TEXT_HEAD_ATTEMPTS, CELL_NUMBER},
+                         {"failed", TEXT_HEAD_FAILED, CELL_NUMBER},
+                         {"requests", TEXT_HEAD_REQUESTS, CELL_NUMBER},
+                         {"errors", TEXT_HEAD_ERRORS, CELL_NUMBER},
+                         {"connect_p95_ns", TEXT_HEAD_CONNECT, CELL_MS},
+                         {"tls_p95_ns", TEXT_HEAD_TLS, CELL_MS},
+                         {"total_p50_ns", TEXT_HEAD_P50, CELL_MS},
+                         {"total_p95_ns", TEXT_HEAD_P95, CELL_MS},
+                         {"total_p99_ns", TEXT_HEAD_P99, CELL_MS},
+                         {"availability_ppm", TEXT_HEAD_AVAILABLE, CELL_PPM}}},
+    [TABLE_SERVICE_MINUTES] = {RECORD_SERVICE_MINUTE,
+                               BY_NUMBER,
+                               "capture_id = %lld",
+                               {{"service_number", TEXT_HEAD_SERVICE, CELL_NUMBER},
+                                {"start_ns", TEXT_HEAD_TIME, CELL_TIME},
+                                {"client_group", TEXT_HEAD_CLIENTS, CELL_AS_IS},
+                                {"rate", TEXT_HEAD_RATE, CELL_WORD},
+                                {"attempts", TEXT_HEAD_ATTEMPTS, CELL_NUMBER},
+                                {"failed", TEXT_HEAD_FAILED, CELL_NUMBER},
+                                {"requests", TEXT_HEAD_REQUESTS, CELL_NUMBER},
+                                {"errors", TEXT_HEAD_ERRORS, CELL_NUMBER},
+                                {"bytes", TEXT_HEAD_BYTES, CELL_NUMBER},
+                                {"retransmissions", TEXT_HEAD_AGAIN, CELL_NUMBER},
+                                {"connect_p95_ns", TEXT_HEAD_CONNECT, CELL_MS},
+                                {"tls_p95_ns", TEXT_HEAD_TLS, CELL_MS},
+                                {"total_p50_ns", TEXT_HEAD_P50, CELL_MS},
+                                {"total_p95_ns", TEXT_HEAD_P95, CELL_MS}}},
+    [TABLE_ENDPOINTS] = {RECORD_ENDPOINT,
+                         BY_NUMBER,
+                         "capture_id = %lld",
+                         {{"service_number", TEXT_HEAD_SERVICE, CELL_NUMBER},
+                          {"method", TEXT_HEAD_METHOD, CELL_AS_IS},
+                          {"path", TEXT_HEAD_PATH_TEMPLATE, CELL_AS_IS},
+                          {"requests", TEXT_HEAD_REQUESTS, CELL_NUMBER},
+                          {"errors", TEXT_HEAD_ERRORS, CELL_NUMBER},
+                          {"connections", TEXT_HEAD_CONNECTIONS, CELL_NUMBER},
+                          {"think_p50_ns", TEXT_HEAD_P50, CELL_MS},
+                          {"think_p95_ns", TEXT_HEAD_P95, CELL_MS},
+                          {"think_p99_ns", TEXT_HEAD_P99, CELL_MS},
+                          {"think_max_ns", TEXT_HEAD_LONGEST, CELL_MS},
+                          {"total_p95_ns", TEXT_HEAD_TOTAL, CELL_MS}}},
     [TABLE_CAPTURES] = {RECORD_CAPTURE,
                         "id",
                         "id = %lld",
@@ -234,6 +285,10 @@ static void add_endpoint(struct table *table, const struct record_table *records
     const struct column *port =
         cell_column(records, name[0] == 'c' ? "client_port" : "server_port");
     struct address address = column_get_address(ip, record);
+    if (!address_is_set(&address)) { /* a row of several */
+        table_add(table, "…");
+        return;
+    }
     table_add(table, endpoint_to_text(&address, (uint16_t)column_get_integer(port, record), text));
 }
 
@@ -289,6 +344,19 @@ static const char *duration_text(const struct column *column, const void *record
     return text;
 }
 
+/* Rounded down: what is not whole never reads 100. */
+static const char *percent_text(const struct column *column, const void *record, char *text,
+                                size_t size)
+{
+    int64_t ppm = column_get_integer(column, record);
+    text[0] = '\0';
+    if (!column_is_absent(column, ppm)) {
+        snprintf(text, size, "%lld.%02lld", (long long)(ppm / 10000),
+                 (long long)(ppm % 10000 / 100));
+    }
+    return text;
+}
+
 static void add_cell(const struct printer *printer, const struct shown_column *shown,
                      const void *record)
 {
@@ -310,6 +378,9 @@ static void add_cell(const struct printer *printer, const struct shown_column *s
         return;
     case CELL_SECONDS:
         table_add(printer->table, duration_text(column, record, 1e9, text, sizeof(text)));
+        return;
+    case CELL_PPM:
+        table_add(printer->table, percent_text(column, record, text, sizeof(text)));
         return;
     case CELL_RCODE:
         table_add(printer->table, rcode_word(column_get_integer(column, record), text));
@@ -411,7 +482,8 @@ bool report_table(const struct view *view, struct store *store, enum table_kind 
         const struct shown_column *shown = &spec->columns[columns];
         heads[columns] = (struct table_head){text_get(shown->head, view->language),
                                              shown->form == CELL_NUMBER || shown->form == CELL_MS ||
-                                                 shown->form == CELL_SECONDS,
+                                                 shown->form == CELL_SECONDS ||
+                                                 shown->form == CELL_PPM,
                                              shown->form != CELL_AS_IS};
     }
     struct printer printer = {.view = view,

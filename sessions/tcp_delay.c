@@ -255,6 +255,7 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
     if (in->verdict->event == EVENT_RETRANSMISSION) {
         d->record.term_ns[DELAY_RETRANSMISSION] += d->pending_ns;
         clear_pending(d);
+        d->interval_retransmissions++;
         tcp_rtt_sent_again(&d->rtt[side], in->layers);
         if (d->last_side == SIDE_NONE)
             d->last_side = (uint8_t)side;
@@ -382,17 +383,19 @@ static void fill_sample(struct tcp_delay *d, struct rtt_sample_record *out)
                                       .server_count = d->interval_count[SIDE_SERVER],
                                       .client_rtt_ns = d->interval_rtt_ns[SIDE_CLIENT],
                                       .server_rtt_ns = d->interval_rtt_ns[SIDE_SERVER],
-                                      .bytes = d->interval_bytes};
+                                      .bytes = d->interval_bytes,
+                                      .retransmissions = d->interval_retransmissions};
     for (int s = 0; s < 2; s++) {
         d->interval_rtt_ns[s] = RECORD_NONE_NS;
         d->interval_count[s] = 0;
     }
-    d->interval_bytes = 0;
+    d->interval_bytes = d->interval_retransmissions = 0;
 }
 
 static bool tells_something(const struct tcp_delay *d)
 {
-    return d->interval_count[0] > 0 || d->interval_count[1] > 0 || d->interval_bytes >= LOAD_BYTES;
+    return d->interval_count[0] > 0 || d->interval_count[1] > 0 || d->interval_bytes >= LOAD_BYTES ||
+           d->interval_retransmissions > 0;
 }
 
 bool tcp_delay_interval(struct tcp_delay *d, int64_t now_ns, struct rtt_sample_record *out)
@@ -405,7 +408,7 @@ bool tcp_delay_interval(struct tcp_delay *d, int64_t now_ns, struct rtt_sample_r
         fill_sample(d, out);
         d->has_samples = true;
     }
-    d->interval_bytes = 0;
+    d->interval_bytes = d->interval_retransmissions = 0;
     d->interval_ns = now_ns;
     d->interval_late = now_ns - d->first_ns >= EARLY_NS;
     return tells;

@@ -27,7 +27,7 @@ struct tcp_delay {
     int64_t closed_ns[2];            /* of it, while that side's window was closed */
     int64_t ack_ns;                  /* of it, up to the first bare acknowledgment; -1 none */
     int64_t held_ns; /* the server's turn up to what may be session tickets; -1 none */
-    int64_t interval_ns, interval_bytes;
+    int64_t interval_ns, interval_bytes, interval_retransmissions;
     int64_t interval_rtt_ns[2];
     uint32_t interval_count[2];
     int64_t asked;          /* bytes of the client's turn */

@@ -55,6 +55,10 @@ bool sql_open(const struct store *store, int flags, struct sqlite3 **out, struct
 /* Our settings, once the file is known to be good. */
 bool sql_settle(const struct store *store, struct sqlite3 *db, struct error *error);
 
+/* ---- functions.c ---- */
+/* The SQL functions sketch_quantile, sketch_count and sketch_merge. */
+bool functions_add(const struct store *store, struct sqlite3 *db, struct error *error);
+
 /* ---- schema.c ---- */
 /* Tables, views and numbers of an empty database, in one transaction. */
 bool schema_create(const struct store *store, struct error *error);

@@ -21,6 +21,9 @@ static const char *const delete_findings[] = {
     "DELETE FROM incidents WHERE capture_id = ?1",
     "DELETE FROM fault_domains WHERE capture_id = ?1",
     "DELETE FROM stories WHERE capture_id = ?1",
+    "DELETE FROM services WHERE capture_id = ?1",
+    "DELETE FROM service_minutes WHERE capture_id = ?1",
+    "DELETE FROM endpoints WHERE capture_id = ?1",
     NULL,
 };
 

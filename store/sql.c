@@ -107,5 +107,6 @@ bool sql_settle(const struct store *store, struct sqlite3 *db, struct error *err
     return sql_exec(store, db,
                     "PRAGMA foreign_keys=OFF; PRAGMA synchronous=NORMAL;"
                     "PRAGMA cache_size=-65536; PRAGMA trusted_schema=OFF",
-                    "open", error);
+                    "open", error) &&
+           functions_add(store, db, error);
 }

@@ -15,21 +15,43 @@
     " WHEN 'server' THEN 'server' WHEN 'auth' THEN 'authentication'"                               \
     " WHEN 'dependency' THEN 'dependency' ELSE 'unknown' END"
 
+/* NULL: the request did not fail. */
+#define CLASS_OF_REQUEST                                                                           \
+    "CASE WHEN h.status IN (502, 504) THEN 'dependency'"                                           \
+    " WHEN h.status >= 500 OR h.status = 429 THEN 'server'"                                        \
+    " WHEN h.status IN (401, 403, 407) THEN CASE WHEN EXISTS (SELECT 1 FROM http_transactions n"   \
+    " WHERE n.flow_id = h.flow_id AND n.number = h.number + 1 AND n.path IS h.path"                \
+    " AND n.status < 400) THEN NULL ELSE 'authentication' END"                                     \
+    " WHEN h.grpc_status IN (7, 16) THEN 'authentication'"                                         \
+    " WHEN h.grpc_status IN (2, 4, 8, 10, 12, 13, 14, 15) THEN 'server'"                           \
+    " WHEN f.outcome = 'failed' AND h.method IS NOT NULL AND (h.status IS NULL OR h.truncated)"    \
+    " THEN " CLASS_OF_FLOW " END"
+
 const struct store_view store_views[] = {
     {"v_causes",
-     "Why connections failed: failed connections of each read by class of their primary finding "
-     "(network, server, authentication, dependency; unknown without one). The shares of a read are "
+     "Why connections, and why requests failed (level): by class, network, server, authentication or "
+     "dependency; unknown without a cause. A connection counts under its primary finding; a request "
+     "under its status (502 and 504 dependency, other 5xx and 429 server, 401, 403 and 407 not "
+     "overcome by the next request authentication), its gRPC code, or without an answer under its "
+     "connection; a DNS question that fails is a dependency's. The shares of a read and level are "
      "percent with one decimal and add up to 100.0 (largest remainder).",
-     "WITH failed AS (SELECT f.capture_id, " CLASS_OF_FLOW " AS class FROM flows f"
-     " WHERE f.outcome = 'failed'),\n"
-     "counted AS (SELECT capture_id, class, count(*) AS failures FROM failed GROUP BY 1, 2),\n"
-     "summed AS (SELECT *, sum(failures) OVER (PARTITION BY capture_id) AS total FROM counted),\n"
+     "WITH failed AS (SELECT f.capture_id, 'connection' AS level, " CLASS_OF_FLOW " AS class"
+     " FROM flows f WHERE f.outcome = 'failed'\n"
+     "UNION ALL SELECT f.capture_id, 'request', " CLASS_OF_REQUEST
+     " FROM http_transactions h JOIN flows f ON f.id = h.flow_id\n"
+     "UNION ALL SELECT f.capture_id, 'request', 'dependency' FROM dns_transactions d"
+     " JOIN flows f ON f.id = d.flow_id WHERE d.rcode IN (2, 5)"
+     " OR (d.answer_ns IS NULL AND f.outcome = 'failed')),\n"
+     "counted AS (SELECT capture_id, level, class, count(*) AS failures FROM failed"
+     " WHERE class IS NOT NULL GROUP BY 1, 2, 3),\n"
+     "summed AS (SELECT *, sum(failures) OVER same AS total FROM counted"
+     " WINDOW same AS (PARTITION BY capture_id, level)),\n"
      "cut AS (SELECT *, failures * 1000 / total AS tenths, failures * 1000 % total AS rest"
      " FROM summed),\n"
-     "ranked AS (SELECT *, 1000 - sum(tenths) OVER (PARTITION BY capture_id) AS missing,"
-     " row_number() OVER (PARTITION BY capture_id ORDER BY rest DESC, class) AS place FROM cut)\n"
-     "SELECT capture_id, class, failures, (tenths + (place <= missing)) / 10.0 AS share"
-     " FROM ranked ORDER BY capture_id, failures DESC, class"},
+     "ranked AS (SELECT *, 1000 - sum(tenths) OVER (PARTITION BY capture_id, level) AS missing,"
+     " row_number() OVER (PARTITION BY capture_id, level ORDER BY rest DESC, class) AS place FROM cut)\n"
+     "SELECT capture_id, level, class, failures, (tenths + (place <= missing)) / 10.0 AS share"
+     " FROM ranked ORDER BY capture_id, level, failures DESC, class"},
     {"v_failures",
      "Every failed connection, oldest first: when, who, how far it came, its verdict and whom the "
      "verdict blames.",
@@ -68,22 +90,44 @@ const struct store_view store_views[] = {
      " FROM flows GROUP BY capture_id, service, server_ip, server_port, protocol"
      " ORDER BY capture_id, connections DESC, server_ip, server_port, protocol"},
     {"v_slow_endpoints",
-     "Server addresses and ports by their slowest answer: times in milliseconds at the capture "
-     "point; connect is SYN to SYN-ACK, hello is ClientHello to ServerHello, response is request end "
-     "to first byte.",
-     "SELECT f.capture_id, f.service, f.server_ip, f.server_port, max(f.name) AS name,"
-     " count(*) AS connections, sum(f.request_count) AS requests, "
-     MS("avg(f.connect_rtt_server_ns)") " AS connect_avg_ms, "
-     MS("max(f.connect_rtt_server_ns)") " AS connect_max_ms, "
-     MS("avg(t.hello_delay_ns)") " AS hello_avg_ms, "
-     MS("max(t.hello_delay_ns)") " AS hello_max_ms, "
-     MS("max(f.response_max_ns)") " AS response_max_ms"
-     " FROM flows f LEFT JOIN tls_sessions t ON t.flow_id = f.id"
-     " WHERE f.connect_rtt_server_ns IS NOT NULL OR t.hello_delay_ns IS NOT NULL"
-     " OR f.response_max_ns IS NOT NULL"
-     " GROUP BY f.capture_id, f.service, f.server_ip, f.server_port"
-     " ORDER BY f.capture_id, response_max_ms DESC, hello_max_ms DESC, connect_max_ms DESC,"
-     " f.server_ip, f.server_port"},
+     "Kinds of requests by their slowest twentieth: method and path (numbers and ids as {id}) of each "
+     "server address and port. Milliseconds at the capture point; response is request end to first "
+     "byte less the smallest round trip, total is request begin to last byte; percentiles within 1 %. "
+     "What waits for news by design is left out; servers whose requests were not seen have their "
+     "handshakes alone.",
+     "SELECT s.capture_id, s.service, s.server_ip, s.server_port, s.name, e.method, e.path,"
+     " e.requests, e.errors, " MS("s.connect_p95_ns") " AS connect_p95_ms, "
+     MS("s.tls_p95_ns") " AS tls_p95_ms, " MS("e.think_p50_ns") " AS response_p50_ms, "
+     MS("e.think_p95_ns") " AS response_p95_ms, " MS("e.think_p99_ns") " AS response_p99_ms, "
+     MS("e.think_max_ns") " AS response_max_ms, " MS("e.total_p95_ns") " AS total_p95_ms"
+     " FROM services s LEFT JOIN endpoints e ON e.capture_id = s.capture_id"
+     " AND e.service_number = s.number WHERE e.waits IS NOT 1"
+     " AND coalesce(e.think_count, s.connect_count + s.tls_count) > 0"
+     " ORDER BY s.capture_id, response_p95_ms DESC, tls_p95_ms DESC, connect_p95_ms DESC,"
+     " s.number, e.number"},
+    {"v_outages",
+     "When a service or a path was down: begin, end (NULL: not seen to come back), attempts or "
+     "connections that were lost in it, and whom the finding blames.",
+     "SELECT d.capture_id, d.code, d.service, d.client_ip, d.server_ip, d.server_port, d.name, "
+     UTC("d.first_ns") " AS begin, CASE WHEN e.text IS 'still down' THEN NULL ELSE "
+     UTC("d.last_ns") " END AS end,"
+     " (d.last_ns - d.first_ns) / 1000000 AS duration_ms, coalesce(a.number, c.number) AS lost,"
+     " d.culprit, d.confidence, d.id AS finding_id"
+     " FROM findings d LEFT JOIN finding_values e ON e.finding_id = d.id AND e.name = 'end'"
+     " LEFT JOIN finding_values a ON a.finding_id = d.id AND a.name = 'attempts'"
+     " LEFT JOIN finding_values c ON c.finding_id = d.id AND c.name = 'connections'"
+     " WHERE d.code IN ('service-outage', 'path-outage') AND d.state <> 'withdrawn'"
+     " ORDER BY d.capture_id, d.first_ns, d.id"},
+    {"v_rate_anomalies",
+     "Minutes (or longer intervals) in which a service had far more or far fewer requests than usual: "
+     "beyond six median deviations and a factor of two from its own median.",
+     "SELECT m.capture_id, s.service, s.server_ip, s.server_port, s.name, "
+     UTC("m.start_ns") " AS begin, m.span_ns / 1000000000 AS span_s, m.rate,"
+     " sum(m.requests) AS requests, sum(m.errors) AS errors"
+     " FROM service_minutes m JOIN services s ON s.capture_id = m.capture_id"
+     " AND s.number = m.service_number WHERE m.rate IS NOT NULL"
+     " GROUP BY m.capture_id, m.service_number, m.start_ns"
+     " ORDER BY m.capture_id, m.start_ns, m.service_number"},
 };
 
 const size_t store_view_count = sizeof store_views / sizeof store_views[0];

@@ -100,6 +100,7 @@ static void fill_flow(const struct flow_record *r, struct flow_facts *out)
         .bits = r->facts,
         .syn_retransmissions = r->syn_retransmissions,
         .synack_retransmissions = r->synack_retransmissions,
+        .retransmissions = r->client_retransmissions + r->server_retransmissions,
         .resets = {r->client_resets, r->server_resets},
         .request_count = (uint32_t)(r->request_count > UINT32_MAX ? UINT32_MAX : r->request_count),
         .port = {r->client_port, r->server_port},

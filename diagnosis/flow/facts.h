@@ -57,6 +57,7 @@ struct flow_facts {
     uint64_t capture_lost_bytes;
     uint64_t bits; /* FLOW_FACT_ */
     uint32_t syn_retransmissions, synack_retransmissions;
+    uint32_t retransmissions; /* of data, both sides */
     uint32_t resets[2];
     uint32_t request_count;
     uint16_t port[2];

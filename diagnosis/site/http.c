@@ -30,6 +30,12 @@ static bool is_long_poll(const struct endpoint *e, int64_t limit)
            (e->connections * 2 <= e->requests || endpoint_names_waiting(e->path));
 }
 
+bool http_waits_for_news(struct judge *judge, const struct site_flow *flow,
+                         const struct http_record *r)
+{
+    return is_endless(r) || is_long_poll(judge_endpoint(judge, flow, r), judge_slow_ns(judge, flow));
+}
+
 /* How much of the wait the path itself was dead: no server is slow while nothing reaches it. */
 static int64_t outage_within(const struct site_flow *flow, const struct http_record *r)
 {

@@ -19,6 +19,10 @@ bool http_token_had_expired(const struct http_record *request);
 /* Says that the refused request's token had expired. */
 void http_claim_expired(struct judge *judge, const struct site_flow *flow,
                         const struct http_record *request);
+/* The answer comes when there is news: event stream, WebSocket, or an endpoint whose answers usually
+ * take so long (long poll). */
+bool http_waits_for_news(struct judge *judge, const struct site_flow *flow,
+                         const struct http_record *request);
 /* The path says that it checks who somebody is. */
 bool http_is_login(const char *path);
 

@@ -1,6 +1,7 @@
 #include "diagnosis/site/chains.h"
 #include "diagnosis/site/extent.h"
 #include "diagnosis/site/incidents.h"
+#include "diagnosis/site/services.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,16 @@ void judge_claim(struct judge *judge, const struct claim *claim)
     kept->severity = (uint8_t)catalogue_clamp_severity(claim->code, (enum severity)claim->severity);
     if (kept->rivals == NULL)
         kept->rivals = catalogue_rivals(judge, claim->code);
+    struct site_flow *flow = claim->primary && claim->flow != NULL
+                                 ? site_find_flow(judge->site, claim->flow->f.id)
+                                 : NULL;
+    if (flow != NULL && flow->claimed == 0)
+        flow->claimed = judge->claim_count;
+}
+
+const struct claim *judge_verdict(const struct judge *judge, const struct site_flow *flow)
+{
+    return flow->claimed > 0 ? &judge->claims[flow->claimed - 1] : NULL;
 }
 
 /* ---- what the capture allows ----------------------------------------------------------------- */
@@ -231,6 +242,7 @@ static void start_over(struct site *site)
         flow->outcome = OUTCOME_NONE;
         flow->verdict = 0;
         flow->listed_in = 0;
+        flow->claimed = 0;
         flow->chain = NULL;
         flow->stage = (uint8_t)facts_stage(&flow->f);
     }
@@ -255,6 +267,7 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
         ok = judge_emit(&judge, first_id, &remembering);
         ok = incidents_put(&incidents, &judge, first_id) && ok;
         ok = ok && extent_put_domains(&judge, out) && extent_put_stories(&judge, out);
+        ok = ok && services_put(&judge, out);
     }
     free(judge.chains);
     free(judge.claims);

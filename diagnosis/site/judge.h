@@ -78,6 +78,7 @@ struct judge {
     size_t unresolved_count;
     struct endpoint *endpoints; /* by service, method, path; made on first need */
     size_t endpoint_count;
+    const struct dns_record **dns_by_flow; /* and number; made on first need */
     struct site_chain *chains; /* by first use; made by detector_chains */
     size_t chain_count;
     struct claim *claims;
@@ -109,6 +110,8 @@ const struct profile_service *judge_profile_service(const struct judge *judge,
                                             const struct site_flow *flow);
 /* How long an answer of it may take (profile_slow_ns). */
 int64_t judge_slow_ns(const struct judge *judge, const struct site_flow *flow);
+/* The claim of the flow's verdict; NULL none. Borrowed until the next claim. */
+const struct claim *judge_verdict(const struct judge *judge, const struct site_flow *flow);
 
 /* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other
  * traffic both ways at that tap (or of this flow itself). */

@@ -100,6 +100,7 @@ struct site_flow {
     const struct rtt_sample_record **samples;  /* by time */
     uint32_t request_count, icmp_count, sample_count;
     const struct site_chain *chain; /* what its server showed, judged; NULL nothing */
+    size_t claimed;         /* the claim of its verdict, from 1; 0 none */
     int64_t listed_in;      /* the finding that named it last, while findings are put */
     uint16_t verdict;       /* enum finding_code + 1 */
     uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */

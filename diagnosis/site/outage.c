@@ -14,16 +14,6 @@ struct run {
     bool several_clients, known_client;
 };
 
-static const struct claim *verdict_of(const struct judge *judge, const struct site_flow *flow)
-{
-    for (size_t i = 0; i < judge->claim_count; i++) {
-        const struct claim *claim = &judge->claims[i];
-        if (claim->primary && claim->flow == flow)
-            return claim;
-    }
-    return NULL;
-}
-
 /* The client got through to this service before the run. */
 static bool has_succeeded(const struct site_service *service, const struct site_flow *failed)
 {
@@ -60,7 +50,7 @@ static void claim_outage(struct judge *judge, const struct site_service *service
     if (!is_outage(judge, service, run) ||
         judge_is_withdrawn(judge, FINDING_SERVICE_OUTAGE, run->first))
         return;
-    const struct claim *verdict = verdict_of(judge, run->first);
+    const struct claim *verdict = judge_verdict(judge, run->first);
     if (verdict == NULL || verdict->culprit == CULPRIT_CLIENT)
         return;
     struct claim claim = claim_start(FINDING_SERVICE_OUTAGE, run->first);

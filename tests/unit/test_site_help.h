@@ -44,7 +44,7 @@ struct scene {
     struct profile profile;
     struct scene_flow *flows;
     size_t flow_count, capacity;
-    struct http_record requests[64];
+    struct http_record requests[2048];
     struct icmp_record icmp[16];
     struct arp_record arp[64];
     struct certificate_record certificates[8];
@@ -61,6 +61,7 @@ struct scene {
     struct story_record stories[8];
     size_t domain_count, story_count;
     struct verdict_record *verdicts; /* by flow id - 1 */
+    void (*other)(enum record_kind kind, const void *record); /* what is not kept here; NULL none */
 };
 
 static inline void scene_start(struct scene *s)
@@ -392,6 +393,8 @@ static inline void scene_put(void *self, enum record_kind kind, const void *reco
         s->domains[s->domain_count++] = *(const struct domain_record *)record;
     } else if (kind == RECORD_STORY && s->story_count < 8) {
         s->stories[s->story_count++] = *(const struct story_record *)record;
+    } else if (s->other != NULL) {
+        s->other(kind, record);
     }
 }
 

@@ -119,6 +119,54 @@ static void nothing_and_zero(void **unused)
     assert_in_range(sketch_quantile(&s, 0.51), 990000, 1010000);
 }
 
+/* The same bytes for the same samples in any order, and the same answers from them. */
+static void packing_keeps_everything(void **unused)
+{
+    static uint8_t packed[SKETCH_PACKED_MAX], other[SKETCH_PACKED_MAX];
+    (void)unused;
+    for (int kind = 0; kind < 8; kind++) {
+        static int64_t values[COUNT];
+        struct sketch s = {0}, reversed = {0}, back;
+        state = 42 + (unsigned)kind;
+        for (size_t i = 0; i < COUNT; i++) {
+            values[i] = i % 100 != 0 ? draw(kind) : 0;
+            sketch_add(&s, values[i], 1);
+        }
+        for (size_t i = COUNT; i > 0; i--)
+            sketch_add(&reversed, values[i - 1], 1);
+        size_t len = sketch_pack(&s, packed);
+        assert_in_range(len, 1, SKETCH_PACKED_MAX);
+        assert_int_equal(sketch_pack(&reversed, other), len);
+        assert_memory_equal(packed, other, len);
+        assert_true(sketch_unpack(packed, len, &back));
+        assert_int_equal(back.count, s.count);
+        assert_int_equal(back.zeros, COUNT / 100);
+        for (int q = 0; q <= 100; q++)
+            assert_int_equal(sketch_quantile(&back, q / 100.0), sketch_quantile(&s, q / 100.0));
+    }
+}
+
+static void damaged_bytes_are_no_sketch(void **unused)
+{
+    static const uint8_t version[] = {2, 0}, open_number[] = {1, 0x80}, half[] = {1, 0, 4},
+                         no_count[] = {1, 0, 4, 0}, far[] = {1, 0, 0x82, 0x80, 0x40, 1},
+                         endless[] = {1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1};
+    struct sketch s;
+    (void)unused;
+    assert_false(sketch_unpack(NULL, 0, &s));
+    assert_false(sketch_unpack(version, sizeof version, &s));
+    assert_false(sketch_unpack(open_number, sizeof open_number, &s));
+    assert_false(sketch_unpack(half, sizeof half, &s));
+    assert_false(sketch_unpack(no_count, sizeof no_count, &s));
+    assert_false(sketch_unpack(far, sizeof far, &s));
+    assert_false(sketch_unpack(endless, sizeof endless, &s));
+    assert_int_equal(s.count, 0);
+    struct sketch empty = {0};
+    uint8_t packed[SKETCH_PACKED_MAX];
+    assert_true(sketch_unpack(packed, sketch_pack(&empty, packed), &s));
+    assert_int_equal(sketch_quantile(&s, 0.5), -1);
+}
+
 /* Hostile durations: the extremes of the type in any order leave the high quantiles true. */
 static void extremes_collapse_at_the_low_end(void **unused)
 {
@@ -145,6 +193,8 @@ int main(void)
         cmocka_unit_test(quantiles_are_within_one_percent),
         cmocka_unit_test(merging_equals_adding),
         cmocka_unit_test(nothing_and_zero),
+        cmocka_unit_test(packing_keeps_everything),
+        cmocka_unit_test(damaged_bytes_are_no_sketch),
         cmocka_unit_test(extremes_collapse_at_the_low_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* Views and free SQL: what people ask the file. */
 #include "tests/unit/store_help.h"
 
+#include "core/sketch.h"
 #include "store/schema_docs.h"
 
 #include <math.h>
@@ -63,7 +64,7 @@ static void causes_are_counted_by_class(void **state)
     put_finding(store, 5, 2, code_of_category(CATEGORY_SERVER), 9, 1);
     assert_string_equal(ask(store,
                             "SELECT group_concat(class || ' ' || failures || ' ' || share, ', ')"
-                            " FROM v_causes WHERE capture_id = 1",
+                            " FROM v_causes WHERE capture_id = 1 AND level = 'connection'",
                             &cell),
                         "network 4 57.1, authentication 1 14.3, server 1 14.3, unknown 1 14.3");
     assert_string_equal(ask(store,
@@ -100,7 +101,7 @@ static void shares_always_add_up(void **state)
     }
     for (int capture = 1; capture <= 40; capture++) {
         double sum = 0;
-        (void)snprintf(sql, sizeof sql, "SELECT share FROM v_causes WHERE capture_id = %d", capture);
+        (void)snprintf(sql, sizeof sql, "SELECT share FROM v_causes WHERE capture_id = %d", capture); /* no requests here */
         must(store_query(store, sql, add_share, &sum, &error), &error);
         assert_true(fabs(sum - 100.0) < 1e-9);
     }
@@ -160,7 +161,7 @@ static void expiry_counts_from_the_capture(void **state)
     store_close(store);
 }
 
-static void services_and_slow_endpoints(void **state)
+static void services_are_counted(void **state)
 {
     struct store *store = open_store(":memory:", STORE_WRITE);
     struct one_cell cell;
@@ -179,11 +180,123 @@ static void services_and_slow_endpoints(void **state)
                             " ' ' || clients FROM v_services",
                             &cell),
                         "order 3 2 1 2");
+    store_close(store);
+}
+
+static void put_endpoint(struct store *store, int64_t number, const char *path, int64_t p95_ns, bool waits)
+{
+    struct endpoint_record endpoint = {.capture_id = 1, .number = number, .service_number = 1,
+                                       .method = "GET", .path = path, .waits = waits, .requests = 9};
+    endpoint.time[SERVICE_THINK] =
+        (struct service_times){.count = 9, .max_ns = p95_ns, .p50_ns = p95_ns / 2, .p95_ns = p95_ns};
+    put_one(store, RECORD_ENDPOINT, &endpoint);
+}
+
+static void endpoints_by_their_slowest_answers(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct service_record service = {.capture_id = 1, .number = 1, .service = "order"};
+    struct service_record hidden = {.capture_id = 1, .number = 2, .service = "tls"};
+    struct one_cell cell;
+    (void)state;
+    hidden.time[SERVICE_TLS] = (struct service_times){.count = 3, .p95_ns = 5000000};
+    put_one(store, RECORD_SERVICE, &service);
+    put_one(store, RECORD_SERVICE, &hidden);
+    put_endpoint(store, 1, "/quick", 2000000, false);
+    put_endpoint(store, 2, "/slow", 1500000000, false);
+    put_endpoint(store, 3, "/poll", 30000000000, true);
     assert_string_equal(ask(store,
-                            "SELECT connect_avg_ms || ' ' || connect_max_ms || ' ' ||"
-                            " response_max_ms FROM v_slow_endpoints",
+                            "SELECT group_concat(coalesce(path, service) || ' ' ||"
+                            " coalesce(response_p95_ms, tls_p95_ms), ', ') FROM v_slow_endpoints",
                             &cell),
-                        "1.5 2.0 4.5");
+                        "/slow 1500.0, /quick 2.0, tls 5.0");
+    store_close(store);
+}
+
+/* Two of seven requests failed by the server, and so on: each class by its own sign. */
+static void requests_have_causes_of_their_own(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    static const struct { int32_t status; int16_t grpc; const char *path; } asked[] = {
+        {200, -1, "/a"}, {500, -1, "/a"}, {503, -1, "/a"}, {504, -1, "/a"}, {404, -1, "/a"},
+        {401, -1, "/login"}, {200, -1, "/login"}, /* a challenge that was met */
+        {403, -1, "/b"}, {200, 14, "/c"}, {200, 5, "/c"}, {200, 16, "/c"}};
+    struct one_cell cell;
+    (void)state;
+    struct flow_record flow = plain_flow(1, 1);
+    flow.outcome = OUTCOME_OK;
+    put_flow(store, &flow);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct http_record r = {.flow_id = 1, .number = (int64_t)i + 1, .method = "GET",
+                                .path = asked[i].path, .status = asked[i].status,
+                                .grpc_status = asked[i].grpc};
+        put_one(store, RECORD_HTTP, &r);
+    }
+    /* the last one got no answer: the connection was reset */
+    put_finding(store, 1, 1, FINDING_TCP_RESET_BY_SERVER, 2, 1);
+    struct http_record open = {.flow_id = 2, .number = 1, .method = "GET", .path = "/a", .grpc_status = -1};
+    put_one(store, RECORD_HTTP, &open);
+    struct dns_record servfail = {.flow_id = 1, .number = 1, .rcode = 2, .answer_ns = 1};
+    struct dns_record absent = {.flow_id = 1, .number = 2, .rcode = 3, .answer_ns = 1};
+    put_one(store, RECORD_DNS, &servfail);
+    put_one(store, RECORD_DNS, &absent);
+    assert_string_equal(ask(store,
+                            "SELECT group_concat(class || ' ' || failures || ' ' || share, ', ')"
+                            " FROM v_causes WHERE level = 'request'",
+                            &cell),
+                        "server 4 50.0, authentication 2 25.0, dependency 2 25.0");
+    assert_string_equal(ask(store,
+                            "SELECT group_concat(class || ' ' || failures || ' ' || share, ', ')"
+                            " FROM v_causes WHERE level = 'connection'",
+                            &cell),
+                        "server 1 100.0");
+    store_close(store);
+}
+
+static void outages_are_listed(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct finding_record down = {.id = 1, .capture_id = 1, .code = FINDING_SERVICE_OUTAGE + 1,
+                                  .first_ns = 1000000000, .last_ns = 31000000000, .service = "order"};
+    struct finding_value_record lost = {.finding_id = 1, .name = "attempts", .number = 7};
+    struct finding_value_record end = {.finding_id = 1, .name = "end", .text = "still down"};
+    struct one_cell cell;
+    (void)state;
+    put_one(store, RECORD_FINDING, &down);
+    put_one(store, RECORD_FINDING_VALUE, &lost);
+    put_one(store, RECORD_FINDING_VALUE, &end);
+    assert_string_equal(ask(store,
+                            "SELECT code || ' ' || service || ' ' || begin || ' ' || duration_ms || ' ' ||"
+                            " lost || ' ' || (\"end\" IS NULL) FROM v_outages",
+                            &cell),
+                        "service-outage order 1970-01-01T00:00:01.000000000Z 30000 7.0 1");
+    store_close(store);
+}
+
+/* Percentiles of several rows from their sketches, in SQL. */
+static void sketches_are_merged_in_sql(void **state)
+{
+    static uint8_t packed[SKETCH_PACKED_MAX];
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    (void)state;
+    for (int64_t row = 0; row < 10; row++) {
+        struct sketch sketch = {0};
+        struct service_minute_record minute = {.capture_id = 1, .number = row + 1, .service_number = 1};
+        for (int64_t i = 1; i <= 100; i++)
+            sketch_add(&sketch, (row * 100 + i) * 1000000, 1);
+        minute.time[SERVICE_TOTAL].sketch = packed;
+        minute.time[SERVICE_TOTAL].sketch_len = (int64_t)sketch_pack(&sketch, packed);
+        put_one(store, RECORD_SERVICE_MINUTE, &minute);
+    }
+    int64_t p99 = ask_number(
+        store, "SELECT sketch_quantile(sketch_merge(total_sketch), 0.99) FROM service_minutes");
+    assert_in_range(p99, 980100000, 999900000); /* 990 ms within 1 % */
+    assert_int_equal(
+        ask_number(store, "SELECT sketch_count(sketch_merge(total_sketch)) FROM service_minutes"), 1000);
+    assert_int_equal(ask_number(store, "SELECT sketch_quantile('x', 0.5) IS NULL AND"
+                                       " sketch_quantile(x'01', 0.5) IS NULL AND"
+                                       " sketch_merge(connect_sketch) IS NULL FROM service_minutes"),
+                     1);
     store_close(store);
 }
 
@@ -317,7 +430,7 @@ static void docs_tell_every_column(void **state)
     }
     assert_int_equal(ask_number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND"
                                        " name LIKE 'v\\_%' ESCAPE '\\'"),
-                     5);
+                     7);
     assert_non_null(strstr(text, "| `v_causes` | "));
     assert_non_null(strstr(text, "| `first_ns` | INTEGER | ns | Time of the first packet"));
     assert_int_equal(ask_number(store, "SELECT count(*) FROM pragma_table_info('flows')"), 45);
@@ -332,7 +445,11 @@ int main(void)
         cmocka_unit_test(shares_always_add_up),
         cmocka_unit_test(failures_are_told_readably),
         cmocka_unit_test(expiry_counts_from_the_capture),
-        cmocka_unit_test(services_and_slow_endpoints),
+        cmocka_unit_test(services_are_counted),
+        cmocka_unit_test(endpoints_by_their_slowest_answers),
+        cmocka_unit_test(requests_have_causes_of_their_own),
+        cmocka_unit_test(outages_are_listed),
+        cmocka_unit_test(sketches_are_merged_in_sql),
         cmocka_unit_test(events_are_kept_for_what_went_wrong),
         cmocka_unit_test_setup_teardown(free_sql_can_only_read, make_scratch, remove_scratch),
         cmocka_unit_test(cells_come_as_text_with_their_types),
