@@ -1,5 +1,6 @@
 /* SQL functions over the sketches of services, service_minutes and endpoints, for free SQL:
- * sketch_quantile(sketch, 0.99) in ns, sketch_count(sketch), and the aggregate sketch_merge(sketch). */
+ * sketch_quantile(sketch, 0.99) in ns, sketch_count(sketch), and the aggregate
+ * sketch_merge(sketch). */
 #include "store/private.h"
 
 #include "core/sketch.h"

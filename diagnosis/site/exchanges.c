@@ -56,7 +56,14 @@ static int64_t span(int64_t from_ns, int64_t to_ns)
 /* Codes by which a server says that it failed, not that the call was wrong (grpc/status.h). */
 static bool is_grpc_failure(int16_t status)
 {
-    enum { UNKNOWN = 2, DEADLINE = 4, EXHAUSTED = 8, ABORTED = 10, UNIMPLEMENTED = 12, DATA_LOSS = 15 };
+    enum {
+        UNKNOWN = 2,
+        DEADLINE = 4,
+        EXHAUSTED = 8,
+        ABORTED = 10,
+        UNIMPLEMENTED = 12,
+        DATA_LOSS = 15
+    };
     return status == UNKNOWN || status == DEADLINE || status == EXHAUSTED || status == ABORTED ||
            (status >= UNIMPLEMENTED && status <= DATA_LOSS);
 }
@@ -106,8 +113,8 @@ static const struct dns_record **dns_list(struct judge *judge)
     const struct site *site = judge->site;
     if (judge->dns_by_flow != NULL || site->dns_count == 0)
         return judge->dns_by_flow;
-    judge->dns_by_flow =
-        arena_copy(&judge->site->arena, (const void *)site->dns, site->dns_count * sizeof *site->dns);
+    judge->dns_by_flow = arena_copy(&judge->site->arena, (const void *)site->dns,
+                                    site->dns_count * sizeof *site->dns);
     if (judge->dns_by_flow != NULL)
         qsort((void *)judge->dns_by_flow, site->dns_count, sizeof *site->dns, dns_by_flow);
     judge->failed |= judge->dns_by_flow == NULL;
@@ -128,7 +135,7 @@ static void add_dns(struct taking *taking, const struct site_flow *flow)
     for (; low < end && list[low]->flow_id == flow->f.id; low++) {
         const struct dns_record *r = list[low];
         struct exchange e = {.flow = flow,
-                         .number = (uint32_t)r->number,
+                             .number = (uint32_t)r->number,
                              .method = text_of(r->question_type),
                              .path = "",
                              .time_ns = r->query_ns >= 0 ? r->query_ns : r->answer_ns,
@@ -149,7 +156,7 @@ static void add_commands(struct taking *taking, const struct site_flow *flow)
     for (size_t i = 0; i < range.count; i++) {
         const struct command_record *r = range.at[i];
         struct exchange e = {.flow = flow,
-                         .number = (uint32_t)r->number,
+                             .number = (uint32_t)r->number,
                              .method = text_of(r->command),
                              .path = "",
                              .time_ns = r->time_ns,

@@ -1,4 +1,5 @@
-/* Everything that was asked of a service, whatever the protocol: a question, its answer, how long. */
+/* Everything that was asked of a service, whatever the protocol: a question, its answer, how long.
+ */
 #ifndef INVCAP_DIAGNOSIS_SITE_EXCHANGES_H
 #define INVCAP_DIAGNOSIS_SITE_EXCHANGES_H
 
@@ -9,12 +10,12 @@ struct exchange {
     const char *method, *path; /* "" when there is none: never NULL */
     int64_t time_ns;           /* the request began */
     int64_t frame;             /* that ended it: of the answer, else of the request; 0 unknown */
-    int64_t think_ns;          /* its end to the first byte of the answer, less the network; -1 unknown */
-    int64_t total_ns;          /* its begin to the answer's last byte; -1 unknown */
-    uint32_t number;           /* within the flow, of its protocol */
-    uint32_t kib;              /* bodies of both, rounded down */
-    bool error;                /* the server failed it */
-    bool waits;                /* for news, by design */
+    int64_t think_ns; /* its end to the first byte of the answer, less the network; -1 unknown */
+    int64_t total_ns; /* its begin to the answer's last byte; -1 unknown */
+    uint32_t number;  /* within the flow, of its protocol */
+    uint32_t kib;     /* bodies of both, rounded down */
+    bool error;       /* the server failed it */
+    bool waits;       /* for news, by design */
 };
 
 /* A connection that counts: TCP or UDP between two hosts that meant it. */
@@ -24,8 +25,8 @@ bool service_is_attempt(const struct site_flow *flow);
 /* Its failure is not the client's own fault. */
 bool service_failed(const struct site_flow *flow);
 
-/* The exchanges of these services by time, flow and number. *out is to be freed; returns how many, 0
- * with judge->failed when memory is out. */
+/* The exchanges of these services by time, flow and number. *out is to be freed; returns how many,
+ * 0 with judge->failed when memory is out. */
 size_t exchanges_take(struct judge *judge, struct site_service *const *services, size_t count,
                       struct exchange **out);
 

@@ -86,8 +86,8 @@ static void put_kinds(struct service_fold *fold, const struct kind *kinds, size_
     sink_put(fold->out, RECORD_ENDPOINT, &row);
 }
 
-void services_put_endpoints(struct service_fold *fold, const struct exchange *exchanges, size_t count,
-                            size_t limit)
+void services_put_endpoints(struct service_fold *fold, const struct exchange *exchanges,
+                            size_t count, size_t limit)
 {
     const struct exchange **list = malloc((count + 1) * sizeof *list);
     struct kind *kinds = malloc((count + 1) * sizeof *kinds);

@@ -109,13 +109,18 @@ static struct usual find_usual(struct service_fold *fold, int64_t span_ns)
                           highest_usual((double)median, deviation), first, last};
 }
 
-static enum service_rate rate_of(const struct usual *usual, int64_t start_ns, int64_t requests)
+/* In the quiet hours of the site few requests are usual. */
+static enum service_rate rate_of(const struct service_fold *fold, const struct usual *usual,
+                                 int64_t start_ns, int64_t requests)
 {
+    const struct profile *profile = fold->judge->profile;
     if (usual->high < 0 || start_ns == usual->first_ns || start_ns == usual->last_ns)
         return RATE_USUAL;
-    return requests > usual->high  ? RATE_SURGE
-           : requests < usual->low ? RATE_DROP
-                                   : RATE_USUAL;
+    if (requests > usual->high)
+        return RATE_SURGE;
+    return requests < usual->low && (profile == NULL || !profile_is_quiet(profile, start_ns))
+               ? RATE_DROP
+               : RATE_USUAL;
 }
 
 /* ---- rows ---- */
@@ -170,9 +175,9 @@ static void put_row(struct service_fold *fold, struct service_minute_record *row
 static void put_empty(struct service_fold *fold, const struct usual *usual, int64_t from_ns,
                       int64_t to_ns, int64_t span_ns)
 {
-    for (int64_t at = from_ns; at < to_ns && rate_of(usual, at, 0) == RATE_DROP; at += span_ns) {
-        struct service_minute_record row = {
-            .start_ns = at, .span_ns = span_ns, .rate = RATE_DROP};
+    for (int64_t at = from_ns; at < to_ns && rate_of(fold, usual, at, 0) == RATE_DROP;
+         at += span_ns) {
+        struct service_minute_record row = {.start_ns = at, .span_ns = span_ns, .rate = RATE_DROP};
         put_row(fold, &row);
     }
 }
@@ -187,11 +192,11 @@ static void put_interval(struct service_fold *fold, size_t first, size_t end, in
         if (i == first || (grouped && fold->points[i - 1].group != p->group)) {
             if (i > first)
                 put_row(fold, &row);
-            row = (struct service_minute_record){
-                .start_ns = interval_of(p, span_ns),
-                .span_ns = span_ns,
-                .rate = (uint8_t)rate,
-                .client_group = grouped ? fold->groups[p->group] : NULL};
+            row = (struct service_minute_record){.start_ns = interval_of(p, span_ns),
+                                                 .span_ns = span_ns,
+                                                 .rate = (uint8_t)rate,
+                                                 .client_group =
+                                                     grouped ? fold->groups[p->group] : NULL};
         }
         add_point(fold, p, row.count);
     }
@@ -208,7 +213,7 @@ static void put_all(struct service_fold *fold, int64_t span_ns, bool grouped)
         for (; end < fold->point_count && interval_of(&fold->points[end], span_ns) == start; end++)
             requests += fold->points[end].kind == POINT_EXCHANGE;
         put_empty(fold, &usual, due, start, span_ns);
-        put_interval(fold, i, end, span_ns, grouped, rate_of(&usual, start, requests));
+        put_interval(fold, i, end, span_ns, grouped, rate_of(fold, &usual, start, requests));
         due = start + span_ns;
         i = end;
     }

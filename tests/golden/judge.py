@@ -14,6 +14,9 @@ TABLES = {
     "certificate_chains": "SELECT * FROM certificate_chains ORDER BY capture_id, number",
     "incidents": "SELECT * FROM incidents ORDER BY id",
     "incident_steps": "SELECT * FROM incident_steps ORDER BY incident_id, number",
+    "services": "SELECT * FROM services ORDER BY capture_id, number",
+    "service_minutes": "SELECT * FROM service_minutes ORDER BY capture_id, number",
+    "endpoints": "SELECT * FROM endpoints ORDER BY capture_id, number",
     "flows": "SELECT id, outcome, verdict, stage FROM flows ORDER BY id",
 }
 

@@ -1,5 +1,5 @@
-/* The tables services, service_minutes and endpoints: what is counted, by minute and group of clients,
- * whatever the order, within their limits. */
+/* The tables services, service_minutes and endpoints: what is counted, by minute and group of
+ * clients, whatever the order, within their limits. */
 #include "core/limits.h"
 #include "test_site_help.h"
 
@@ -321,7 +321,8 @@ static void rates_far_from_usual(void **state)
             continue;
         odd++;
         assert_int_equal(minute, minutes[i].rate == RATE_SURGE ? 20 : 12);
-        assert_int_equal(minutes[i].count[SERVICE_REQUESTS], minutes[i].rate == RATE_SURGE ? 150 : 0);
+        assert_int_equal(minutes[i].count[SERVICE_REQUESTS],
+                         minutes[i].rate == RATE_SURGE ? 150 : 0);
     }
     assert_int_equal(odd, 2);
 }
