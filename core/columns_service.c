@@ -49,7 +49,7 @@ _Static_assert(sizeof column_rates / sizeof column_rates[0] == RATE_DROP + 2, "a
 
 #define RECORD service_record
 static const struct column service_columns[] = {
-    REF(capture_id, "captures(id)", COLUMN_KEY, "The read."),
+    REF(capture_id, "captures(id)", COLUMN_KEY, "The read that it is of."),
     COL(number, "", COLUMN_KEY, "1.. within the read, most connections first."),
     COL(service, "", 0, "Service of the profile."),
     COL(name, "", 0, "What clients called the server most: SNI or Host."),
@@ -83,7 +83,7 @@ const struct record_table record_services = {
 #undef RECORD
 #define RECORD service_minute_record
 static const struct column minute_columns[] = {
-    REF(capture_id, "captures(id)", COLUMN_KEY, "The read."),
+    REF(capture_id, "captures(id)", COLUMN_KEY, "The read that it is of."),
     COL(number, "", COLUMN_KEY, "1.. within the read, by service, then time, then group."),
     COL(service_number, "", 0, "services.number of the same read."),
     COL(client_group, "", 0,
@@ -106,17 +106,17 @@ const struct record_table record_service_minutes = {
 #undef RECORD
 #define RECORD endpoint_record
 static const struct column endpoint_columns[] = {
-    REF(capture_id, "captures(id)", COLUMN_KEY, "The read."),
+    REF(capture_id, "captures(id)", COLUMN_KEY, "The read that it is of."),
     COL(number, "", COLUMN_KEY, "1.. within the read, by service, most requests first."),
     COL(service_number, "", 0, "services.number of the same read."),
     COL(method, "", 0, "Method or command; NULL in a row of several."),
     COL(path, "", 0, "Path with numbers and ids replaced by {id}; NULL where there is none."),
     COL(others, "count", COLUMN_ZERO_IS_NULL,
         "Endpoints that found no row of their own and are put together here; NULL: this is one."),
-    COL(waits, "", 0, "It waits for news by design: long poll, event stream."),
+    COL(waits, "bool", 0, "It waits for news by design: long poll, event stream."),
     COL(first_ns, "ns", 0, "First request, ns since 1970 UTC."),
     COL(last_ns, "ns", 0, "Last request, ns since 1970 UTC."),
-    COL(requests, "count", 0, "Requests."),
+    COL(requests, "count", 0, "Requests of this kind."),
     COL(errors, "count", 0, "Of these, that the server failed."),
     COL(connections, "count", 0, "Connections that carried them."),
     ANSWER_TIMES,
