@@ -30,6 +30,7 @@ struct pipeline {
     struct store *store;
     struct sink store_sink;
     struct site *site;
+    uint64_t site_bytes; /* the engine leaves them room under the ceiling */
     struct intern *strings;
     struct certificate_cache *certificates;
     struct engine *engine;
@@ -73,6 +74,13 @@ static bool is_notable(const struct flow_bundle *bundle)
            bundle->tcp->synack_conflict || bundle->tcp->challenge_ack;
 }
 
+static void keep_for_judging(struct pipeline *p, enum record_kind kind, const void *record)
+{
+    if (!site_add(p->site, kind, record))
+        p->out_of_memory = true;
+    p->site_bytes = site_memory(p->site);
+}
+
 /* Everything the engine finds goes through the flow diagnosis into the store and the site. */
 static void put_record(void *self, enum record_kind kind, const void *record)
 {
@@ -85,13 +93,11 @@ static void put_record(void *self, enum record_kind kind, const void *record)
             bundle.tcp = NULL;
         }
         sink_put(&p->store_sink, kind, &bundle);
-        if (!site_add(p->site, kind, &bundle))
-            p->out_of_memory = true;
+        keep_for_judging(p, kind, &bundle);
         return;
     }
     sink_put(&p->store_sink, kind, record);
-    if (!site_add(p->site, kind, record))
-        p->out_of_memory = true;
+    keep_for_judging(p, kind, record);
 }
 
 /* What the site diagnosis says goes to the store; the worst severity is kept for --fail-on. */
@@ -244,6 +250,7 @@ static bool start(struct pipeline *p, struct error *error)
         .first_flow_id = store_next_flow_id(p->store),
         .first_path_id = store_next_path_id(p->store),
         .memory_bytes = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY,
+        .beside = &p->site_bytes,
         .ndpi = (enum engine_ndpi)o->ndpi,
         .verify_checksums = true,
     };

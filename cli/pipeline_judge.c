@@ -167,7 +167,7 @@ static bool load_plain(struct judge *j, enum record_kind kind, const char *where
 static bool load_all(struct judge *j, int64_t capture_id, struct error *error)
 {
     static const enum record_kind of_capture[] = {RECORD_SOURCE, RECORD_ICMP, RECORD_ARP,
-                                                  RECORD_PATH};
+                                                  RECORD_PATH, RECORD_SWARM};
     char by_capture[64], by_flow[128], by_id[64];
     (void)snprintf(by_capture, sizeof by_capture, "capture_id = %lld", (long long)capture_id);
     (void)snprintf(by_id, sizeof by_id, "id = %lld", (long long)capture_id);

@@ -23,6 +23,7 @@ void arena_free(struct arena *arena)
         free(arena->last);
         arena->last = before;
     }
+    arena->bytes = 0;
 }
 
 void *arena_take(struct arena *arena, size_t size)
@@ -40,6 +41,7 @@ void *arena_take(struct arena *arena, size_t size)
         block->used = 0;
         block->capacity = capacity;
         arena->last = block;
+        arena->bytes += sizeof *block + capacity;
     }
     void *at = block->bytes + block->used;
     block->used += size;

@@ -9,6 +9,7 @@ struct arena_block;
 
 struct arena {
     struct arena_block *last;
+    size_t bytes; /* of all blocks */
 };
 
 void arena_free(struct arena *arena);

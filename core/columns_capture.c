@@ -47,6 +47,8 @@ static const struct column capture_columns[] = {
     COL(limit_streams, "count", 0, "Streams given up at a limit."),
     COL(limit_bytes, "bytes", 0, "Bytes not looked at because of a limit."),
     COL(limit_paths, "count", 0, "Flows between addresses whose path was not described any more."),
+    COL(counted_flows, "count", 0,
+        "Attempts that led to nothing, of floods and scans, counted together in swarms: no rows of flows."),
     COL(icmp_packets, "count", 0, "ICMP and ICMPv6 packets."),
     COL(arp_packets, "count", 0, "ARP packets and neighbour discovery."),
     COL(dns_packets, "count", 0, "Packets of port 53."),

@@ -105,6 +105,20 @@
 #define LIMIT_ENDPOINTS 8192
 #define LIMIT_ENDPOINTS_LEAST 16
 
+/* Attempts that led to nothing (floods, scans) and are kept as flows: of one server port or one client
+ * a burst a minute, more than any finding needs to be sure, up to a total; then some a minute, so that
+ * the course of it stays visible. The same for the whole capture. 100,000 such rows take some 120 MB of
+ * judging and 40 MB of store. Beyond, they are counted together (sessions/swarms.h). */
+#define LIMIT_VAIN_PER_MINUTE 5000u
+#define LIMIT_VAIN_KEPT 20000u
+#define LIMIT_VAIN_TRICKLE 100u
+#define LIMIT_VAIN_ALL_PER_MINUTE 20000u
+#define LIMIT_VAIN_ALL_KEPT 100000u
+#define LIMIT_VAIN_ALL_TRICKLE 1000u
+/* Server ports and clients watched for that, 48 bytes each, and those counted together, 3.5 KiB each. */
+#define LIMIT_SWARM_KEYS 4096u
+#define LIMIT_SWARMS 256u
+
 /* Two capture points: packets kept of each as digests of 64 bytes (256 MiB), and sessions (some 70 MiB):
  * a tap of a busy hour; a longer one is cut by a filter or by time first. */
 #define LIMIT_PAIR_PACKETS 4000000u

@@ -74,6 +74,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_CHAIN] = &record_chains,
     [RECORD_INCIDENT] = &record_incidents,
     [RECORD_INCIDENT_STEP] = &record_incident_steps,
+    [RECORD_SWARM] = &record_swarms,
     [RECORD_DOMAIN] = &record_domains,
     [RECORD_STORY] = &record_stories,
     [RECORD_SERVICE] = &record_services,

@@ -20,6 +20,7 @@
 #include "core/record_secret.h"
 #include "core/record_staple.h"
 #include "core/record_extent.h"
+#include "core/record_swarm.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -456,6 +457,7 @@ struct capture_record {
     int64_t gaps, gap_bytes, acked_segments; /* capture loss: acknowledged yet unseen */
     int64_t one_sided_flows, two_sided_flows, midstream_flows;
     int64_t evicted_flows, limit_streams, limit_bytes, limit_paths;
+    int64_t counted_flows;         /* vain attempts beyond their quota: in swarms, not in flows */
     int64_t icmp_packets, arp_packets, dns_packets;
     struct wireshark_counts wireshark;
     bool interrupted, cut;
@@ -562,7 +564,7 @@ enum record_kind {
     RECORD_FINDING, RECORD_FINDING_VALUE, RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW,
     RECORD_FLOW_DELAY, RECORD_RTT_SAMPLE,
     RECORD_CHAIN, RECORD_INCIDENT, RECORD_INCIDENT_STEP,
-    RECORD_DOMAIN, RECORD_STORY,
+    RECORD_DOMAIN, RECORD_STORY, RECORD_SWARM,
     RECORD_SERVICE, RECORD_SERVICE_MINUTE, RECORD_ENDPOINT,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */

@@ -22,6 +22,8 @@ void site_free(struct site *site);
  * struct flow_bundle*. RECORD_CHAIN are those of earlier captures: what the servers showed before.
  * Findings of an earlier diagnosis are ignored. false: out of memory. */
 bool site_add(struct site *site, enum record_kind kind, const void *record);
+/* Bytes that what was added takes. */
+uint64_t site_memory(const struct site *site);
 /* Judges all that was added and puts RECORD_VERDICT, RECORD_FINDING, RECORD_FINDING_VALUE,
  * RECORD_FINDING_EVIDENCE, RECORD_FINDING_FLOW and RECORD_CHAIN into out. Finding ids count from first_id. */
 bool site_judge(struct site *site, int64_t first_id, const struct sink *out, struct error *error);

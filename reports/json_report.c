@@ -203,6 +203,7 @@ static const struct json_part {
     {RECORD_ICMP, OF_CAPTURE},
     {RECORD_ARP, OF_CAPTURE},
     {RECORD_PATH, OF_CAPTURE},
+    {RECORD_SWARM, OF_CAPTURE},
     {RECORD_DOMAIN, OF_CAPTURE},
     {RECORD_STORY, OF_CAPTURE},
 };

@@ -66,7 +66,7 @@ void verdicts_of(const struct report_case *loaded, size_t failures, struct verdi
     add_line(out, VERDICT_NO_CAUSE, FINDING_COUNT, loaded->verdicts[0]);
     add_line(out, VERDICT_UNKNOWN, FINDING_COUNT, loaded->outcomes[OUTCOME_UNKNOWN]);
     out->failed = loaded->outcomes[OUTCOME_FAILED];
-    out->unsolicited = loaded->outcomes[OUTCOME_UNSOLICITED];
+    out->unsolicited = loaded->outcomes[OUTCOME_UNSOLICITED] + loaded->capture.counted_flows;
     for (size_t i = 0; i < out->count; i++) {
         counts[i] = out->lines[i].count;
         out->connections += counts[i];

@@ -29,7 +29,9 @@ static bool make_parts(struct engine *e)
     e->neighbors = neighbors_new();
     e->opinions = opinions_new();
     e->paths = paths_new(seed, e->options.capture_id, e->options.first_path_id);
-    return e->decoder && e->table && e->duplicates && e->neighbors && e->opinions && e->paths;
+    e->swarms = swarms_new(e->options.capture_id);
+    return e->decoder && e->table && e->duplicates && e->neighbors && e->opinions && e->paths &&
+           e->swarms;
 }
 
 struct engine *engine_new(const struct engine_options *options, struct error *error)
@@ -44,6 +46,7 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     e->now_ns = e->last_sweep_ns = INT64_MIN;
     events_init(&e->events, &e->memory);
     pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
+    pool_init(&e->seeds, sizeof(struct syn_seed), 1024, &e->memory);
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
     pool_init(&e->resets, sizeof(struct tcp_resets), 64, &e->memory);
     pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
@@ -71,8 +74,10 @@ void engine_free(struct engine *e)
     neighbors_free(e->neighbors);
     opinions_free(e->opinions);
     paths_free(e->paths);
+    swarms_free(e->swarms);
     events_free(&e->events);
     pool_free(&e->tcp_flows);
+    pool_free(&e->seeds);
     pool_free(&e->holes);
     pool_free(&e->resets);
     pool_free(&e->delays);
@@ -200,7 +205,7 @@ static void note_path(struct engine *e, struct flow *flow, enum side side, const
         path_note_packet(e->paths, flow, side, p, l, event);
 }
 
-static void on_tcp(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
+void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                    const struct layers *l)
 {
     struct tcp_verdict v;
@@ -261,6 +266,10 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
     duplicates_prefetch(e->duplicates, l);
     flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
     struct flow *flow = flow_table_find(e->table, &key);
+    if (flow != NULL && flow->seed != NULL && !engine_flow_hatch(e, flow)) {
+        e->counters.evicted_flows++;
+        return;
+    }
     if (is_copy(e, p, l, flow)) {
         if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP)
             wireshark_segment(&flow->tcp->wireshark, flow_side_of(flow, from_high), p->time_ns, l,
@@ -284,8 +293,8 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
     count_packet(e, flow, side, p, l);
     note_traceroute(flow, side, l);
     if (flow->tcp != NULL)
-        on_tcp(e, flow, side, p, l);
-    else
+        engine_on_tcp(e, flow, side, p, l);
+    else if (flow->seed == NULL)
         on_datagram(e, flow, side, p, l);
 }
 
@@ -353,6 +362,7 @@ void engine_finish(struct engine *e)
     free(all);
     neighbors_finish(e->neighbors, e->options.capture_id, &e->options.sink);
     paths_finish(e->paths, &e->options.sink);
+    swarms_finish(e->swarms, &e->options.sink);
 }
 
 static int by_value(const void *a, const void *b)

@@ -22,6 +22,8 @@ struct engine_options {
     struct tls_keys *keys; /* borrowed; NULL: nothing is decrypted */
     int64_t capture_id, first_flow_id, first_path_id;
     uint64_t memory_bytes; /* ceiling of flows, events and reassembly */
+    const uint64_t *beside; /* bytes that others keep under the same ceiling, NULL: none; a quarter is
+                             * left to the engine */
     enum engine_ndpi ndpi;
     bool verify_checksums;
 };
@@ -35,6 +37,8 @@ void engine_set_keys(struct engine *engine, struct tls_keys *keys);
 void engine_packet(struct engine *engine, const struct packet *packet);
 /* Closes all open flows and puts what is left (neighbors). */
 void engine_finish(struct engine *engine);
+/* Bytes of all that is open. */
+uint64_t engine_memory(const struct engine *engine);
 /* Fills the quality counters; the rest of *out is the caller's. */
 void engine_counters(const struct engine *engine, struct capture_record *out);
 

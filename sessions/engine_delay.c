@@ -31,6 +31,7 @@ void engine_delay_note(struct engine *e, struct flow *flow, enum side side, cons
     }
     if (tcp_delay_interval(flow->delay, p->time_ns, &sample)) {
         sample.flow_id = flow->id;
+        flow->referenced = true;
         sink_put(&e->options.sink, RECORD_RTT_SAMPLE, &sample);
     }
     const struct tls_record *tls = flow->tls;
@@ -56,10 +57,13 @@ void engine_delay_finish(struct engine *e, struct flow *flow)
     record.flow_id = sample.flow_id = flow->id;
     if (tcp_delay_last_interval(flow->delay, &sample)) {
         sample.flow_id = flow->id;
+        flow->referenced = true;
         sink_put(&e->options.sink, RECORD_RTT_SAMPLE, &sample);
     }
-    if (spoken && is_worth_a_row(&record))
+    if (spoken && is_worth_a_row(&record)) {
+        flow->referenced = true;
         sink_put(&e->options.sink, RECORD_FLOW_DELAY, &record);
+    }
     pool_give(&e->delays, flow->delay);
     flow->delay = NULL;
 }

@@ -53,11 +53,11 @@ static const char *tunnel_text(struct engine *e, const struct layers *l)
 }
 
 /* Slabs never shrink: what counts is the memory of what is open. */
-static uint64_t memory_in_use(const struct engine *e)
+uint64_t engine_memory(const struct engine *e)
 {
     const struct event_pools *v = &e->events;
     return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
-           e->tcp_flows.in_use * e->tcp_flows.size + e->holes.in_use * e->holes.size +
+           e->tcp_flows.in_use * e->tcp_flows.size + e->seeds.in_use * e->seeds.size + e->holes.in_use * e->holes.size +
            e->resets.in_use * e->resets.size +
            e->tls_records.in_use * e->tls_records.size +
            e->delays.in_use * e->delays.size + v->small.in_use * v->small.size +
@@ -65,15 +65,38 @@ static uint64_t memory_in_use(const struct engine *e)
            v->full.in_use * v->full.size + e->stream_memory + e->state_memory;
 }
 
+/* Of the ceiling what others do not use, but never less than a quarter. */
+static uint64_t memory_allowed(const struct engine *e)
+{
+    uint64_t all = e->options.memory_bytes, beside = e->options.beside != NULL ? *e->options.beside : 0;
+    return beside < all - all / 4 ? all - beside : all / 4;
+}
+
 static void make_room(struct engine *e)
 {
-    while (memory_in_use(e) >= e->options.memory_bytes) {
+    uint64_t allowed = memory_allowed(e);
+    while (engine_memory(e) >= allowed) {
         struct flow *flow = flow_table_victim(e->table);
         if (flow == NULL)
             return;
         engine_flow_finish(e, flow, END_EVICTED);
         e->counters.evicted_flows++;
     }
+}
+
+/* The path sees the SYN of hosts that it knows at once: what it learns depends on the order. */
+static bool take_tcp(struct engine *e, struct flow *flow, const struct packet *packet,
+                     const struct layers *layers)
+{
+    if (flow->path == NULL && seed_fits(layers) &&
+        (flow->seed = pool_take_unset(&e->seeds)) != NULL) {
+        seed_keep(flow->seed, packet, layers);
+        return true;
+    }
+    flow->tcp = pool_take(&e->tcp_flows);
+    if (flow->tcp != NULL)
+        tcp_init(flow->tcp);
+    return flow->tcp != NULL;
 }
 
 struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool from_high,
@@ -83,16 +106,6 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
     struct flow *flow = flow_table_add(e->table, key, packet->time_ns);
     if (flow == NULL)
         return NULL;
-    if (layers->kind == LAYER_TCP) {
-        flow->tcp = pool_take(&e->tcp_flows);
-        if (flow->tcp == NULL) {
-            flow_table_remove(e->table, flow);
-            return NULL;
-        }
-        tcp_init(flow->tcp);
-    } else {
-        flow_table_set_class(e->table, flow, CLASS_DATAGRAM, packet->time_ns);
-    }
     bool server_first = first_sender_is_server(e, layers);
     flow->client_is_high = from_high != server_first;
     flow->direction_guessed = layers->kind == LAYER_TCP && (layers->tcp.flags & TCP_SYN) == 0;
@@ -106,7 +119,28 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
     flow->resolved_name = resolved_find(e->resolved, &client, &server);
     flow->response_max_ns = RECORD_NONE_NS;
     flow->path = paths_find(e->paths, flow);
+    if (layers->kind != LAYER_TCP) {
+        flow_table_set_class(e->table, flow, CLASS_DATAGRAM, packet->time_ns);
+    } else if (!take_tcp(e, flow, packet, layers)) {
+        flow_table_remove(e->table, flow);
+        return NULL;
+    }
     return flow;
+}
+
+bool engine_flow_hatch(struct engine *e, struct flow *flow)
+{
+    struct packet packet;
+    struct layers layers;
+    flow->tcp = pool_take(&e->tcp_flows);
+    if (flow->tcp == NULL)
+        return false;
+    tcp_init(flow->tcp);
+    seed_restore(flow->seed, &packet, &layers);
+    pool_give(&e->seeds, flow->seed);
+    flow->seed = NULL;
+    engine_on_tcp(e, flow, SIDE_CLIENT, &packet, &layers);
+    return true;
 }
 
 static void fill_record(struct engine *e, struct flow *flow, enum end_reason end,
@@ -221,6 +255,17 @@ static enum end_why why_of(const struct flow_record *out, enum end_reason end)
     return end == END_TIMEOUT ? DISSECTOR_END_TIMEOUT : DISSECTOR_END_CAPTURE;
 }
 
+/* One of too many attempts of a flood or scan has no row of its own. */
+static void put_or_count(struct engine *e, const struct flow *flow, struct flow_bundle *bundle)
+{
+    bool alone = !flow->referenced && bundle->tls == NULL && bundle->reset_count == 0 &&
+                 flow->datagram == NULL;
+    if (alone && swarms_take(e->swarms, bundle->flow, bundle->tcp))
+        e->counters.counted_flows++;
+    else
+        sink_put(&e->options.sink, RECORD_FLOW, bundle);
+}
+
 void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end)
 {
     struct flow_record record;
@@ -228,6 +273,10 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     struct flow_event events[FLOW_EVENTS_MAX];
     struct tls_certificate_record certificates[ENGINE_CERTIFICATES];
     struct flow_bundle bundle = {.flow = &record};
+    if (flow->seed != NULL && !engine_flow_hatch(e, flow)) {
+        pool_give(&e->seeds, flow->seed);
+        flow->seed = NULL;
+    }
     if (flow->tcp != NULL) {
         for (int s = 0; s < 2; s++) {
             struct tcp_verdict v = {0};
@@ -268,7 +317,7 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     engine_delay_finish(e, flow);
     count_flow(e, &record);
     tell_neighbors(e, flow);
-    sink_put(&e->options.sink, RECORD_FLOW, &bundle);
+    put_or_count(e, flow, &bundle);
     if (flow->tcp != NULL)
         tcp_release(flow->tcp, &e->tcp_env);
     pool_give(&e->tcp_flows, flow->tcp);

@@ -52,9 +52,10 @@ void engine_icmp_error(struct engine *e, const struct packet *packet, const stru
     record.quoted_ttl = q->ttl;
     flow_key_make(&q->src, q->src_port, &q->dst, q->dst_port, q->protocol, &key, &from_high);
     struct flow *flow = flow_table_find(e->table, &key);
-    if (flow != NULL) {
+    if (flow != NULL && (flow->seed == NULL || engine_flow_hatch(e, flow))) {
         enum side side = flow_side_of(flow, from_high);
         record.flow_id = flow->id;
+        flow->referenced = true;
         record.quoted_side = (uint8_t)side;
         record.sequence_fits = sequence_fits(flow, side, q);
         record.quotes_syn = quotes_syn(flow, side, q);

@@ -14,6 +14,8 @@
 #include "sessions/paths.h"
 #include "sessions/pool.h"
 #include "sessions/resolved.h"
+#include "sessions/seed.h"
+#include "sessions/swarms.h"
 #include "sessions/tcp.h"
 #include "sessions/tcp_stream.h"
 
@@ -27,10 +29,11 @@ struct engine {
     struct duplicates *duplicates;
     struct neighbors *neighbors;
     struct paths *paths;
+    struct swarms *swarms;
     struct opinions *opinions;
     struct resolved *resolved;
     struct event_pools events;
-    struct pool tcp_flows, holes, resets, tls_records, delays;
+    struct pool tcp_flows, seeds, holes, resets, tls_records, delays;
     struct tcp_env tcp_env;
     uint64_t memory;        /* bytes of table, pools, events */
     uint64_t stream_memory; /* bytes of reassembly */
@@ -50,9 +53,15 @@ struct engine {
     uint32_t context_source; /* source of the packet at hand, for dissector events */
 };
 
+/* engine.c */
+void engine_on_tcp(struct engine *engine, struct flow *flow, enum side side,
+                   const struct packet *packet, const struct layers *layers);
+
 /* engine_flow.c */
 struct flow *engine_flow_open(struct engine *engine, const struct flow_key *key, bool from_high,
                               const struct packet *packet, const struct layers *layers);
+/* Analyses the SYN that the flow's seed stands for; false when memory is out. */
+bool engine_flow_hatch(struct engine *engine, struct flow *flow);
 void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reason end);
 void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,

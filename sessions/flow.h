@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct path;       /* sessions/paths.h */
+struct syn_seed;   /* sessions/seed.h */
 struct tcp_flow;   /* sessions/tcp.h */
 struct tcp_stream; /* sessions/tcp_stream.h */
 struct tcp_delay;  /* sessions/tcp_delay.h */
@@ -63,6 +64,7 @@ struct flow {
     bool app_decided; /* no dissector will have it */
     uint8_t datagram_tries; /* datagrams that no dissector wanted */
     bool ndpi_done;
+    bool referenced; /* rows of other tables name it already */
     bool tls_named;                         /* the server's clear answer says that it wants TLS */
     uint8_t first_bytes[2];                 /* enum first_bytes */
     uint8_t first_alert, first_alert_level; /* a TLS alert as the server's first word */
@@ -70,7 +72,8 @@ struct flow {
     struct flow_side side[2];
     uint64_t facts;
     struct path *path;         /* between its addresses; NULL: not known to answer yet */
-    struct tcp_flow *tcp;      /* NULL for other protocols */
+    struct tcp_flow *tcp;      /* NULL for other protocols, and while there is only a seed */
+    struct syn_seed *seed;     /* its only packet so far, a SYN; NULL else */
     struct tcp_delay *delay;   /* NULL until something follows the SYN */
     struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
     const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */

@@ -11,6 +11,8 @@
 #define FLOOD_ANSWER_NS FACTS_SECOND
 /* A spoofed source sends each SYN once; clients of a dead server send theirs again. */
 #define FLOOD_SINGLE_SHARE 0.7
+/* What is counted together begins within a minute of what was kept (sessions/swarms.h). */
+#define SWARM_FOLLOWS_NS (60 * FACTS_SECOND)
 
 static bool looks_half_open(const struct site_flow *flow)
 {
@@ -57,6 +59,11 @@ static bool window_move(const struct judge *judge, struct window *w, struct flow
            (double)w->single >= FLOOD_SINGLE_SHARE * (double)w->half_open;
 }
 
+/* What a finding says of it. */
+struct flood_figures {
+    int64_t rate, sources, last_ns;
+};
+
 struct flood {
     size_t first, last; /* of the range */
     size_t rate;        /* most half-open connections of a second */
@@ -89,6 +96,26 @@ static struct flood find_flood(const struct judge *judge, struct flow_range rang
     return flood;
 }
 
+/* The same flood beyond the connections that were kept one by one. */
+static void add_swarm(const struct judge *judge, const struct site_flow *last, struct claim *claim,
+                      struct flood_figures *out)
+{
+    const struct swarm_record *more = site_find_swarm(
+        judge->site, SWARM_TARGET, FACTS_PROTOCOL_TCP, &last->server->address,
+        last->f.port[SIDE_SERVER]);
+    if (more == NULL || more->first_ns > last->f.first_ns + SWARM_FOLLOWS_NS ||
+        more->last_ns < claim->first_ns)
+        return;
+    claim->count += more->attempts;
+    if (more->last_ns > out->last_ns)
+        out->last_ns = claim->last_ns = more->last_ns;
+    if (more->most_per_second > out->rate)
+        out->rate = more->most_per_second;
+    if (more->clients > out->sources) /* estimated, and some may be among the kept ones */
+        out->sources = more->clients;
+    claim_add_reference(claim, more->source_id, more->first_frame, more->first_ns, EVENT_SYN);
+}
+
 static void claim_flood(struct judge *judge, struct flow_range range, const struct flood *flood)
 {
     size_t span = flood->last + 1 - flood->first, count = 0, sources = 0;
@@ -117,13 +144,16 @@ static void claim_flood(struct judge *judge, struct flow_range range, const stru
     claim.last_ns = members[count - 1]->f.last_ns;
     claim.name = NULL;
     claim.client_port = 0;
-    if (sources > 1)
+    struct flood_figures figures = {(int64_t)flood->rate, (int64_t)sources,
+                                    members[count - 1]->f.first_ns};
+    add_swarm(judge, members[count - 1], &claim, &figures);
+    if (figures.sources > 1)
         claim.client_ip = (struct address){0};
     claim.confidence = 90;
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
-    claim_add_number(&claim, "rate", (double)flood->rate);
-    claim_add_number(&claim, "sources", (double)sources);
-    claim_add_ms(&claim, "duration_ms", members[count - 1]->f.first_ns - members[0]->f.first_ns);
+    claim_add_number(&claim, "rate", (double)figures.rate);
+    claim_add_number(&claim, "sources", (double)figures.sources);
+    claim_add_ms(&claim, "duration_ms", figures.last_ns - members[0]->f.first_ns);
     judge_claim(judge, &claim);
 }
 

@@ -42,6 +42,7 @@ void site_free(struct site *site)
     free(site->paths);
     free((void *)site->delays);
     free((void *)site->samples);
+    free((void *)site->swarms);
     free((void *)site->arp);
     free((void *)site->dns);
     free((void *)site->ntp);
@@ -52,6 +53,12 @@ void site_free(struct site *site)
     free(site->coverage);
     arena_free(&site->arena);
     free(site);
+}
+
+uint64_t site_memory(const struct site *site)
+{
+    return site->arena.bytes + site->flow_capacity * sizeof *site->flows +
+           site->host_slots * sizeof *site->hosts;
 }
 
 /* ---- hosts ----------------------------------------------------------------------------------- */
@@ -313,6 +320,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
     case RECORD_ARP:
         ok = add_copy(site, record, sizeof(struct arp_record), &site->arp, &site->arp_capacity,
                       &site->arp_count);
+        break;
+    case RECORD_SWARM:
+        ok = add_copy(site, record, sizeof(struct swarm_record), &site->swarms,
+                      &site->swarm_capacity, &site->swarm_count);
         break;
     case RECORD_DNS:
         ok = add_copy(site, record, sizeof(struct dns_record), &site->dns, &site->dns_capacity,

@@ -147,6 +147,8 @@ struct site {
     size_t delay_count, delay_capacity;
     const struct rtt_sample_record **samples;
     size_t sample_count, sample_capacity;
+    const struct swarm_record **swarms; /* by number */
+    size_t swarm_count, swarm_capacity;
     const struct arp_record **arp;
     size_t arp_count, arp_capacity;
     const struct certificate_record **certificates; /* after site_build: by id */
@@ -172,6 +174,10 @@ bool site_build(struct site *site);
 /* What the engine saw of the way between two addresses; NULL when it was not kept. */
 struct path_sample_record *site_find_path(const struct site *site, const struct address *client,
                                           const struct address *server);
+/* What was counted together of attempts at a server port, or of a client; NULL nothing. */
+const struct swarm_record *site_find_swarm(const struct site *site, enum swarm_kind kind,
+                                           uint8_t protocol, const struct address *address,
+                                           uint16_t port);
 /* NULL when the flow is not known. */
 struct site_flow *site_find_flow(const struct site *site, int64_t id);
 const struct certificate_record *site_find_certificate(const struct site *site, int64_t id);

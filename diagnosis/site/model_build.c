@@ -398,6 +398,20 @@ struct path_sample_record *site_find_path(const struct site *site, const struct 
                                                                                : NULL;
 }
 
+const struct swarm_record *site_find_swarm(const struct site *site, enum swarm_kind kind,
+                                           uint8_t protocol, const struct address *address,
+                                           uint16_t port)
+{
+    for (size_t i = 0; i < site->swarm_count; i++) {
+        const struct swarm_record *s = site->swarms[i];
+        const struct address *own = kind == SWARM_TARGET ? &s->server_ip : &s->client_ip;
+        if (s->kind == kind && s->protocol == protocol && s->server_port == port &&
+            address_equal(own, address))
+            return s;
+    }
+    return NULL;
+}
+
 struct site_flow *site_find_flow(const struct site *site, int64_t id)
 {
     size_t low = 0, high = site->flow_count;

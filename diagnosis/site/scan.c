@@ -19,6 +19,7 @@
 #define SCAN_DATAGRAMS 3
 /* What comes from there is an answer whose question was not seen. */
 #define SCAN_CLIENT_PORT 1024
+#define PORTS_MOST 65535u
 
 struct scan {
     bool (*same)(const struct site_flow *, const struct site_flow *); /* one suspect */
@@ -241,6 +242,24 @@ static size_t count_targets(const struct judge *judge, const struct suspect *s, 
     return best;
 }
 
+/* The same scan beyond the attempts that were kept one by one; returns its further targets. */
+static size_t add_swarm(const struct judge *judge, const struct scan *scan,
+                        const struct site_flow *last, struct claim *claim, int64_t *begun_ns)
+{
+    const struct swarm_record *more =
+        site_find_swarm(judge->site, SWARM_SOURCE, last->f.protocol, &last->client->address, 0);
+    if (more == NULL || more->first_ns > last->f.first_ns + SCAN_WINDOW_NS ||
+        more->last_ns < claim->first_ns || (scan->of_ports ? more->servers : more->ports) > 1)
+        return 0;
+    claim->count += more->attempts;
+    if (more->last_ns > claim->last_ns)
+        claim->last_ns = more->last_ns;
+    if (more->last_ns > *begun_ns)
+        *begun_ns = more->last_ns;
+    claim_add_reference(claim, more->source_id, more->first_frame, more->first_ns, EVENT_SYN);
+    return (size_t)(scan->of_ports ? more->ports : more->servers);
+}
+
 static void claim_scan(struct judge *judge, const struct scan *scan, struct flow_range range,
                        size_t targets)
 {
@@ -251,6 +270,10 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
     claim.count = (int64_t)range.count;
     claim.last_ns = last->f.last_ns;
     claim.name = NULL;
+    int64_t begun_ns = last->f.first_ns;
+    targets += add_swarm(judge, scan, last, &claim, &begun_ns);
+    if (scan->of_ports && targets > PORTS_MOST)
+        targets = PORTS_MOST; /* what was counted together is an estimate */
     claim.weight = (double)targets;
     if (scan->of_ports)
         claim.server_port = 0;
@@ -258,7 +281,7 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
         claim.server_ip = (struct address){0};
     claim_add_number(&claim, "ports", scan->of_ports ? (double)targets : 1);
     claim_add_number(&claim, "hosts", scan->of_ports ? 1 : (double)targets);
-    claim_add_ms(&claim, "duration_ms", last->f.first_ns - first->f.first_ns);
+    claim_add_ms(&claim, "duration_ms", begun_ns - first->f.first_ns);
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
     claim.confidence = targets >= 2 * SCAN_TARGETS ? 90 : 80;
     judge_claim(judge, &claim);

@@ -22,6 +22,7 @@ struct conversation {
     uint8_t sack_count;
     uint32_t stamp[2];         /* TSval and TSecr of the next segment when the first is not 0 */
     bool truncate;             /* caplen ends behind the headers */
+    uint8_t hosts[2][4];       /* all zero: 10.0.0.1 and 203.0.113.5 */
 };
 
 struct segment {
@@ -95,9 +96,12 @@ static inline void send_segment(struct conversation *c, const struct segment *s)
     ip[6] = 0x40;
     ip[8] = s->ttl != 0 ? s->ttl : c->ttl[s->side];
     ip[9] = 6;
-    static const uint8_t hosts[2][4] = {{10, 0, 0, 1}, {203, 0, 113, 5}};
-    memcpy(ip + 12, hosts[s->side], 4);
-    memcpy(ip + 16, hosts[!s->side], 4);
+    static const uint8_t usual[2][4] = {{10, 0, 0, 1}, {203, 0, 113, 5}};
+    static const uint8_t none[4];
+    for (int end = 0; end < 2; end++) {
+        bool own = memcmp(c->hosts[end], none, 4) != 0;
+        memcpy(ip + (end == s->side ? 12 : 16), own ? c->hosts[end] : usual[end], 4);
+    }
     put16(tcp, c->ports[s->side]);
     put16(tcp + 2, c->ports[!s->side]);
     put32(tcp + 4, c->isn[s->side] + (uint32_t)s->sequence);

@@ -359,6 +359,74 @@ static void flood_and_its_victim(void **state)
     assert_int_equal(s->verdicts[251].outcome, OUTCOME_FAILED);
 }
 
+/* Most of a flood has no rows: its count, sources and rate are those of both together. */
+static void flood_beyond_its_rows(void **state)
+{
+    struct scene *s = *state;
+    struct swarm_record *more = &s->swarms[s->swarm_count++];
+    for (int i = 0; i < 250; i++) {
+        char source[24];
+        snprintf(source, sizeof source, "203.0.113.%d", i + 1);
+        scene_silent_syn(s, source, (uint16_t)(1000 + i), SERVER, 8080, 10 + i * 0.004, 1);
+    }
+    *more = (struct swarm_record){.capture_id = 1,
+                                  .number = 1,
+                                  .kind = SWARM_TARGET,
+                                  .protocol = 6,
+                                  .server_ip = s->flows[s->flow_count - 1].flow.server_ip,
+                                  .server_port = 8080,
+                                  .attempts = 40000,
+                                  .clients = 39000,
+                                  .servers = 1,
+                                  .ports = 1,
+                                  .most_per_second = 9000,
+                                  .first_ns = START_NS + 11 * SECOND,
+                                  .last_ns = START_NS + 16 * SECOND,
+                                  .source_id = 1,
+                                  .first_frame = 90001,
+                                  .last_frame = 130000};
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_SEC_SYN_FLOOD);
+    assert_non_null(found);
+    assert_int_equal(found->record.count, 40250);
+    assert_int_equal(found->flow_count, 250);
+    assert_true(finding_value(found, "sources")->number == 39000);
+    assert_true(finding_value(found, "rate")->number == 9000);
+    assert_true(finding_value(found, "duration_ms")->number == 6000);
+    more->server_port = 8081; /* somebody else's */
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_SEC_SYN_FLOOD)->record.count, 250);
+}
+
+static void scan_beyond_its_rows(void **state)
+{
+    struct scene *s = *state;
+    struct swarm_record *more = &s->swarms[s->swarm_count++];
+    for (uint16_t i = 0; i < 20; i++)
+        refuse(s, CLIENT, (uint16_t)(1000 + i), SERVER, (uint16_t)(20 + i), 10, 0.01);
+    *more = (struct swarm_record){.capture_id = 1,
+                                  .number = 1,
+                                  .kind = SWARM_SOURCE,
+                                  .protocol = 6,
+                                  .client_ip = s->flows[s->flow_count - 1].flow.client_ip,
+                                  .attempts = 60000,
+                                  .clients = 1,
+                                  .servers = 1,
+                                  .ports = 59000,
+                                  .first_ns = START_NS + 11 * SECOND,
+                                  .last_ns = START_NS + 20 * SECOND,
+                                  .source_id = 1,
+                                  .first_frame = 90001};
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_SEC_PORT_SCAN);
+    assert_int_equal(found->record.count, 60020);
+    assert_true(finding_value(found, "ports")->number == 59020);
+    assert_true(finding_value(found, "duration_ms")->number == 10000);
+    more->servers = 300; /* other hosts, too: what it did there is another story */
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_SEC_PORT_SCAN)->record.count, 20);
+}
+
 static void busy_server_is_no_flood(void **state)
 {
     struct scene *s = *state;
@@ -389,6 +457,8 @@ int main(void)
         SCENE_TEST(many_ports_that_are_no_scan),
         SCENE_TEST(the_last_moment_of_a_capture_is_no_attack),
         SCENE_TEST(flood_and_its_victim),
+        SCENE_TEST(flood_beyond_its_rows),
+        SCENE_TEST(scan_beyond_its_rows),
         SCENE_TEST(busy_server_is_no_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

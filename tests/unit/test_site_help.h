@@ -51,7 +51,8 @@ struct scene {
     struct flow_delay_record delays[32];
     size_t delay_count;
     struct path_sample_record paths[4], put_paths[4]; /* given, and put again by the diagnosis */
-    size_t path_count, put_path_count;
+    struct swarm_record swarms[2];
+    size_t path_count, put_path_count, swarm_count;
     size_t request_count, icmp_count, arp_count, certificate_count;
     struct source_record source;
     struct capture_record capture;
@@ -452,6 +453,8 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
         assert_true(site_add(site, RECORD_ARP, &s->arp[i]));
     for (size_t i = 0; i < s->delay_count; i++)
         assert_true(site_add(site, RECORD_FLOW_DELAY, &s->delays[i]));
+    for (size_t i = 0; i < s->swarm_count; i++)
+        assert_true(site_add(site, RECORD_SWARM, &s->swarms[i]));
     for (size_t i = 0; i < s->path_count; i++)
         assert_true(site_add(site, RECORD_PATH, &s->paths[i]));
     for (size_t i = 0; i < s->certificate_count; i++)
