@@ -92,7 +92,7 @@ struct flow_record {
 /* Bits of flow_record.facts: what the session engine saw, for the diagnosis. */
 #define FLOW_FACT_MIDSTREAM (1u << 0)       /* no SYN and no SYN-ACK seen */
 #define FLOW_FACT_UNSEEN_PEER (1u << 1)     /* a side never seen although the other acknowledges it */
-#define FLOW_FACT_ESTABLISHED (1u << 2)     /* SYN, SYN-ACK and something that acknowledges it */
+#define FLOW_FACT_ESTABLISHED (1u << 2)     /* SYN, and both sides speak as after a SYN-ACK */
 #define FLOW_FACT_REQUEST_OPEN (1u << 3)    /* last application payload came from the client */
 #define FLOW_FACT_ANSWER_INCOMPLETE (1u << 4) /* an answer began and its own length says more */
 #define FLOW_FACT_DUPLICATES (1u << 5)      /* copies of its packets were left out */

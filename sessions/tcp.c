@@ -319,6 +319,13 @@ static void note_established(struct tcp_flow *tcp, enum side side, const struct 
     }
 }
 
+/* What nobody acknowledged is sent once more: the silence before it was a timer's, no pause. */
+static bool is_sent_again(const struct tcp_direction *d, const struct layers *l)
+{
+    return d->base_known && l->payload_len > 0 && d->next > d->acked &&
+           tcp_offset(d, l->tcp.sequence) < d->next;
+}
+
 /* Pauses: a packet after a second of silence on both sides opens one; any other word of the other
  * side but a RST shows that the flow survived it. */
 static void note_pause(struct tcp_flow *tcp, enum side side, const struct packet *p,
@@ -336,7 +343,8 @@ static void note_pause(struct tcp_flow *tcp, enum side side, const struct packet
     }
     if (tcp->idle_open) {
         tcp->facts.tail_tries++;
-    } else if (pause >= SECOND && (l->tcp.flags & (TCP_RST | TCP_SYN)) == 0) {
+    } else if (pause >= SECOND && (l->tcp.flags & (TCP_RST | TCP_SYN)) == 0 &&
+               !is_sent_again(&tcp->dir[side], l)) {
         tcp->idle_open = true;
         tcp->idle_side = (uint8_t)side;
         tcp->facts.idle_before_tail_ns = pause;

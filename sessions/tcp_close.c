@@ -97,6 +97,17 @@ static bool has_unseen_peer(const struct tcp_flow *tcp)
     return false;
 }
 
+/* The SYN-ACK came, or both sides speak as they only do after it: the capture missed it. */
+static bool is_established(const struct tcp_flow *tcp)
+{
+    if (tcp->facts.syn_count == 0)
+        return false;
+    if (tcp->synack_seen)
+        return tcp->facts.established_ns >= 0;
+    return tcp->dir[SIDE_CLIENT].acknowledged_any && tcp->dir[SIDE_SERVER].acknowledged_any &&
+           tcp->dir[SIDE_CLIENT].acked >= 1;
+}
+
 static uint64_t tcp_stream_bytes(const struct tcp_direction *d)
 {
     int64_t bytes = d->next - 1 - (d->fin_seen ? 1 : 0);
@@ -130,7 +141,7 @@ static void fill_flow(const struct tcp_flow *tcp, const struct flow *flow, struc
         out->facts |= FLOW_FACT_MIDSTREAM;
     if (f->syn_count == 0 && tcp->synack_seen)
         out->facts |= FLOW_FACT_NO_SYN;
-    if (f->syn_count > 0 && tcp->synack_seen && f->established_ns >= 0)
+    if (is_established(tcp))
         out->facts |= FLOW_FACT_ESTABLISHED;
     if (has_unseen_peer(tcp))
         out->facts |= FLOW_FACT_UNSEEN_PEER;

@@ -218,11 +218,13 @@ static void keep_reset(struct tcp_flow *tcp, enum side side, const struct packet
     compare_times(tcp, side, p, out);
 }
 
-/* RFC 9293 3.10.7.3: who waits for the answer to a SYN drops a RST that does not acknowledge it. */
+/* RFC 9293 3.10.7.3: who waits for the answer to a SYN drops a RST that does not acknowledge it. A
+ * client that went on had its SYN-ACK, whether or not the capture has it. */
 static bool answers_syn(const struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     const struct tcp_direction *peer = &tcp->dir[!side];
-    if (side != SIDE_SERVER || tcp->synack_seen || tcp->facts.syn_count == 0 || tcp->dir[side].seen)
+    if (side != SIDE_SERVER || tcp->synack_seen || tcp->facts.syn_count == 0 ||
+        tcp->dir[side].seen || peer->acknowledged_any)
         return false;
     int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
     return (l->tcp.flags & TCP_ACK) != 0 && ack > 0 && ack <= peer->next;

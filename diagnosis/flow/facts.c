@@ -156,6 +156,14 @@ bool facts_is_two_sided(const struct flow_facts *f)
            !facts_has(f, FLOW_FACT_UNSEEN_PEER);
 }
 
+int64_t facts_two_way_until(const struct flow_facts *f)
+{
+    int64_t client = f->tcp->side[SIDE_CLIENT].last_ns, server = f->tcp->side[SIDE_SERVER].last_ns;
+    if (client < 0 || server < 0)
+        return f->last_ns;
+    return client < server ? client : server;
+}
+
 bool facts_is_unanswered_syn(const struct flow_facts *f)
 {
     return facts_is_tcp(f) && f->tcp->syn_count > 0 && f->packets[SIDE_SERVER] == 0 &&

@@ -84,6 +84,8 @@ bool facts_is_established(const struct flow_facts *f);
 /* Taken up in mid-connection. */
 bool facts_is_midstream(const struct flow_facts *f);
 bool facts_is_two_sided(const struct flow_facts *f);
+/* Until when both sides were heard; the end of the flow where that is not known. */
+int64_t facts_two_way_until(const struct flow_facts *f);
 /* Opened with a SYN that got no packet back. */
 bool facts_is_unanswered_syn(const struct flow_facts *f);
 /* Connected and closed by the client without a byte, or reset in answer to the SYN-ACK. */

@@ -58,6 +58,22 @@ static void point_at_gaps(const struct site *site, struct claim *claim)
     }
 }
 
+/* Acknowledged bytes that nobody saw, drops that were counted, a SYN-ACK that must have been there.
+ */
+static void look_for_holes(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    bool *misses = &judge->quality.misses_packets;
+    *misses |= site->has_capture && site->capture.gaps > 0;
+    for (size_t i = 0; i < site->source_count; i++)
+        *misses |= site->sources[i]->dropped_kernel > 0 || site->sources[i]->dropped_interface > 0;
+    for (size_t i = 0; i < site->flow_count && !*misses; i++) {
+        const struct flow_facts *f = &site->flows[i]->f;
+        *misses |= f->capture_lost_bytes > 0 ||
+                   (facts_is_established(f) && f->tcp->syn_count > 0 && f->tcp->synack_count == 0);
+    }
+}
+
 static void find_loss(struct judge *judge)
 {
     const struct capture_record *c = &judge->site->capture;
@@ -290,6 +306,7 @@ static void find_limits(struct judge *judge)
 static void detect(struct judge *judge)
 {
     find_one_sided(judge);
+    look_for_holes(judge);
     if (!judge->site->has_capture)
         return;
     find_loss(judge);

@@ -94,10 +94,12 @@ static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
 #define CLOCK_UNSET_NS (978307200LL * FACTS_SECOND)
 
 /* A client that went on found the certificate valid by its own clock: the capture's may be wrong.
- */
+ * So may it be when nothing shows what the client did. */
 static uint8_t date_confidence(const struct site_flow *flow, uint8_t accepted)
 {
-    return flow->f.tls->established ? accepted : 95;
+    const struct tls_facts *t = flow->f.tls;
+    bool refused = !t->established && (t->alert >= 0 || facts_end_ns(&flow->f, SIDE_CLIENT) >= 0);
+    return refused ? 95 : accepted;
 }
 
 static void judge_dates(struct judge *judge, const struct site_flow *flow,

@@ -69,6 +69,20 @@ static bool was_refused_by_icmp(const struct site_flow *flow)
     return false;
 }
 
+/* A resolver that answers others was asked once: its answer, or the question, may have been lost.
+ */
+static bool may_be_lost(const struct judge *judge, const struct lookup *lookup,
+                        const struct dns_record *r)
+{
+    const struct site_host *host = site_find_host(judge->site, &r->server_ip);
+    uint32_t tries = 0;
+    for (size_t i = 0; i < lookup->count; i++) {
+        if (address_equal(&lookup->records[i]->server_ip, &r->server_ip))
+            tries += lookup->records[i]->tries;
+    }
+    return tries < TRIES_MIN && host != NULL && host->dns_answers > 0;
+}
+
 /* The same id again and again, as a timer sends it, needs nothing else to show that the client got no
  * answer. Else the absence rule speaks. */
 static bool is_silence_proven(const struct judge *judge, const struct lookup *lookup)
@@ -79,6 +93,8 @@ static bool is_silence_proven(const struct judge *judge, const struct lookup *lo
         const struct site_flow *flow = site_find_flow(judge->site, r->flow_id);
         if (flow == NULL || r->given_up || r->tries == 0 || was_refused_by_icmp(flow) ||
             judge_is_withdrawn(judge, FINDING_DNS_TIMEOUT, flow))
+            return false;
+        if (lookup->tries >= TRIES_MIN && may_be_lost(judge, lookup, r))
             return false;
         rhythm |= r->tries >= TRIES_MIN &&
                   r->last_query_ns - r->query_ns >= (r->tries - 1) * RHYTHM_NS;

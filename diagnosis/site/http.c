@@ -131,10 +131,20 @@ static void judge_error(struct judge *judge, struct shares *shares, const struct
 
 /* ---- refusals and wrong requests --------------------------------------------------------------- */
 
+/* The client may still try again on this connection: the capture ended at once. */
+static bool may_be_overcome(const struct judge *judge, const struct site_flow *flow,
+                            uint32_t number)
+{
+    int64_t refused_ns = flow->requests[number]->response_ns;
+    return number + 1 == flow->request_count && flow->f.closed_by > SIDE_SERVER &&
+           judge_capture_end(judge, refused_ns) - refused_ns < FACTS_ABSENCE_NS;
+}
+
 static void judge_refusal(struct judge *judge, const struct site_flow *flow, uint32_t number)
 {
     const struct http_record *r = flow->requests[number];
-    if (!http_is_refusal(r->status) || http_was_overcome(judge, flow, number))
+    if (!http_is_refusal(r->status) || http_was_overcome(judge, flow, number) ||
+        may_be_overcome(judge, flow, number))
         return;
     bool expired = http_token_had_expired(r);
     struct claim claim = http_claim(FINDING_HTTP_AUTH_FAILED, flow, r);

@@ -57,6 +57,7 @@ struct claim {
 struct capture_quality {
     bool found[FINDING_COUNT]; /* capture findings of this capture */
     bool heavy_loss;           /* so much is missing that no absence proves anything */
+    bool misses_packets;       /* some packets that were there are not in the capture */
     bool clean_copies;         /* nearly every packet was captured twice */
     bool filter_hides_icmp, filter_hides_arp;
 };

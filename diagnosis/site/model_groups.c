@@ -253,8 +253,9 @@ static bool build_activity(struct site *site)
         if (i > 0 && site->by_server[i - 1]->server != flow->server)
             open = (struct activity)NO_ACTIVITY;
         if (facts_is_two_sided(&flow->f)) {
-            activity_note(&open, flow, flow->f.last_ns);
-            activity_note(&site->two_sided, flow, flow->f.last_ns);
+            int64_t until = facts_two_way_until(&flow->f);
+            activity_note(&open, flow, until);
+            activity_note(&site->two_sided, flow, until);
         }
         site->server_activity[i] = open;
     }

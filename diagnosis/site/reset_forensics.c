@@ -71,6 +71,14 @@ static bool has_holes(const struct flow_facts *f, enum side side)
     return s->capture_gap_bytes > 0 || s->wire_gap_bytes > 0;
 }
 
+/* The reset stands beyond what was seen of its side, or acknowledges more than was seen of the
+ * other: in a capture that misses packets these are its last ones. */
+static bool follows_gap(const struct judge *judge, const struct reset_record *r)
+{
+    return judge->quality.misses_packets && !r->changed &&
+           (r->guess == RESET_GUESS_AHEAD || (r->with_ack && r->ack_offset > 0));
+}
+
 static bool has_odd_numbers(const struct flow_facts *f, enum side side,
                             const struct reset_record *r)
 {
@@ -107,19 +115,39 @@ static bool is_repeated(const struct flow_facts *f, const struct reset_record *r
     return false;
 }
 
+#define NEIGHBORS 64
+
+/* Round trip between tap and side, from all connections of the two hosts. What the client took to
+ * acknowledge the SYN-ACK may hold its own thoughts when the bare ACK was not seen: once is no
+ * measure. -1 unknown. */
+static int64_t shortest_way(const struct site_flow *flow, enum side side)
+{
+    struct flow_range range = flow->pair->flows;
+    int64_t least = flow->f.rtt_ns[side];
+    uint32_t samples = flow->delay != NULL ? flow->delay->rtt_count[side] : 1;
+    for (size_t i = 0; i < range.count && i < NEIGHBORS; i++) {
+        int64_t own = range.flows[i]->f.rtt_ns[side];
+        if (range.flows[i] == flow || own < 0)
+            continue;
+        samples++;
+        least = least < 0 || own < least ? own : least;
+    }
+    return side == SIDE_CLIENT && samples < 2 ? -1 : least;
+}
+
 /* No answer that passes the tap can come sooner. With ACK its sender may have decided by itself, at
  * any time: it must acknowledge what triggered it. Without ACK it answers a segment: then the first
  * that it can answer counts, unless its sender had fallen silent before. */
-static bool is_too_fast(const struct flow_facts *f, enum side side, const struct reset_record *r)
+static bool is_too_fast(const struct site_flow *flow, enum side side, const struct reset_record *r)
 {
-    int64_t rtt = f->rtt_ns[side];
+    int64_t rtt = shortest_way(flow, side);
     if (rtt < RTT_MEASURABLE_NS || r->peer_payload_ns < 0 || r->peer_payload_ns >= rtt / 2)
         return false;
     if (r->own_ns >= 0 && r->own_ns <= r->peer_payload_ns)
         return false; /* it has spoken since: no answer */
     if (r->with_ack)
         return r->ack_offset == 0 && r->ack_step > 0;
-    if (is_repeated(f, r))
+    if (is_repeated(&flow->f, r))
         return false;
     int64_t quiet = QUIET_RTTS * rtt > QUIET_NS ? QUIET_RTTS * rtt : QUIET_NS;
     return r->peer_first_ns >= 0 && r->peer_first_ns < rtt / 2 && r->own_ns < quiet;
@@ -167,16 +195,16 @@ static bool is_burst(const struct flow_facts *f, const struct reset_record *r)
     return count >= BURST_RESETS;
 }
 
-static void look_at(const struct site_flow *flow, enum side side, const struct reset_record *r,
-                    bool has[RESET_TERMS])
+static void look_at(const struct judge *judge, const struct site_flow *flow, enum side side,
+                    const struct reset_record *r, bool has[RESET_TERMS])
 {
     const struct flow_facts *f = &flow->f;
     bool known;
     bool fits = verdict_ttl_fits(flow, side, r->ttl, &known);
-    has[TERM_SEQUENCE] |= has_odd_numbers(f, side, r);
+    has[TERM_SEQUENCE] |= has_odd_numbers(f, side, r) && !follows_gap(judge, r);
     has[TERM_LATER_DATA] |= r->later_packets > 0;
     has[TERM_TTL] |= known && !fits && !has_other_start(r);
-    has[TERM_TOO_FAST] |= is_too_fast(f, side, r);
+    has[TERM_TOO_FAST] |= is_too_fast(flow, side, r);
     has[TERM_BOTH_SIDES] |= has_twin(f, r);
     has[TERM_IP_ID] |= is_off_line(r);
     has[TERM_TIMESTAMP] |= r->usual_timestamp && r->with_ack && !r->has_timestamp;
@@ -221,7 +249,8 @@ static void look_at_facts(const struct site_flow *flow, enum side side, struct r
     signs->has[TERM_BOTH_SIDES] = peer->rst_ns >= 0 && rtt >= RTT_MEASURABLE_NS && apart < rtt / 2;
 }
 
-struct reset_signs reset_forensics(const struct site_flow *flow, enum side side)
+struct reset_signs reset_forensics(const struct judge *judge, const struct site_flow *flow,
+                                   enum side side)
 {
     const struct flow_facts *f = &flow->f;
     struct reset_signs signs = {0};
@@ -235,7 +264,8 @@ struct reset_signs reset_forensics(const struct site_flow *flow, enum side side)
         struct reset_signs alone = {0};
         if (r->side != side || is_benign(f, r))
             continue;
-        look_at(flow, side, r, alone.has);
+        look_at(judge, flow, side, r, alone.has);
+        signs.follows_gap |= follows_gap(judge, r);
         for (int t = 0; t < RESET_TERMS; t++)
             signs.has[t] |= alone.has[t];
         sum_up(&alone);

@@ -26,11 +26,13 @@ struct reset_signs {
     bool has[RESET_TERMS];
     int count;                       /* of families */
     int score;                       /* sum of the terms, at most 100 */
+    bool follows_gap;                /* its numbers speak of packets that the capture has not */
     const struct reset_record *lead; /* the one that shows most; NULL: the rows are not at hand */
 };
 
 /* The signs on the resets in the name of side. Those that a benign cause explains show none. */
-struct reset_signs reset_forensics(const struct site_flow *flow, enum side side);
+struct reset_signs reset_forensics(const struct judge *judge, const struct site_flow *flow,
+                                   enum side side);
 /* "sequence, TTL": the families; "sequence 35, TTL 25, IP ID 10": every term of the score. NULL when
  * there is none. */
 const char *reset_family_words(struct judge *judge, const struct reset_signs *signs);

@@ -51,7 +51,7 @@ static bool is_connect(const struct site_flow *flow)
 }
 
 /* Unanswered, refused, or torn down before it was open. In the last moment of a capture nothing is
- * answered yet: a busy balancer would look like a scanner. */
+ * answered yet, and who insists has not come to it: a busy balancer would look like a scanner. */
 static bool is_vain_connect(const struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -62,7 +62,9 @@ static bool is_vain_connect(const struct judge *judge, const struct site_flow *f
         return true;
     if (t->synack_count > 0)
         return t->side[SIDE_CLIENT].rst_ns >= 0;
-    return judge_capture_end(judge, f->first_ns) - f->first_ns >= SCAN_ANSWER_NS;
+    int64_t tried = t->syn_last_ns > f->first_ns ? t->syn_last_ns - f->first_ns : 0;
+    int64_t next = tried + 2 * tried + SCAN_ANSWER_NS; /* timers double */
+    return judge_capture_end(judge, f->first_ns) - f->first_ns >= next;
 }
 
 /* ---- UDP ------------------------------------------------------------------------------------- */

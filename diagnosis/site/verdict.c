@@ -101,13 +101,6 @@ static enum ruling rule_on(struct judge *judge, const struct site_flow *flow, st
     return RULING_PASS;
 }
 
-/* Its SYN-ACKs repeat because the client took the other one: nothing is wrong with its queue. */
-static bool is_other_answer(const struct judge *judge, const struct site_flow *flow,
-                            enum finding_code code)
-{
-    return code == FINDING_CONN_BACKLOG_OVERFLOW && dual_synack_holds(judge, &flow->f);
-}
-
 /* What the server seems to do may be the doing of who answered first. */
 static void doubt_server(const struct judge *judge, const struct site_flow *flow,
                          struct claim *claim)
@@ -133,8 +126,7 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
         flow->outcome = (uint8_t)settle(flow);
         return;
     }
-    if (ruling == RULING_FAILED && (judge_is_withdrawn(judge, claim.code, flow) ||
-                                    is_other_answer(judge, flow, claim.code)))
+    if (ruling == RULING_FAILED && judge_is_withdrawn(judge, claim.code, flow))
         ruling = RULING_UNKNOWN;
     flow->outcome = (uint8_t)outcome_of(ruling);
     if (ruling != RULING_FAILED)

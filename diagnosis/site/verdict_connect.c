@@ -1,4 +1,5 @@
 /* Verdicts before TCP is open: no route, refused, filtered, unanswered. */
+#include "diagnosis/site/dual_synack.h"
 #include "diagnosis/site/neighbors.h"
 #include "diagnosis/site/verdict.h"
 
@@ -227,6 +228,23 @@ static bool is_next_to_server(const struct site_flow *flow)
            is_initial_ttl(host_usual_ttl(flow->server, 64));
 }
 
+#define ATTEMPTS_LOOKED_AT 256
+
+/* One SYN that its client did not repeat, while its other attempts there were answered: so was this
+ * one, out of sight, or it was not waited for. */
+static bool others_were_answered(const struct site_flow *flow)
+{
+    struct flow_range range = flow->pair->flows;
+    size_t at = range_find_time(range, flow->f.first_ns);
+    size_t first = at > ATTEMPTS_LOOKED_AT / 2 ? at - ATTEMPTS_LOOKED_AT / 2 : 0;
+    for (size_t i = first; i < range.count && i - first < ATTEMPTS_LOOKED_AT; i++) {
+        const struct site_flow *twin = range.flows[i];
+        if (twin->service == flow->service && twin->f.packets[SIDE_SERVER] > 0)
+            return true;
+    }
+    return false;
+}
+
 static bool silence_is_proven(const struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -235,7 +253,7 @@ static bool silence_is_proven(const struct judge *judge, const struct site_flow 
     /* what came later on its 4-tuple would answer the SYN that took it over */
     if (f->end == END_REUSED)
         return false;
-    return judge_absence_holds(judge, flow, f->first_ns);
+    return judge_absence_holds(judge, flow, f->first_ns) && !others_were_answered(flow);
 }
 
 static void rate_silence(struct judge *judge, const struct site_flow *flow, struct claim *out)
@@ -332,10 +350,11 @@ enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *fl
     const struct flow_facts *f = &flow->f;
     const struct flow_tcp_record *t = f->tcp;
     const struct tcp_side_facts *client = &t->side[SIDE_CLIENT];
-    (void)judge;
     if (!facts_is_established(f) || t->synack_count < 3 || f->payload[SIDE_SERVER] > 0 ||
         t->synack_last_ns <= t->established_ns)
         return RULING_PASS;
+    if (dual_synack_holds(judge, f))
+        return RULING_PASS; /* they repeat because the client took the other one */
     bool data = f->payload[SIDE_CLIENT] > 0;
     if (data && client->unacked_bytes == 0)
         return RULING_PASS;

@@ -1,4 +1,5 @@
 /* Verdicts of exchanges that did not complete: no answer, half an answer, a closing door. */
+#include "diagnosis/site/http_facts.h"
 #include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
@@ -74,6 +75,8 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     if (server->last_payload_ns > asked || !crosses(f, asked, end) ||
         (f->tls != NULL && f->tls->close_notify_client))
         return RULING_PASS;
+    if (client->wire_gap_bytes > 0)
+        return RULING_UNKNOWN; /* a word of the client is missing: a goodbye, maybe */
     *out = claim_start(FINDING_HTTP_KEEPALIVE_RACE, flow);
     bool knew = end < asked - facts_rtt(f) - CROSSING_NS;
     int64_t idle = (end < asked ? end : asked) - server->last_payload_ns;
@@ -188,6 +191,27 @@ static bool is_unanswered(const struct site_flow *flow, int64_t *since_ns)
     return true;
 }
 
+/* A client that goes on waiting has not given up: what others would call slow may still come. */
+#define NO_ANSWER_NS (2 * FACTS_ABSENCE_NS)
+
+/* Not answered when the capture ended: slow it is already. */
+static void claim_slow_so_far(struct judge *judge, const struct site_flow *flow,
+                              const struct http_record *request, int64_t waited_ns)
+{
+    int64_t limit = judge_slow_ns(judge, flow);
+    if (request == NULL || waited_ns <= limit || is_long_poll(judge, flow, request, waited_ns) ||
+        is_event_stream(flow, request) || request->path == NULL ||
+        endpoint_names_waiting(request->path) ||
+        judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
+        return;
+    struct claim claim = http_claim(FINDING_SERVER_SLOW_RESPONSE, flow, request);
+    claim.confidence = 70;
+    claim.weight = (double)waited_ns;
+    claim_add_ms(&claim, "response_ms", waited_ns);
+    claim_add_ms(&claim, "limit_ms", limit);
+    judge_claim(judge, &claim);
+}
+
 enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flow,
                                 struct claim *out)
 {
@@ -205,6 +229,12 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
         if (!judge_absence_holds(judge, flow, since))
             return RULING_UNKNOWN;
         end = judge_capture_end(judge, since);
+        bool waits =
+            request != NULL && request->path != NULL && endpoint_names_waiting(request->path);
+        if (end - since < NO_ANSWER_NS || waits) {
+            claim_slow_so_far(judge, flow, request, end - since);
+            return RULING_UNKNOWN;
+        }
     }
     if (is_long_poll(judge, flow, request, end - since))
         return RULING_OK;

@@ -17,6 +17,8 @@
 #define IDLE_SURVIVED_FACTOR 3
 #define IDLE_RTTS 50
 #define RESET_PROMPT_NS FACTS_SECOND
+/* Tries that go on for so long into silence are no short break of the way. */
+#define TRIED_LONG_NS (10 * FACTS_SECOND)
 
 const char *verdict_side_word(enum side side)
 {
@@ -34,14 +36,33 @@ static int64_t in_flight_until(const struct flow_facts *f, int64_t ns)
     return ns + 2 * rtt + IN_FLIGHT_NS;
 }
 
+/* Three tries prove silence when they came to their end: a file may end in the middle of them. */
+static bool has_tried_enough(const struct judge *judge, const struct tcp_side_facts *s)
+{
+    int64_t tried = s->tail_last_ns - s->tail_first_ns;
+    if (s->tail_retransmissions < FACTS_TRIES)
+        return false;
+    /* timers double: the next one was due within as long as all before together */
+    int64_t due = s->tail_last_ns + tried + tried / 2 + FACTS_SECOND;
+    return tried >= TRIED_LONG_NS || judge_capture_end(judge, s->tail_first_ns) >= due;
+}
+
+/* The whole way was down when it fell silent: others are through again, its own timer comes later.
+ */
+static bool waits_for_timer(const struct site_flow *flow, int64_t since_ns)
+{
+    const struct path_sample_record *path = flow->pair->path;
+    return path != NULL && path->outages > 0 && path->outage_last_ns >= since_ns;
+}
+
 bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
     const struct tcp_side_facts *s = &flow->f.tcp->side[side];
     if (s->unacked_bytes == 0 || s->tail_first_ns < 0 || s->tail_retransmissions == 0)
         return false;
-    return s->tail_retransmissions >= FACTS_TRIES ||
-           facts_gave_up(&flow->f, side, s->tail_first_ns) ||
-           judge_absence_holds(judge, flow, s->tail_first_ns);
+    return has_tried_enough(judge, s) || facts_gave_up(&flow->f, side, s->tail_first_ns) ||
+           (judge_absence_holds(judge, flow, s->tail_first_ns) &&
+            !waits_for_timer(flow, s->tail_first_ns));
 }
 
 /* ---- path MTU -------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* Verdicts of connections that a RST ended: who sent it, and whether it was he who claims to. */
+#include "core/texts.h"
 #include "diagnosis/site/reset_forensics.h"
 #include "diagnosis/site/verdict.h"
 
@@ -55,7 +56,7 @@ enum ruling verdict_reset_injected(struct judge *judge, const struct site_flow *
         return RULING_PASS;
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_SERVER : SIDE_CLIENT;
-        struct reset_signs signs = reset_forensics(flow, side);
+        struct reset_signs signs = reset_forensics(judge, flow, side);
         if (signs.count < 2)
             continue;
         *out = claim_start(FINDING_TCP_RESET_INJECTED, flow);
@@ -67,6 +68,27 @@ enum ruling verdict_reset_injected(struct judge *judge, const struct site_flow *
         return RULING_FAILED;
     }
     return RULING_PASS;
+}
+
+/* Signs of another hand, too few to prove it: then the side that it names is not proven either. */
+static void doubt_sender(const struct reset_signs *signs, struct claim *out)
+{
+    if (signs->count == 0)
+        return;
+    out->culprit = CULPRIT_UNKNOWN;
+    out->reason = text_get(TEXT_REASON_FOREIGN_SIGNS, LANG_EN);
+}
+
+/* RFC 9293 3.10.7.1: a RST without ACK answers a segment for a connection that is no more. What
+ * ended it on that side, its program or a reset out of this tap's sight, was not captured. */
+static void doubt_aborter(const struct tcp_side_facts *client, struct claim *out)
+{
+    if (client->rst_with_ack || out->culprit != CULPRIT_CLIENT)
+        return;
+    out->culprit = CULPRIT_UNKNOWN;
+    out->reason = text_get(TEXT_REASON_ENDED_UNSEEN, LANG_EN);
+    if (out->confidence >= CONFIDENCE_POSSIBLE)
+        out->confidence = CONFIDENCE_POSSIBLE - 5;
 }
 
 /* ---- the server's ---------------------------------------------------------------------------- */
@@ -131,7 +153,9 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     if (may_be_goodbye(f))
         return RULING_UNKNOWN;
     bool fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
-    struct reset_signs signs = reset_forensics(flow, SIDE_SERVER);
+    struct reset_signs signs = reset_forensics(judge, flow, SIDE_SERVER);
+    if (signs.count == 0 && signs.follows_gap)
+        return RULING_UNKNOWN; /* what came just before it is not in the capture */
     int64_t waited = client->last_payload_ns >= 0 ? server->rst_ns - client->last_payload_ns : 0;
     *out = claim_start(FINDING_TCP_RESET_BY_SERVER, flow);
     /* in protocols that nobody here reads, who spoke last need not be owed anything */
@@ -144,6 +168,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
                       : useless || left ? 60
                       : known && fits   ? 85
                                         : 70;
+    doubt_sender(&signs, out);
     out->weight = (double)waited;
     if (client->last_payload_ns > 0 && client->last_payload_ns <= server->rst_ns)
         out->evidence_from_ns = client->last_payload_ns;
@@ -177,8 +202,12 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
         return RULING_PASS;
     *out = claim_start(FINDING_TCP_RESET_BY_CLIENT, flow);
     out->culprit = patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
-    struct reset_signs signs = reset_forensics(flow, SIDE_CLIENT);
+    struct reset_signs signs = reset_forensics(judge, flow, SIDE_CLIENT);
+    if (signs.count == 0 && signs.follows_gap)
+        return RULING_UNKNOWN; /* what came just before it is not in the capture */
     out->confidence = signs.count > 0 ? 45 : facts_is_dialogue(f) ? 75 : 55;
+    doubt_sender(&signs, out);
+    doubt_aborter(client, out);
     out->weight = (double)waited;
     out->evidence_from_ns = client->last_payload_ns;
     claim_add_ms(out, "waited_ms", waited);

@@ -114,6 +114,15 @@ static bool chain_is_incomplete(const struct judge *judge, const struct site_flo
     return false;
 }
 
+/* Part of what the server showed was not captured: what was wrong with it cannot be told. */
+static bool chain_was_missed(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    return f->capture_lost_bytes > 0 || facts_has(f, FLOW_FACT_SNAPLEN) ||
+           (judge->quality.misses_packets && f->tls->chain_count == 0 &&
+            f->tls->version != VERSION_TLS_13);
+}
+
 /* A leaf alone that another signed: its issuer may be the client's root, or an intermediate that
  * the server forgot. */
 #define CHAIN_UNSURE 75
@@ -138,7 +147,9 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
         offers_add_parameters(judge, flow, out);
         break;
     case FINDING_TLS_UNKNOWN_CA:
-        out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER : CULPRIT_CLIENT;
+        out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER
+                       : chain_was_missed(judge, flow)  ? CULPRIT_UNKNOWN
+                                                        : CULPRIT_CLIENT;
         if (out->culprit == CULPRIT_CLIENT && may_lack_issuer(judge, flow))
             out->confidence = CHAIN_UNSURE;
         break;
@@ -318,15 +329,20 @@ static void close_by_version(struct judge *judge, const struct site_flow *flow,
     blame_version(judge, flow, out);
 }
 
-static void close_by_reset(const struct site_flow *flow, struct claim *out)
+static void close_by_reset(const struct judge *judge, const struct site_flow *flow,
+                           struct claim *out)
 {
-    bool known, fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
-    int signs = reset_forensics(flow, SIDE_SERVER).count;
+    const struct tcp_side_facts *server = &flow->f.tcp->side[SIDE_SERVER];
+    bool known, elsewhere, fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
+    /* RFC 9293 3.10.7: who never sent that SYN-ACK, or forgot it, answers so */
+    bool stranger = !server->rst_with_ack && server->last_payload_ns < 0;
+    int signs = reset_forensics(judge, flow, SIDE_SERVER).count;
     *out = claim_start(FINDING_TLS_RESET_AFTER_CLIENTHELLO, flow);
-    if (known && fits && signs == 0) {
+    if (known && fits && signs == 0 && !stranger) {
         out->culprit = CULPRIT_SERVER;
         out->confidence = 80;
-    } else if (known && !fits) {
+    } else if (known && !fits &&
+               !(verdict_ttl_fits(flow, SIDE_SERVER, server->rst_ttl, &elsewhere))) {
         out->category = CATEGORY_NETWORK;
         out->culprit = CULPRIT_MIDDLEBOX;
         out->confidence = 45;
@@ -423,7 +439,7 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
     if (refused != 0 && f->tls->version_offered != 0 && f->tls->version_offered <= refused)
         close_by_version(judge, flow, out);
     else if (reset)
-        close_by_reset(flow, out);
+        close_by_reset(judge, flow, out);
     else
         close_by_fin(flow, out);
     if (out->code != FINDING_TLS_UNRECOGNIZED_NAME && out->code != FINDING_TLS_VERSION_MISMATCH)
@@ -464,6 +480,15 @@ static bool has_open_tail(const struct flow_facts *f)
     return false;
 }
 
+/* Something is missing just before the end that it made: an alert, most likely. */
+static bool ends_after_gap(const struct judge *judge, const struct site_flow *flow,
+                           enum side closer)
+{
+    const struct tcp_side_facts *s = &flow->f.tcp->side[closer];
+    return s->wire_gap_bytes > 0 ||
+           (s->rst_ns >= 0 && reset_forensics(judge, flow, closer).follows_gap);
+}
+
 /* The client closes in peace in the middle of the server's flight, which no stack does on account of
  * what it read there: it was made to, or the rest never was a handshake. */
 static bool ends_after_server_hello(const struct flow_facts *f)
@@ -501,6 +526,8 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
                                        : t->close_notify_client || f->closed_by == SIDE_CLIENT;
     if (by_client && !t->alert_inferred && (was_spare(judge, flow) || left_at_once(f)))
         return RULING_UNSOLICITED;
+    if (ends_after_gap(judge, flow, by_client ? SIDE_CLIENT : SIDE_SERVER))
+        return RULING_UNKNOWN;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
     out->confidence = t->alert_inferred ? 70 : 65;
     claim_add_text(out, "step", step_word(t->alert_inferred ? t->alert_step : t->step));

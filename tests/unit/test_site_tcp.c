@@ -163,8 +163,13 @@ static void reset_by_the_server(void **state)
     scene_judge(s);
     const struct scene_finding *found =
         expect_verdict(s, 1, FINDING_TCP_RESET_BY_SERVER, CULPRIT_SERVER);
-    assert_int_equal(found->record.count, 2);
+    assert_int_equal(found->record.count, 1);
     assert_true(finding_value(found, "waited_ms")->number == 480.0);
+    assert_int_equal(s->verdicts[2].verdict, FINDING_TCP_RESET_BY_SERVER + 1);
+    found = &s->findings[s->finding_count - 1];
+    assert_int_equal(found->record.code, FINDING_TCP_RESET_BY_SERVER + 1);
+    assert_int_equal(found->record.culprit, CULPRIT_UNKNOWN);
+    assert_true(found->record.confidence < 50 && found->record.reason != NULL);
     s->flows[1].flow.client_ip = s->flows[0].flow.client_ip;
     s->flow_count = 3;
     f = &s->flows[1];
