@@ -74,6 +74,20 @@ static void look_for_holes(struct judge *judge)
     }
 }
 
+/* RFC 3173: segments that are there and cannot be read. */
+#define PROTOCOL_IPCOMP 108
+
+static int64_t compressed_packets(const struct site *site)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        const struct flow_facts *f = &site->flows[i]->f;
+        if (f->protocol == PROTOCOL_IPCOMP)
+            count += (int64_t)(f->packets[0] + f->packets[1]);
+    }
+    return count;
+}
+
 static void find_loss(struct judge *judge)
 {
     const struct capture_record *c = &judge->site->capture;
@@ -81,7 +95,7 @@ static void find_loss(struct judge *judge)
         return;
     double share = share_of(c->gaps, c->acked_segments > c->gaps ? c->acked_segments : c->gaps);
     struct claim claim = start(judge, FINDING_CAPTURE_LOSS);
-    if (share < LOSS_WORTH_MEDIUM)
+    if (share < LOSS_WORTH_MEDIUM || compressed_packets(judge->site) >= c->gaps)
         claim.severity = SEVERITY_LOW;
     claim.count = c->gaps;
     claim_add_number(&claim, "share", share * 100);

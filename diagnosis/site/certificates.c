@@ -231,6 +231,8 @@ static void judge_chain(struct judge *judge, const struct site_flow *flow)
     }
     for (uint32_t i = 0; i < t->chain_count; i++) {
         const struct certificate_record *c = site_find_certificate(judge->site, t->chain[i]);
+        if (i > 0 && c != NULL && c->self_signed)
+            continue; /* a root sent along: clients rely on their own copy */
         const char *weakness = c != NULL && c->parse_error == NULL ? weakness_of(c) : NULL;
         if (weakness == NULL)
             continue;

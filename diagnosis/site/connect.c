@@ -4,6 +4,17 @@
 /* A SYN is sent again after a second by default; shorter timers are a stack's own choice. */
 #define SLOW_CONNECT_NS (200 * FACTS_MS)
 
+/* What was refused at first had a free way; what never left its host had none to be lost on. */
+static void blame_delay(const struct site_flow *flow, struct claim *claim)
+{
+    bool same_host = flow->client == flow->server;
+    if (!flow->f.tcp->rst_to_syn && !same_host)
+        return;
+    bool client = !flow->f.tcp->rst_to_syn && flow->f.syn_retransmissions == 0;
+    claim->category = CATEGORY_SERVER;
+    claim->culprit = client ? CULPRIT_CLIENT : CULPRIT_SERVER;
+}
+
 static void find_slow(struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -16,10 +27,7 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
     if (took < SLOW_CONNECT_NS)
         return;
     struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
-    if (f->tcp->rst_to_syn) { /* it was refused at first: the way was free */
-        claim.category = CATEGORY_SERVER;
-        claim.culprit = CULPRIT_SERVER;
-    }
+    blame_delay(flow, &claim);
     claim.weight = (double)took;
     claim_add_ms(&claim, "connect_ms", took);
     claim_add_number(&claim, "retransmissions", again);

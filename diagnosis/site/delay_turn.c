@@ -166,12 +166,19 @@ static bool is_unusual(const struct site_flow *flow, int64_t wait)
     return quick >= USUAL_ANSWERS && quick * 2 > all;
 }
 
+/* A server that pauses as long between its own words as before them sends when it likes (a relay,
+ * a chat, events): what it says first after the client's word need be no answer. */
+static bool speaks_unasked(const struct delay_facts *d)
+{
+    return d->download_ns * 2 >= d->answer_max_ns;
+}
+
 static void find_slow_answer(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
     int64_t limit = judge_slow_ns(judge, flow);
     if (d->answer_max_ns <= limit || d->answer_asked < REQUEST_BYTES || !is_hidden_dialogue(flow) ||
-        flow->service == NULL || !is_unusual(flow, d->answer_max_ns) ||
+        speaks_unasked(d) || flow->service == NULL || !is_unusual(flow, d->answer_max_ns) ||
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
         return;
     struct claim claim = claim_start(FINDING_SERVER_SLOW_RESPONSE, flow);

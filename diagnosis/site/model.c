@@ -269,6 +269,7 @@ static bool add_delay(struct site *site, const struct flow_delay_record *r)
         .fed_bytes = r->fed_bytes,
         .fed_segments = r->fed_segments,
         .fed_pauses = r->fed_pauses,
+        .download_ns = r->term_ns[DELAY_DOWNLOAD],
         .window_acks = r->window_acks,
         .window_full = r->window_full,
         .window_bytes = r->window_bytes,

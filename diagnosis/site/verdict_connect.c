@@ -256,6 +256,19 @@ static bool silence_is_proven(const struct judge *judge, const struct site_flow 
     return judge_absence_holds(judge, flow, f->first_ns) && !others_were_answered(flow);
 }
 
+/* The host was up while the SYNs went unanswered: it spoke meanwhile, or shortly before as well as
+ * shortly after. One that spoke only after it may have been starting. */
+#define NEARBY_NS (10 * FACTS_SECOND)
+
+static bool was_up(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct site *site = judge->site;
+    int64_t first = flow->f.first_ns, last = flow->f.last_ns;
+    return site_server_answers(site, flow, first, last) ||
+           (site_server_answers(site, flow, first - NEARBY_NS, first) &&
+            site_server_answers(site, flow, last, last + NEARBY_NS));
+}
+
 static void rate_silence(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     static const enum rival host_seen[] = {RIVAL_SILENT_FIREWALL, RIVAL_ANSWER_LOST,
@@ -264,8 +277,7 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
                                            RIVAL_ANSWER_LOST, RIVAL_COUNT};
     static const enum rival app_stuck[] = {RIVAL_ACCEPT_QUEUE_FULL, RIVAL_SILENT_FIREWALL,
                                            RIVAL_RATE_LIMIT, RIVAL_COUNT};
-    bool answers = site_server_answers(judge->site, flow, flow->f.first_ns - FACTS_SECOND,
-                                       flow->f.last_ns + 10 * FACTS_SECOND);
+    bool answers = was_up(judge, flow);
     bool two_way = judge->site->two_sided.best != NULL;
     bool was_there = site_has_open_before(flow, flow->f.first_ns);
     if (answers) {

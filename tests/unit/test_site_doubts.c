@@ -67,6 +67,63 @@ static void refused_at_first_is_no_slow_network(void **state)
     assert_int_equal(found->record.culprit, CULPRIT_SERVER);
 }
 
+/* Loopback: the client's program left the SYN-ACK unanswered. */
+static void late_on_one_host_is_no_network(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, "127.0.0.1", 1000, "127.0.0.1", 8100, 10);
+    f->has_tcp = true;
+    f->tcp.synack_count = 3;
+    f->flow.synack_retransmissions = 2;
+    f->tcp.synack_last_ns = f->flow.first_ns + 3 * SECOND;
+    f->tcp.established_ns = f->flow.first_ns + 4 * SECOND;
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_SLOW_CONNECT);
+    assert_non_null(found);
+    assert_int_equal(found->record.culprit, CULPRIT_CLIENT);
+}
+
+/* It answers again five seconds later: it may have been starting. */
+static void host_that_spoke_only_afterwards(void **state)
+{
+    struct scene *s = *state;
+    (void)scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 10, 3);
+    (void)scene_healthy(s, CLIENT, 1001, SERVER, 443, 18);
+    scene_judge(s);
+    assert_true(expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX)->record.confidence
+                <= 80);
+}
+
+static void host_that_spoke_before_and_afterwards(void **state)
+{
+    struct scene *s = *state;
+    (void)scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 10, 3);
+    (void)scene_healthy(s, CLIENT, 1001, SERVER, 443, 18);
+    (void)scene_healthy(s, CLIENT, 1002, SERVER, 443, 5);
+    scene_judge(s);
+    assert_true(expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX)->record.confidence
+                >= 90);
+}
+
+/* ---- the capture ---- */
+
+/* What is missing is there, compressed (RFC 3173). */
+static void packets_that_cannot_be_read_are_not_lost(void **state)
+{
+    struct scene *s = *state;
+    s->capture.gaps = 4;
+    s->capture.acked_segments = 40;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 0, SERVER, 0, 10);
+    f->flow.protocol = 108;
+    f->has_tcp = false;
+    f->flow.client_packets = f->flow.server_packets = 2;
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_CAPTURE_LOSS)->record.severity, SEVERITY_LOW);
+    s->capture.gaps = 5;
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_CAPTURE_LOSS)->record.severity, SEVERITY_MEDIUM);
+}
+
 /* ---- silence --------------------------------------------------------------------------------- */
 
 static struct scene_flow *silent_client(struct scene *s)
@@ -217,6 +274,51 @@ static void client_that_said_goodbye_first(void **state)
     expect_verdict(s, 1, FINDING_TLS_HANDSHAKE_ABORTED, CULPRIT_CLIENT);
 }
 
+/* ---- answers inside TLS ---------------------------------------------------------------------- */
+
+/* A session with one answer; the record is valid until the scene ends. */
+static struct flow_delay_record *session(struct scene *s, int64_t answer_ns)
+{
+    struct scene_flow *f = hello(s, (uint16_t)(1000 + s->flow_count), 1 + (double)s->flow_count);
+    flow_tls_done(f, 0.05);
+    flow_send(f, SIDE_CLIENT, 0.1, 500);
+    flow_send(f, SIDE_SERVER, 0.1 + (double)answer_ns / (double)SECOND, 500);
+    f->tls.client_app_records = f->tls.server_app_records = 1;
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    struct flow_delay_record *d = &s->delays[s->delay_count++];
+    *d = (struct flow_delay_record){.flow_id = f->flow.id,
+                                    .tls_hello_wait_ns = -1,
+                                    .tls_finish_wait_ns = -1,
+                                    .answers = 1,
+                                    .answer_sum_ns = answer_ns,
+                                    .answer_max_ns = answer_ns,
+                                    .answer_start_ns = f->flow.first_ns + 100 * MS,
+                                    .answer_frame = f->flow.first_frame + 9,
+                                    .answer_asked = 500,
+                                    .window_sender = SIDE_NONE};
+    return d;
+}
+
+static void slow_answer_inside_tls(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 6; i++)
+        (void)session(s, 50 * MS);
+    (void)session(s, 5 * SECOND);
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_SERVER_SLOW_RESPONSE));
+}
+
+static void server_that_sends_when_it_likes(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 6; i++)
+        (void)session(s, 50 * MS);
+    session(s, 5 * SECOND)->term_ns[DELAY_DOWNLOAD] = 4 * SECOND;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_SERVER_SLOW_RESPONSE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +327,10 @@ int main(void)
         SCENE_TEST(single_syn_tells_how_long_the_capture_waited),
         SCENE_TEST(syn_that_another_replaced),
         SCENE_TEST(refused_at_first_is_no_slow_network),
+        SCENE_TEST(late_on_one_host_is_no_network),
+        SCENE_TEST(host_that_spoke_only_afterwards),
+        SCENE_TEST(host_that_spoke_before_and_afterwards),
+        SCENE_TEST(packets_that_cannot_be_read_are_not_lost),
         SCENE_TEST(client_that_fell_silent),
         SCENE_TEST(client_that_is_alive_elsewhere),
         SCENE_TEST(last_word_of_the_client_may_need_no_answer),
@@ -234,6 +340,8 @@ int main(void)
         SCENE_TEST(client_that_left_before_the_answer),
         SCENE_TEST(client_that_left_after_the_answer),
         SCENE_TEST(client_that_said_goodbye_first),
+        SCENE_TEST(slow_answer_inside_tls),
+        SCENE_TEST(server_that_sends_when_it_likes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
