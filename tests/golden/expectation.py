@@ -1,6 +1,7 @@
 """Reads samples/NAME.expect and judges the findings and flows of one run against it.
 
     about: what really happened, with the frames that show it
+    stack: WORD ...          what made it (servers, clients, devices) where the sample's name does not tell it apart: tiers.py
     truth: packets=N tcp=N
     outcome: ok=N failed=N unknown=N unsolicited=N     TCP connections; only what is named is checked
     tcp: COLUMN=N ...           sums of client_COLUMN and server_COLUMN in flow_tcp, as captured
@@ -27,7 +28,7 @@ class Malformed(Exception):
 
 
 def parse(path):
-    e = {"about": "", "truth": {}, "outcome": {}, "tcp": {}, "http": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
+    e = {"about": "", "stack": "", "truth": {}, "outcome": {}, "tcp": {}, "http": {}, "must": [], "later": [], "mustnot": set(), "allow": set(), "one-sided-allow": set(),
          "one-sided-must": [], "one-sided-says": "yes", "no-cut": None, "no-double": None, "no-oneway": None}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
