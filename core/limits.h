@@ -63,6 +63,9 @@
 #define LIMIT_SECRETS_PER_FLOW 64
 /* HTTP/2: streams followed at once (nginx allows 128, others 100 or 250), one header block, and the
  * dynamic table of a side (browsers offer 64 KiB). */
+/* Requests of an HTTP/1 connection that wait for answers; scanners alone send more at once. Further ones
+ * are counted, and their answers told without them. */
+#define LIMIT_HTTP_PIPELINE 64
 #define LIMIT_H2_STREAMS 256
 #define LIMIT_H2_HEADERS (64u * 1024u)
 #define LIMIT_H2_TABLE (64u * 1024u)

@@ -87,6 +87,8 @@ struct flow_record {
     uint64_t capture_lost_bytes;
     uint64_t facts;             /* FLOW_FACT_ bits */
     bool has_tcp;               /* not a column: a flow_tcp row exists */
+    /* Not columns: rows so far, which go on when one protocol hands over to another (CONNECT, AUTH TLS). */
+    uint32_t http_rows, secret_rows, command_rows;
 };
 
 /* Bits of flow_record.facts: what the session engine saw, for the diagnosis. */

@@ -3,13 +3,29 @@
 #include "core/limits.h"
 
 #include <ctype.h>
+#include <string.h>
 
 #define REPLY_MAX 8
+
+enum dissector_match commands_begin(const char *const *starts, size_t count, const uint8_t *bytes,
+                                    size_t len)
+{
+    bool more = false;
+    for (size_t i = 0; i < count; i++) {
+        size_t whole = strlen(starts[i]), shown = len < whole ? len : whole;
+        if (memcmp(bytes, starts[i], shown) != 0)
+            continue;
+        if (shown == whole)
+            return MATCH_YES;
+        more = true;
+    }
+    return more ? MATCH_MORE : MATCH_NO;
+}
 
 struct command_record *commands_ask(struct commands *c, const char *word,
                                     const struct dissect_context *context)
 {
-    if (c->count == COMMANDS_WAITING || c->number + (int64_t)c->count >= LIMIT_COMMANDS_PER_FLOW)
+    if (c->count == COMMANDS_WAITING || c->rows + c->count >= LIMIT_COMMANDS_PER_FLOW)
         c->lost = true;
     if (c->lost)
         return NULL;
@@ -51,7 +67,8 @@ static void put(struct commands *c, const struct dissect_context *context)
     c->first = (c->first + 1) % COMMANDS_WAITING;
     c->count--;
     r->flow_id = context->flow_id;
-    r->number = ++c->number;
+    r->number = ++context->flow->command_rows;
+    c->rows++;
     if (context->sink != NULL)
         sink_put(context->sink, RECORD_COMMAND, r);
 }

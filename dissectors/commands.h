@@ -10,12 +10,15 @@
 
 struct commands {
     uint8_t protocol; /* enum command_protocol; set by the owner */
-    int64_t number;   /* records put */
+    uint32_t rows;    /* put so far */
     struct command_record waiting[COMMANDS_WAITING];
     size_t first, count;
     bool lost; /* replies and commands cannot be matched any more */
 };
 
+/* Whether the bytes begin with one of `count` texts. */
+enum dissector_match commands_begin(const char *const *starts, size_t count, const uint8_t *bytes,
+                                    size_t len);
 /* The client asked at the packet of the context. word is static. Returns the row, NULL when no more
  * are kept. */
 struct command_record *commands_ask(struct commands *c, const char *word,

@@ -64,6 +64,8 @@ struct dissect_context {
     /* Out: called for events of the ladder (EVENT_CLIENT_HELLO, EVENT_ALERT, EVENT_REQUEST ...). */
     void (*event)(void *self, enum event_kind kind, enum side side, int64_t time_ns, int64_t frame);
     void *event_self;
+    /* In, for gap(): the bytes right before the gap that were shown and not eaten; its times are theirs. */
+    struct cursor cut;
     /* Secrets of TLS sessions; NULL: none, nothing is decrypted. */
     struct tls_keys *keys;
     /* Called for decrypted bytes of TLS, with event_self; NULL: nobody wants them. bytes are borrowed. */

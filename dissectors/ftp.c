@@ -26,6 +26,7 @@ struct ftp_state {
     bool told;      /* a password was put as a secret */
     bool greeted;
     bool in_reply;  /* within a reply of several lines */
+    bool lost[2];   /* behind a gap: the rest of a line comes first */
     char code[CODE_LEN];
 };
 
@@ -49,9 +50,17 @@ static const struct verb verbs[] = {
     {"QUIT", false}, {"STAT", false}, {"HELP", false}, {"NOOP", false}, {"SIZE", false},
 };
 
+/* Lines of clients that no other protocol has: what is seen first of a connection joined late. */
+static enum dissector_match like_client(const uint8_t *bytes, size_t len)
+{
+    static const char *const starts[] = {"AUTH TLS", "AUTH SSL", "PASV\r\n", "EPSV\r\n", "EPSV ALL\r\n", "PWD\r\n",
+                                         "SYST\r\n", "FEAT\r\n", "TYPE I\r\n", "TYPE A\r\n", "EPRT |1|", "EPRT |2|",
+                                         "MLSD\r\n", "NLST\r\n", "PBSZ 0\r\n", "PROT P\r\n"};
+    return commands_begin(starts, sizeof starts / sizeof starts[0], bytes, len);
+}
+
 static enum dissector_match ftp_looks_like(const uint8_t *bytes, size_t len, enum side side)
 {
-    static const char *const auth[] = {"AUTH TLS", "AUTH SSL"};
     enum upgrade_family family;
     if (side == SIDE_SERVER) {
         size_t shown = len < CODE_LEN ? len : CODE_LEN;
@@ -60,19 +69,14 @@ static enum dissector_match ftp_looks_like(const uint8_t *bytes, size_t len, enu
         enum dissector_match match = upgrade_family_of(bytes, len, side, &family);
         return match != MATCH_YES || family == UPGRADE_LINES ? match : MATCH_NO;
     }
-    for (size_t i = 0; i < 2; i++) {
-        size_t shown = len < strlen(auth[i]) ? len : strlen(auth[i]);
-        if (memcmp(bytes, auth[i], shown) == 0)
-            return shown == strlen(auth[i]) ? MATCH_YES : MATCH_MORE;
-    }
-    return MATCH_NO;
+    return like_client(bytes, len);
 }
 
 static void ftp_open(void *self, struct dissect_context *context)
 {
     struct ftp_state *s = self;
     s->commands.protocol = COMMAND_FTP;
-    (void)context;
+    s->greeted = (context->flow->facts & FLOW_FACT_MIDSTREAM) != 0;
 }
 
 /* ---- addresses -------------------------------------------------------------------------------- */
@@ -177,7 +181,7 @@ static void note_password(struct ftp_state *s, const struct cursor *argument,
         return;
     s->told = true;
     struct secret_record secret = {.flow_id = context->flow_id,
-                                   .number = 1,
+                                   .number = ++context->flow->secret_rows,
                                    .kind = SECRET_PASSWORD,
                                    .place = SECRET_IN_COMMAND,
                                    .side = SIDE_CLIENT,
@@ -267,6 +271,12 @@ static enum feed_result ftp_feed(void *self, enum side side, struct cursor *byte
 {
     struct ftp_state *s = self;
     size_t len = cur_left(bytes), whole = 0;
+    if (s->lost[side]) {
+        const uint8_t *lf = len > 0 ? memchr(bytes->at, '\n', len) : NULL;
+        cur_skip(bytes, lf != NULL ? (size_t)(lf - bytes->at) + 1 : len);
+        s->lost[side] = lf == NULL;
+        return FEED_MORE;
+    }
     enum dissector_match tls = upgrade_begins_tls(bytes->at, len, side);
     if (tls == MATCH_MORE)
         return FEED_MORE;
@@ -290,14 +300,17 @@ static enum feed_result ftp_feed(void *self, enum side side, struct cursor *byte
     return FEED_MORE;
 }
 
-/* Lines begin anew behind a gap only by luck, and replies no longer fit their commands. */
+/* The next whole line counts again. Which commands were answered meanwhile is not known: they are told
+ * without their replies. */
 static bool ftp_gap(void *self, enum side side, uint64_t len, struct dissect_context *context)
 {
-    (void)self;
-    (void)side;
+    struct ftp_state *s = self;
     (void)len;
-    (void)context;
-    return false;
+    s->lost[side] = s->named; /* else it was just chosen, by the line that follows */
+    s->in_reply = false;
+    if (side == SIDE_SERVER)
+        commands_close(&s->commands, context);
+    return s->named;
 }
 
 static void ftp_end(void *self, enum side side, enum end_why why, struct dissect_context *context)

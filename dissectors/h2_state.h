@@ -67,7 +67,6 @@ struct h2_state {
     struct h2_stream *streams; /* open ones, in no order that is told */
     size_t stream_count, stream_capacity;
     uint32_t highest; /* stream that the client opened last */
-    int64_t number;
     int64_t last_response_end_ns;
     struct http_secret_log secrets;
     bool known; /* a frame or the preface was seen */

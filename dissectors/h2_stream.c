@@ -78,7 +78,8 @@ struct h2_stream *h2_stream_find(struct h2_state *s, uint32_t id)
     return NULL;
 }
 
-static struct h2_stream *open_stream(struct h2_state *s, uint32_t id)
+static struct h2_stream *open_stream(struct h2_state *s, uint32_t id,
+                                     struct dissect_context *context)
 {
     if (s->stream_count == LIMIT_H2_STREAMS) {
         s->record.given_up++;
@@ -99,7 +100,7 @@ static struct h2_stream *open_stream(struct h2_state *s, uint32_t id)
                                  .window = {s->side[0].stream_window, s->side[1].stream_window},
                                  .stalled_ns = {RECORD_NONE_NS, RECORD_NONE_NS}};
     http_record_start(&stream->record);
-    stream->record.number = ++s->number;
+    stream->record.number = ++context->flow->http_rows;
     stream->record.stream = id;
     stream->record.version = HTTP_VERSION_2;
     s->record.streams++;
@@ -208,7 +209,7 @@ void h2_streams_close(struct h2_state *s, struct dissect_context *context)
 static void on_request(struct h2_state *s, uint32_t id, const struct message *m,
                        struct dissect_context *context, int64_t ns, int64_t frame)
 {
-    struct h2_stream *stream = open_stream(s, id);
+    struct h2_stream *stream = open_stream(s, id, context);
     context->flow->request_count++;
     if (id > s->highest)
         s->highest = id;
@@ -252,7 +253,7 @@ static void on_response(struct h2_state *s, uint32_t id, const struct message *m
     if (m->status >= 100 && m->status < 200)
         return; /* interim */
     if (stream == NULL && (m->status > 0 || m->fields.grpc_status >= 0))
-        stream = open_stream(s, id); /* its request was not seen */
+        stream = open_stream(s, id, context); /* its request was not seen */
     if (stream == NULL)
         return;
     struct http_record *r = &stream->record;

@@ -100,7 +100,7 @@ static void name_request(struct http_state *s, struct transaction *t, const stru
 static void on_request(struct http_state *s, const struct http_head *h,
                        struct dissect_context *context)
 {
-    struct transaction *t = http_queue_push(s);
+    struct transaction *t = http_queue_push(s, context);
     context->flow->request_count++;
     s->known = true;
     if (context->event != NULL)
@@ -114,6 +114,11 @@ static void on_request(struct http_state *s, const struct http_head *h,
         http_secrets_put(&s->secrets, &h->secrets, SIDE_CLIENT, t != NULL ? t->record.number : 0,
                          context);
     http_queue_note_open(s, context);
+}
+
+static void begin_request_body(struct http_state *s, const struct http_head *h,
+                               struct dissect_context *context)
+{
     if (h->fields.body_is_text && (h->chunked || h->has_length))
         (void)http_look_start(&s->side[SIDE_CLIENT]);
     if (h->chunked)
@@ -123,7 +128,7 @@ static void on_request(struct http_state *s, const struct http_head *h,
 }
 
 /* RFC 9112 6.3, in its order. */
-static void begin_response_body(struct http_state *s, const struct transaction *t,
+static void frame_response_body(struct http_state *s, const struct transaction *t,
                                 const struct http_head *h, struct dissect_context *context)
 {
     struct http_side *side = &s->side[SIDE_SERVER];
@@ -168,14 +173,19 @@ static void begin_tunnel(struct http_state *s, struct transaction *t, const stru
     s->side[SIDE_CLIENT].phase = s->side[SIDE_SERVER].phase = PHASE_PASS;
 }
 
-static void on_response(struct http_state *s, const struct http_head *h,
-                        struct dissect_context *context)
+/* NULL for an interim answer: the wait goes on (RFC 9110 15.2). */
+static struct transaction *on_response(struct http_state *s, const struct http_head *h,
+                                       struct dissect_context *context)
 {
     s->known = true;
     if (h->status >= 100 && h->status < 200 && h->status != 101)
-        return; /* interim: the wait goes on (RFC 9110 15.2) */
+        return NULL;
     struct transaction *t = http_queue_answered(s, context);
     struct http_record *r = &t->record;
+    if (t->request_cut && !t->request_done) {
+        t->request_done = true;
+        r->request_end_ns = s->side[SIDE_CLIENT].seen_ns;
+    }
     t->response_begun = true;
     r->status = h->status;
     r->response_ns = context->first_time_ns;
@@ -193,6 +203,12 @@ static void on_response(struct http_state *s, const struct http_head *h,
         context->event(context->event_self, EVENT_RESPONSE, SIDE_SERVER, context->first_time_ns,
                        context->first_frame);
     http_queue_note_open(s, context);
+    return t;
+}
+
+static void begin_response_body(struct http_state *s, struct transaction *t,
+                                const struct http_head *h, struct dissect_context *context)
+{
     if (h->status == 101 || (t->is_connect && h->status >= 200 && h->status < 300)) {
         begin_tunnel(s, t, h, context);
         return;
@@ -201,7 +217,7 @@ static void on_response(struct http_state *s, const struct http_head *h,
         s->side[SIDE_CLIENT].phase = PHASE_HEAD; /* refused: it asks again, with credentials say */
     if (h->fields.body_is_text)
         (void)http_look_start(&s->side[SIDE_SERVER]);
-    begin_response_body(s, t, h, context);
+    frame_response_body(s, t, h, context);
 }
 
 /* A line that ends within max bytes: its length with the end, 0 when more is needed, max + 1 when
@@ -275,10 +291,14 @@ static enum step step_head(struct http_state *s, enum side side, struct cursor *
         return cur_left(c) > HEAD_MAX ? STEP_LOST : STEP_MORE;
     if (result == HTTP_HEAD_BAD)
         return STEP_LOST;
-    if (head.is_response)
-        on_response(s, &head, context);
-    else
+    if (head.is_response) {
+        struct transaction *t = on_response(s, &head, context);
+        if (t != NULL)
+            begin_response_body(s, t, &head, context);
+    } else {
         on_request(s, &head, context);
+        begin_request_body(s, &head, context);
+    }
     return STEP_ON;
 }
 
@@ -358,6 +378,7 @@ static enum feed_result http_feed(void *state, enum side side, struct cursor *by
     struct http_state *s = state;
     const uint8_t *first = bytes->at;
     enum step done = STEP_ON;
+    s->side[side].seen_ns = context->time_ns;
     while (done == STEP_ON && bytes->at == first && cur_left(bytes) > 0 && context->skip == 0)
         done = step(s, side, bytes, context);
     if (s->over)
@@ -372,16 +393,36 @@ static enum feed_result http_feed(void *state, enum side side, struct cursor *by
     return FEED_MORE;
 }
 
+/* The gap swallowed the end of a head: its start line, and whatever fields are whole, still count. */
+static void take_cut_head(struct http_state *s, enum side side, struct dissect_context *context)
+{
+    struct http_head head;
+    if (s->side[side].phase != PHASE_HEAD ||
+        http_head_parse_cut(context->cut, context->strings, context->salt, &head) != HTTP_HEAD_OK ||
+        head.is_response != (side == SIDE_SERVER))
+        return;
+    if (head.is_response) {
+        (void)on_response(s, &head, context);
+        return;
+    }
+    on_request(s, &head, context);
+    struct transaction *t = http_queue_asking(s);
+    if (t != NULL)
+        t->request_cut = true;
+}
+
 static bool http_gap(void *state, enum side side, uint64_t len, struct dissect_context *context)
 {
     struct http_state *s = state;
     struct http_side *h = &s->side[side];
+    h->seen_ns = context->time_ns;
     if (h->phase == PHASE_TO_CLOSE || h->phase == PHASE_PASS) {
         h->looking = false;
         return true;
     }
     bool inside = h->phase == PHASE_BODY_LOOK && len < h->body_left;
     if (!inside) {
+        take_cut_head(s, side, context);
         http_lose(s, side, context);
         return true;
     }
@@ -434,6 +475,7 @@ static void http_close(void *state, struct dissect_context *context)
         context->flow->facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);
     free(s->side[SIDE_CLIENT].look);
     free(s->side[SIDE_SERVER].look);
+    free(s->queue);
 }
 
 const struct dissector dissector_http = {

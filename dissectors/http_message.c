@@ -5,6 +5,8 @@
 
 /* The longest registered one (IANA) is UPDATEREDIRECTREF. */
 #define METHOD_MAX 24
+/* Blanks of a line that counts as empty. */
+#define BLANKS_MAX 8
 
 static const char *const methods[] = {"GET",     "POST",   "PUT",     "HEAD",     "DELETE",
                                       "OPTIONS", "PATCH",  "CONNECT", "TRACE",    "PROPFIND",
@@ -13,13 +15,13 @@ static const char *const methods[] = {"GET",     "POST",   "PUT",     "HEAD",   
 
 int http_starts_like(const uint8_t *bytes, size_t len, bool *is_response)
 {
-    static const char response[] = "HTTP/1.";
-    size_t n = len < sizeof response - 1 ? len : sizeof response - 1;
-    *is_response = false;
-    if (n > 0 && memcmp(bytes, response, n) == 0) {
-        *is_response = true;
-        return n == sizeof response - 1 ? 1 : -1;
-    }
+    static const char response[] = "HTTP/";
+    size_t whole = sizeof response - 1, n = len < whole ? len : whole;
+    *is_response = n > 0 && memcmp(bytes, response, n) == 0;
+    if (*is_response && len <= whole)
+        return -1;
+    if (*is_response) /* 1.0 and 1.1; answers that name another version are framed the same */
+        return bytes[whole] >= '0' && bytes[whole] <= '9' ? 1 : 0;
     bool partial = false;
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         size_t word = strlen(methods[i]);
@@ -62,20 +64,30 @@ bool http_has_method(const uint8_t *bytes, size_t len)
     return i > 0 && i < METHOD_MAX && (i == len || bytes[i] == ' ');
 }
 
-/* Length of the head with its empty line, 0 when it is not whole. CRLF and bare LF both count. */
-static size_t find_end(const struct cursor *c, size_t from)
+static bool is_blank(uint8_t c)
 {
-    size_t len = cur_left(c);
-    for (size_t i = from; i < len; i++) {
-        const uint8_t *lf = memchr(c->at + i, '\n', len - i);
-        if (lf == NULL)
+    return c == '\r' || c == ' ' || c == '\t';
+}
+
+/* Length of the head with its empty line; 0 when it is not whole, and *scanned is where to go on. CRLF and
+ * bare LF both end a line, and one of a few blanks is empty: so say the clients that are about. */
+static size_t find_end(const struct cursor *c, size_t *scanned)
+{
+    size_t len = cur_left(c), from = *scanned;
+    const uint8_t *lf;
+    while (from < len && (lf = memchr(c->at + from, '\n', len - from)) != NULL) {
+        size_t line = (size_t)(lf - c->at);
+        from = line + 1;
+        while (from < len && from - line <= BLANKS_MAX && is_blank(c->at[from]))
+            from++;
+        if (from == len) {
+            *scanned = line;
             return 0;
-        i = (size_t)(lf - c->at);
-        if (i + 1 < len && c->at[i + 1] == '\n')
-            return i + 2;
-        if (i + 2 < len && c->at[i + 1] == '\r' && c->at[i + 2] == '\n')
-            return i + 3;
+        }
+        if (c->at[from] == '\n')
+            return from + 1;
     }
+    *scanned = len;
     return 0;
 }
 
@@ -142,23 +154,33 @@ static bool parse_digits(struct http_text t, uint64_t *out)
     return true;
 }
 
+/* "HTTP/1.1", and the "1.10", "1.0.8", "2.0" that home-made programs write. */
 static bool parse_version(struct http_text t, uint8_t *minor)
 {
-    if (t.len != 8 || memcmp(t.at, "HTTP/1.", 7) != 0 || t.at[7] < '0' || t.at[7] > '9')
+    if (t.len < 8 || memcmp(t.at, "HTTP/", 5) != 0 || t.at[6] != '.')
         return false;
-    *minor = (uint8_t)(t.at[7] - '0');
+    for (size_t i = 5; i < t.len; i++) {
+        if ((t.at[i] < '0' || t.at[i] > '9') && t.at[i] != '.')
+            return false;
+    }
+    *minor = t.at[5] > '1' || (t.at[5] == '1' && t.at[7] != '0');
     return true;
 }
 
 static bool parse_status_line(struct http_text line, struct http_head *out)
 {
     uint64_t status = 0;
-    if (line.len < 12 || !parse_version((struct http_text){line.at, 8}, &out->minor) ||
-        line.at[8] != ' ' || !parse_digits((struct http_text){line.at + 9, 3}, &status))
+    const char *space = memchr(line.at, ' ', line.len);
+    size_t word = space != NULL ? (size_t)(space - line.at) : line.len;
+    if (!parse_version((struct http_text){line.at, word}, &out->minor))
+        return false;
+    struct http_text rest = trim((struct http_text){line.at + word, line.len - word});
+    bool longer = rest.len > 3 && rest.at[3] >= '0' && rest.at[3] <= '9';
+    if (rest.len < 3 || longer || !parse_digits((struct http_text){rest.at, 3}, &status))
         return false;
     out->is_response = true;
     out->status = (int)status;
-    return status >= 100 && status <= 999;
+    return status >= 100;
 }
 
 static bool parse_request_line(struct http_text line, struct http_head *out)
@@ -167,10 +189,16 @@ static bool parse_request_line(struct http_text line, struct http_head *out)
     if (space == NULL || space == line.at)
         return false;
     out->method = (struct http_text){line.at, (size_t)(space - line.at)};
-    struct http_text rest = {space + 1, line.len - out->method.len - 1};
-    if (rest.len < 10 || !parse_version((struct http_text){rest.at + rest.len - 8, 8}, &out->minor))
+    struct http_text rest = trim((struct http_text){space + 1, line.len - out->method.len - 1});
+    const char *last = memrchr(rest.at, ' ', rest.len);
+    if (last == NULL)
         return false;
-    out->target = trim((struct http_text){rest.at, rest.len - 8});
+    size_t before = (size_t)(last - rest.at);
+    struct http_text version = {last + 1, rest.len - before - 1};
+    if (version.len < 7 || memcmp(version.at, "HTTP/1.", 7) != 0 ||
+        !parse_version(version, &out->minor))
+        return false;
+    out->target = trim((struct http_text){rest.at, before});
     return out->target.len > 0;
 }
 
@@ -228,18 +256,9 @@ static void note_field(struct http_text name, struct http_text value, struct htt
     }
 }
 
-enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned,
-                                      struct intern *strings, const char *salt,
-                                      struct http_head *out)
+static enum http_head_result read_head(struct cursor head, struct intern *strings, const char *salt,
+                                       struct http_head *out)
 {
-    size_t from = *scanned > 3 ? *scanned - 3 : 0;
-    size_t len = find_end(bytes, from);
-    if (len == 0) {
-        *scanned = cur_left(bytes);
-        return HTTP_HEAD_MORE;
-    }
-    *scanned = 0;
-    struct cursor head = cur_cut(bytes, len);
     struct http_text line;
     *out = (struct http_head){.secrets = {.strings = strings, .salt = salt}};
     http_fields_start(&out->fields);
@@ -260,6 +279,27 @@ enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned,
                    trim((struct http_text){colon + 1, line.len - name_len - 1}), out);
     }
     return HTTP_HEAD_OK;
+}
+
+enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned,
+                                      struct intern *strings, const char *salt,
+                                      struct http_head *out)
+{
+    size_t len = find_end(bytes, scanned);
+    if (len == 0)
+        return HTTP_HEAD_MORE;
+    *scanned = 0;
+    return read_head(cur_cut(bytes, len), strings, salt, out);
+}
+
+enum http_head_result http_head_parse_cut(struct cursor bytes, struct intern *strings,
+                                          const char *salt, struct http_head *out)
+{
+    size_t len = cur_left(&bytes);
+    const uint8_t *lf = len > 0 ? memrchr(bytes.at, '\n', len) : NULL;
+    if (lf == NULL)
+        return HTTP_HEAD_BAD;
+    return read_head(cur_cut(&bytes, (size_t)(lf - bytes.at) + 1), strings, salt, out);
 }
 
 bool http_chunk_size(const uint8_t *line, size_t len, uint64_t *out)

@@ -34,6 +34,9 @@ enum http_head_result { HTTP_HEAD_MORE, HTTP_HEAD_OK, HTTP_HEAD_BAD };
 enum http_head_result http_head_parse(struct cursor *bytes, size_t *scanned,
                                       struct intern *strings, const char *salt,
                                       struct http_head *out);
+/* The same of a head whose end was missed: the start line, and the fields that are whole. */
+enum http_head_result http_head_parse_cut(struct cursor bytes, struct intern *strings,
+                                          const char *salt, struct http_head *out);
 /* Whether the bytes may begin a message: 1 yes, 0 no, -1 too few. */
 int http_starts_like(const uint8_t *bytes, size_t len, bool *is_response);
 /* Whether the first bytes of a flow are those of a message: as above, and a request line that is

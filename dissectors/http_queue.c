@@ -1,12 +1,14 @@
 /* The queue of an HTTP/1 connection: answers come in the order of their requests (RFC 9112 9.3.2).
  */
+#include "core/limits.h"
 #include "dissectors/http_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct transaction *http_queue_at(struct http_state *s, uint32_t index)
 {
-    return &s->queue[(s->first + index) % PIPELINE_MAX];
+    return &s->queue[(s->first + index) % s->capacity];
 }
 
 void http_queue_note_open(const struct http_state *s, struct dissect_context *context)
@@ -32,21 +34,41 @@ static void put(struct transaction *t, struct dissect_context *context)
     sink_put(context->sink, RECORD_HTTP, r);
 }
 
-static void start(struct http_state *s, struct transaction *t)
+static void start(struct transaction *t, struct dissect_context *context)
 {
     memset(t, 0, sizeof *t);
     http_record_start(&t->record);
-    t->record.number = ++s->number;
+    t->record.number = ++context->flow->http_rows;
 }
 
-struct transaction *http_queue_push(struct http_state *s)
+/* Room for one more; the ring is laid straight when it grows. */
+static bool grow(struct http_state *s)
 {
-    if (s->count == PIPELINE_MAX || s->beyond > 0) {
+    if (s->count < s->capacity)
+        return true;
+    uint32_t capacity = s->capacity == 0 ? 2 : s->capacity * 2;
+    if (capacity > LIMIT_HTTP_PIPELINE)
+        return false;
+    struct transaction *queue = malloc(capacity * sizeof *queue);
+    if (queue == NULL)
+        return false;
+    for (uint32_t i = 0; i < s->count; i++)
+        queue[i] = *http_queue_at(s, i);
+    free(s->queue);
+    s->queue = queue;
+    s->capacity = capacity;
+    s->first = 0;
+    return true;
+}
+
+struct transaction *http_queue_push(struct http_state *s, struct dissect_context *context)
+{
+    if (s->beyond > 0 || !grow(s)) {
         s->beyond++;
         return NULL;
     }
     struct transaction *t = http_queue_at(s, s->count++);
-    start(s, t);
+    start(t, context);
     return t;
 }
 
@@ -63,7 +85,7 @@ struct transaction *http_queue_answering(struct http_state *s)
 static void put_first(struct http_state *s, struct dissect_context *context)
 {
     put(http_queue_at(s, 0), context);
-    s->first = (s->first + 1) % PIPELINE_MAX;
+    s->first = (s->first + 1) % s->capacity;
     s->count--;
 }
 
@@ -105,7 +127,7 @@ struct transaction *http_queue_answered(struct http_state *s, struct dissect_con
     if (s->count > 0)
         return http_queue_at(s, 0);
     s->beyond -= s->beyond > 0;
-    start(s, &s->late);
+    start(&s->late, context);
     s->late_open = true;
     return &s->late;
 }

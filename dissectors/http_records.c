@@ -62,7 +62,7 @@ void http_secrets_put(struct http_secret_log *log, const struct secrets *secrets
             continue;
         log->last[log->count++ % HTTP_SECRETS_REMEMBERED] = mark;
         struct secret_record record = {.flow_id = context->flow_id,
-                                       .number = log->count,
+                                       .number = ++context->flow->secret_rows,
                                        .request_number = request_number,
                                        .kind = fact->kind,
                                        .place = fact->place,

@@ -5,10 +5,6 @@
 #include "dissectors/http_message.h"
 #include "dissectors/http_records.h"
 
-/* Only scanners pipeline deeper than this; their further requests are counted, and their answers
- * are told without them. */
-#define PIPELINE_MAX 16
-
 enum phase {
     PHASE_HEAD,      /* a start line comes next */
     PHASE_BODY_LOOK, /* the beginning of a body is being looked at */
@@ -30,20 +26,21 @@ struct http_side {
     bool looking;  /* the body is text and its beginning not whole yet */
     uint8_t *look; /* LIMIT_HTTP_BODY_LOOK bytes, from the first such body on */
     size_t look_len;
+    int64_t seen_ns; /* of the last bytes, or gap, of that side */
 };
 
 struct transaction {
     struct http_record record;
     bool is_head, is_connect;
     bool request_done, response_begun;
+    bool request_cut; /* the end of its head was missed: the last byte before the answer ends it */
 };
 
 struct http_state {
     struct http_side side[2];
-    struct transaction queue[PIPELINE_MAX];
-    uint32_t first, count;
+    struct transaction *queue; /* a ring */
+    uint32_t first, count, capacity;
     uint64_t beyond; /* requests behind the queue, not kept */
-    int64_t number;
     int64_t last_response_end_ns;
     struct transaction late; /* an answer whose request was not seen */
     struct http_secret_log secrets;
@@ -56,7 +53,7 @@ struct http_state {
 
 struct transaction *http_queue_at(struct http_state *s, uint32_t index);
 /* The next request's place; NULL beyond the queue. */
-struct transaction *http_queue_push(struct http_state *s);
+struct transaction *http_queue_push(struct http_state *s, struct dissect_context *context);
 /* The transaction whose request is being sent; NULL none. */
 struct transaction *http_queue_asking(struct http_state *s);
 /* The one that is, or would be, answered; NULL none. */

@@ -41,17 +41,8 @@ struct ssh_state {
 static enum dissector_match ssh_looks_like(const uint8_t *bytes, size_t len, enum side side)
 {
     static const char *const starts[] = {"SSH-2.0-", "SSH-1.99-", "SSH-1.5-"};
-    bool more = false;
     (void)side;
-    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        size_t whole = strlen(starts[i]), shown = len < whole ? len : whole;
-        if (memcmp(bytes, starts[i], shown) != 0)
-            continue;
-        if (shown == whole)
-            return MATCH_YES;
-        more = true;
-    }
-    return more ? MATCH_MORE : MATCH_NO;
+    return commands_begin(starts, sizeof starts / sizeof starts[0], bytes, len);
 }
 
 static void ssh_open(void *self, struct dissect_context *context)

@@ -1,5 +1,4 @@
-/* The tables of the subcommands findings, flows, tls, certs, captures, dns: for people, as JSON or CSV.
- */
+/* The tables of the subcommands (findings, flows, tls, certs, dns, http ...): for people, as JSON or CSV. */
 #ifndef INVCAP_REPORTS_TABLES_H
 #define INVCAP_REPORTS_TABLES_H
 
@@ -8,8 +7,8 @@
 #include "store/store.h"
 
 enum table_kind {
-    TABLE_FLOWS, TABLE_TLS, TABLE_CERTS, TABLE_CAPTURES, TABLE_PATHS, TABLE_DNS, TABLE_INCIDENTS,
-    TABLE_SERVICES, TABLE_SERVICE_MINUTES, TABLE_ENDPOINTS,
+    TABLE_FLOWS, TABLE_TLS, TABLE_CERTS, TABLE_CAPTURES, TABLE_PATHS, TABLE_DNS, TABLE_HTTP,
+    TABLE_INCIDENTS, TABLE_SERVICES, TABLE_SERVICE_MINUTES, TABLE_ENDPOINTS,
     TABLE_KIND_COUNT
 };
 enum table_form { TABLE_AS_TEXT, TABLE_AS_JSON, TABLE_AS_CSV };

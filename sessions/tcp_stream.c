@@ -1,6 +1,7 @@
 #include "sessions/tcp_stream.h"
 
 #include "core/limits.h"
+#include "dissectors/tls.h"
 #include "sessions/tcp_pieces.h"
 
 #include <stdlib.h>
@@ -18,7 +19,8 @@ struct direction {
     int64_t carry_ns, carry_frame;
     struct pieces pieces; /* out of order, waiting */
     bool started, finished;
-    bool gapped; /* bytes were lost before a dissector was chosen */
+    bool gapped;  /* bytes were lost before a dissector was chosen */
+    bool refused; /* its first bytes are of no protocol that we know */
     bool fin, fin_told;
     int64_t fin_offset;
 };
@@ -60,7 +62,8 @@ bool tcp_stream_is_unknown(const struct tcp_stream *stream)
 
 bool tcp_stream_is_watched(const struct tcp_stream *stream)
 {
-    return stream->dissector != NULL && stream->dissector->watches;
+    return stream->dissector != NULL ? stream->dissector->watches
+                                     : stream->dir[0].refused || stream->dir[1].refused;
 }
 
 void tcp_stream_flip(struct tcp_stream *stream)
@@ -174,15 +177,29 @@ static void close_dissector(struct tcp_stream *stream, struct dissect_context *c
 
 enum choice { CHOICE_MADE, CHOICE_LATER, CHOICE_NONE };
 
+/* One side began with what nobody knows; the other may still be known by its first bytes: a server's
+ * "HTTP/1.1 400" to something else. TLS alone is left out: what its server says to anything else is an
+ * alert, and no session. */
+static bool may_answer(const struct dissector *dissector)
+{
+    return dissector != &dissector_tls && !dissector->watches;
+}
+
 /* Chooses the dissector by the first bytes of a side. LATER: more of them are needed. NONE: not by
- * these; the flow is unknown unless its beginning was missed, when a later segment may tell. */
+ * these; the flow is unknown when neither side tells, unless its beginning was missed, when a later
+ * segment may. */
 static enum choice choose(struct tcp_stream *stream, enum side side, const uint8_t *bytes,
                           size_t len, struct dissect_context *context)
 {
     size_t count = 0;
     const struct dissector *const *all = dissector_list(&count);
     bool more = false;
+    bool answers = stream->dir[0].refused || stream->dir[1].refused;
+    if (stream->dir[side].refused)
+        return CHOICE_NONE;
     for (size_t i = 0; i < count; i++) {
+        if (answers && !may_answer(all[i]))
+            continue;
         enum dissector_match match = all[i]->looks_like(bytes, len, side);
         if (match == MATCH_YES && open_dissector(stream, all[i], context))
             return CHOICE_MADE;
@@ -192,9 +209,13 @@ static enum choice choose(struct tcp_stream *stream, enum side side, const uint8
         return CHOICE_LATER;
     bool late = (context->flow->facts & FLOW_FACT_MIDSTREAM) != 0 || stream->dir[0].gapped ||
                 stream->dir[1].gapped;
-    if (!late || ++stream->tries >= LATE_TRIES)
-        stream->unknown = true;
-    stream->dir[side].gapped = true;
+    if (late && !answers) {
+        stream->unknown = ++stream->tries >= LATE_TRIES;
+        stream->dir[side].gapped = true;
+        return CHOICE_NONE;
+    }
+    stream->dir[side].gapped = stream->dir[side].refused = true;
+    stream->unknown = answers;
     return CHOICE_NONE;
 }
 
@@ -215,7 +236,7 @@ static void hand_over(struct tcp_stream *stream, struct dissect_context *context
         struct direction *d = &stream->dir[s];
         d->skip = 0;
         d->need = 0;
-        d->finished = d->gapped = false;
+        d->finished = d->gapped = d->refused = false;
     }
 }
 
@@ -335,6 +356,9 @@ static void pass_gap(struct tcp_stream *stream, enum side side, uint64_t len,
     d->next += (int64_t)len;
     if (harmless == len || d->finished)
         return;
+    context->cut = cur_of(d->carry, d->carry_len);
+    context->first_time_ns = d->carry_len > 0 ? d->carry_ns : context->time_ns;
+    context->first_frame = d->carry_len > 0 ? d->carry_frame : context->frame;
     d->carry_len = 0;
     if (stream->dissector == NULL) {
         d->gapped = true;
@@ -343,6 +367,7 @@ static void pass_gap(struct tcp_stream *stream, enum side side, uint64_t len,
     d->need = 0;
     context->skip = 0;
     bool goes_on = stream->dissector->gap(stream->state, side, len - harmless, context);
+    context->cut = cur_of(NULL, 0);
     if (!goes_on && stream->dissector->watches)
         stop_watching(stream, context);
     else if (!goes_on)

@@ -47,7 +47,8 @@ const void *tcp_stream_state(const struct tcp_stream *stream);
 /* First bytes did not match any dissector (ask nDPI), or matched with client and server exchanged.
  */
 bool tcp_stream_is_unknown(const struct tcp_stream *stream);
-/* A dissector waits for another protocol to begin (dissector.watches). */
+/* A dissector waits for another protocol to begin (dissector.watches), or one side said what nobody knows
+ * and the other has not spoken yet: nDPI is asked meanwhile. */
 bool tcp_stream_is_watched(const struct tcp_stream *stream);
 /* Swaps the directions together with the flow's. Only before a dissector is chosen. */
 void tcp_stream_flip(struct tcp_stream *stream);

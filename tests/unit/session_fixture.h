@@ -24,7 +24,7 @@ struct seen {
     struct tls_record tls[8];
     bool has_tls[8];
     size_t count;
-    struct http_record http[64];
+    struct http_record http[96];
     size_t http_count;
     struct command_record commands[64];
     size_t command_count;
@@ -41,7 +41,7 @@ struct fixture {
 static inline void keep(void *self, enum record_kind kind, const void *record)
 {
     struct seen *seen = self;
-    if (kind == RECORD_HTTP && seen->http_count < 64)
+    if (kind == RECORD_HTTP && seen->http_count < 96)
         seen->http[seen->http_count++] = *(const struct http_record *)record;
     if (kind == RECORD_COMMAND && seen->command_count < 64)
         seen->commands[seen->command_count++] = *(const struct command_record *)record;

@@ -182,11 +182,51 @@ static void test_wait(void **state)
     assert_in_range(f->seen.commands[0].wait_ns, 375 * 1000000LL, 401 * 1000000LL);
 }
 
+static void check_commands(const struct seen *seen, const char *const words[], size_t count)
+{
+    assert_int_equal(seen->command_count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(seen->commands[i].command, words[i]);
+}
+
+/* FTP joined in mid-connection, and again behind bytes that the capture missed: the next whole line
+ * counts, and no reply goes to another command than its own. */
+static void test_ftp_behind_gaps(void **state)
+{
+    static const char *const words[] = {"PASV", "RETR", "STOR", "QUIT"};
+    static const struct turn pasv = C("PASV\r\n"), passive = S("227 ok (192,0,2,1,4,5)\r\n"),
+                             retr = C("RETR x\r\n"), opening = S("150 here\r\n"),
+                             rest = S("e\r\n226 done\r\n"), stor = C("STOR y\r\n"),
+                             done = S("226 done\r\n"), quit = C("QUIT\r\n"), bye = S("221 bye\r\n");
+    struct fixture *f = *state;
+    int64_t at[2] = {5000, 90000};
+    say(&f->c, at, &pasv, 4096);
+    say(&f->c, at, &passive, 4096);
+    say(&f->c, at, &retr, 4096);
+    say(&f->c, at, &opening, 4096);
+    at[1] += 20;
+    send_at(&f->c, 1, ACK(0, at[0], at[1]));
+    send_at(&f->c, 100, ACK(0, at[0], at[1]));
+    say(&f->c, at, &rest, 4096);
+    say(&f->c, at, &stor, 4096);
+    say(&f->c, at, &done, 4096);
+    say(&f->c, at, &quit, 4096);
+    say(&f->c, at, &bye, 4096);
+    engine_finish(f->c.engine);
+    check_commands(&f->seen, words, 4);
+    assert_string_equal(f->seen.flows[0].app, "ftp");
+    assert_int_equal(f->seen.commands[0].data_port, 1029);
+    assert_null(f->seen.commands[1].reply);
+    assert_string_equal(f->seen.commands[2].reply, "226");
+    assert_string_equal(f->seen.commands[3].reply, "221");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dialogues),
         cmocka_unit_test_setup_teardown(test_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ftp_behind_gaps, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* HTTP/1 in clear, fed through the engine: framing by RFC 9112, whatever was captured of it. */
 #include "tests/unit/session_fixture.h"
 
+#include "core/limits.h"
+
 #define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define NO_CONTENT "HTTP/1.1 204 No Content\r\n\r\n"
@@ -123,18 +125,19 @@ static void test_pipelining(void **state)
 static void test_deep_pipeline_stays_in_step(void **state)
 {
     struct talk talk = begin(state);
-    for (int i = 0; i < 20; i++)
-        say(&talk, 0, i < 16 ? GET : "GET /b HTTP/1.1\r\n\r\n");
-    for (int i = 0; i < 20; i++)
-        say(&talk, 1, i < 16 ? OK : NO_CONTENT);
+    const int kept = LIMIT_HTTP_PIPELINE, all = kept + 4;
+    for (int i = 0; i < all; i++)
+        say(&talk, 0, i < kept ? GET : "GET /b HTTP/1.1\r\n\r\n");
+    for (int i = 0; i < all; i++)
+        say(&talk, 1, i < kept ? OK : NO_CONTENT);
     say(&talk, 0, "GET /c HTTP/1.1\r\n\r\n");
     say(&talk, 1, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
     end(&talk, 0);
-    assert_int_equal(talk.f->seen.http_count, 21);
-    assert_int_equal(talk.f->seen.flows[0].request_count, 21);
-    expect(&talk, 15, "/a", 200);
-    expect(&talk, 16, NULL, 204);
-    expect(&talk, 20, "/c", 201);
+    assert_int_equal(talk.f->seen.http_count, all + 1);
+    assert_int_equal(talk.f->seen.flows[0].request_count, all + 1);
+    expect(&talk, (size_t)kept - 1, "/a", 200);
+    expect(&talk, (size_t)kept, NULL, 204);
+    expect(&talk, (size_t)all, "/c", 201);
     assert_int_equal(talk.f->seen.flows[0].facts & FLOW_FACT_REQUEST_OPEN, 0);
 }
 
@@ -244,8 +247,64 @@ static void test_gap_in_request_head(void **state)
     say(&talk, 1, NO_CONTENT);
     end(&talk, 0);
     assert_int_equal(talk.f->seen.http_count, 2);
-    expect(&talk, 0, NULL, 200);
+    expect(&talk, 0, "/a", 200); /* its start line was there */
     expect(&talk, 1, "/a", 204);
+}
+
+/* The snap length cuts every head: start lines and whole fields still count, and the wait is from the
+ * request's last byte. */
+static void test_heads_cut_short(void **state)
+{
+    struct talk talk = begin(state);
+    say(&talk, 0, "POST /a/17 HTTP/1.1\r\nHost: y\r\nUser-Ag");
+    lose(&talk, 0, 300);
+    talk.f->c.now_ns += 500000000;
+    say(&talk, 1, "HTTP/1.1 503 Busy\r\nDa");
+    lose(&talk, 1, 200);
+    say(&talk, 0, "GET /b HTTP/1.1\r\nHos");
+    lose(&talk, 0, 100);
+    say(&talk, 1, "HTTP/1.1 100 Continue\r\n");
+    lose(&talk, 1, 2);
+    say(&talk, 1, NO_CONTENT);
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 2);
+    expect(&talk, 0, "/a/{id}", 503);
+    assert_string_equal(record(&talk, 0)->host, "y");
+    assert_in_range(record(&talk, 0)->wait_ns, 480000000, 610000000);
+    assert_false(record(&talk, 0)->truncated);
+    expect(&talk, 1, "/b", 204);
+    assert_int_equal(talk.f->seen.flows[0].facts & FLOW_FACT_REQUEST_OPEN, 0);
+}
+
+/* Home-made programs: versions that are none, blanks where none belong. */
+static void test_odd_heads(void **state)
+{
+    struct talk talk = begin(state);
+    say(&talk, 0, "GET /weather?a b HTTP/1.0.8\r\nHost: x\r\n\r\n");
+    say(&talk, 1, "HTTP/2.0  200 fine\r\nContent-Length: 2\r\n \r\nok");
+    say(&talk, 0, GET);
+    say(&talk, 1, "HTTP/1.01 404\r\nContent-Length: 0\n\t\n");
+    say(&talk, 0, GET);
+    say(&talk, 1, "HTTP/1.1 0204 No\r\n\r\n");
+    say(&talk, 1, "HTTP/x.1 200 OK\r\n\r\n");
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 3);
+    expect(&talk, 0, "/weather", 200);
+    assert_int_equal(record(&talk, 0)->response_bytes, 2);
+    expect(&talk, 1, "/a", 404);
+    expect(&talk, 2, "/a", 0);
+}
+
+/* What the client said is of no protocol; its server's answer is. */
+static void test_answer_to_something_else(void **state)
+{
+    struct talk talk = begin(state);
+    say(&talk, 0, "\x02\x10" "abcdefgh");
+    say(&talk, 1, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    end(&talk, 1);
+    assert_int_equal(talk.f->seen.http_count, 1);
+    expect(&talk, 0, NULL, 400);
+    assert_string_equal(talk.f->seen.flows[0].app, "http");
 }
 
 /* Captured from the middle of a body on. */
@@ -286,6 +345,22 @@ static void test_tls_in_a_tunnel(void **state)
     expect(&talk, 1, "inv.tax.gov.cn:443", 200);
     assert_true(record(&talk, 1)->complete);
     assert_string_equal(talk.f->seen.flows[0].app, "tls");
+}
+
+/* Rows of one flow have numbers of their own, whatever protocol follows which. */
+static void test_requests_in_a_tunnel(void **state)
+{
+    struct talk talk = begin(state);
+    say(&talk, 0, "CONNECT inner:80 HTTP/1.1\r\nHost: inner:80\r\n\r\n");
+    say(&talk, 1, "HTTP/1.1 200 Connection established\r\n\r\n");
+    say(&talk, 0, GET);
+    say(&talk, 1, OK);
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 2);
+    expect(&talk, 0, "inner:80", 200);
+    expect(&talk, 1, "/a", 200);
+    assert_int_equal(record(&talk, 0)->number, 1);
+    assert_int_equal(record(&talk, 1)->number, 2);
 }
 
 static void test_upgrade_to_something_else(void **state)
@@ -370,8 +445,12 @@ int main(void)
         CASE(test_lost_answer_shifts_nothing),
         CASE(test_gap_in_chunk_size),
         CASE(test_gap_in_request_head),
+        CASE(test_heads_cut_short),
+        CASE(test_odd_heads),
+        CASE(test_answer_to_something_else),
         CASE(test_late_join),
         CASE(test_tls_in_a_tunnel),
+        CASE(test_requests_in_a_tunnel),
         CASE(test_upgrade_to_something_else),
         CASE(test_rare_methods),
         CASE(test_others_borrow_the_form),
