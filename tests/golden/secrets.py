@@ -3,19 +3,24 @@
 
 usage: secrets.py INVCAP
 Each secret is a word that occurs nowhere else. They stand in headers, URLs, bodies (plain, chunked, split
-over segments), cookies, a path, HTTP/2 header fields (plain and Huffman-coded), a late joined connection.
-Searched: the database's bytes, every report format and language, tables, extract's pcapng, standard error.
+over segments), cookies, a path, HTTP/2 header fields, behind CONNECT and in WebSocket frames, in a late joined
+connection, behind a cut head, in TLS sessions that a key log opens; in FTP, SSH, MySQL, PostgreSQL, Redis, AMQP, SMTP, POP3 and IMAP, in passwords,
+statements, keys, names of files and error texts.
+Searched, as they are and in base64 and hex: the database's bytes, every report format and language, every table
+in every form, explanations and tickets of every finding, extract's pcapng, standard error, names of files.
 What has to be found instead: that they were exposed.
 """
 import base64
 import json
 import os
 import sqlite3
+import ssl
 import struct
 import subprocess
 import sys
 import tempfile
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 JWT_HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=").decode()
 JWT_CLAIMS = base64.urlsafe_b64encode(json.dumps({"iss": "issuer.example", "iat": 1700000000, "exp": 1700003600,
                                                   "sub": "planted-subject"}).encode()).rstrip(b"=").decode()
@@ -36,9 +41,95 @@ SECRETS = {
     "h2url": "PLANTEDh2urlToken1414141414",
     "late": "PLANTEDlateToken1515151515",
     "gap": "PLANTEDafterGap1616161616",
+    "cut": "PLANTEDcutHead1717171717",
+    "tunnel": "PLANTEDtunnelToken1818181818",
+    "socket": "PLANTEDwebSocketText1919191919",
+    "metadata": "PLANTEDgrpcMetadata2020202020",
+    "inside13": "PLANTEDinsideTls13Token2121",
+    "inside12": "PLANTEDinsideTls12Token2222",
 }
+# Of the other protocols: (port, turns); a side says a text or bytes, {name} is a secret of its own.
+WORDS = {name: f"PLANTED{name}{31 + i}xYz" for i, name in enumerate((
+    "ftpuser", "ftppass", "ftpfile", "ftperror", "ftpsite", "sshuser", "mysqluser", "mysqlpass", "mysqltext", "mysqlname",
+    "mysqlerror", "pguser", "pgpass", "pgtext", "pgerror", "redispass", "rediskey", "redisvalue", "rediserror", "amqpuser",
+    "amqppass", "amqphost", "amqperror", "smtpuser", "smtppass", "popuser", "poppass", "imapuser", "imappass"))}
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def mysql(number, payload):
+    return struct.pack("<I", len(payload))[:3] + bytes([number]) + payload
+
+
+def postgres(kind, payload):
+    return kind + struct.pack("!I", len(payload) + 4) + payload
+
+
+def amqp(class_id, method, payload):
+    body = struct.pack("!HH", class_id, method) + payload
+    return struct.pack("!BHI", 1, 0, len(body)) + body + b"\xce"
+
+
+def short(text):
+    return bytes([len(text)]) + text.encode()
+
+
+def resp(*words):
+    return f"*{len(words)}\r\n" + "".join(f"${len(w)}\r\n{w}\r\n" for w in words)
+
+
+def dialogues():
+    w, raw = WORDS, {k: v.encode() for k, v in WORDS.items()}
+    sasl = b"\0" + raw["amqpuser"] + b"\0" + raw["amqppass"]
+    greeting = b"\x0a8.0.36\0\1\0\0\0aaaaaaaa\0\xff\xf7\xff\2\0\xff\xc1\x15" + b"\0" * 10 + b"bbbbbbbbbbbb\0"
+    startup = b"\0\3\0\0user\0" + raw["pguser"] + b"\0\0"
+    return [
+        (21, [(1, "220 ready\r\n"), (0, f"USER {w['ftpuser']}\r\n"), (1, f"331 {w['ftpuser']}?\r\n"),
+              (0, f"PASS {w['ftppass']}\r\n"), (1, "230 in\r\n"), (0, f"SITE {w['ftpsite']}\r\n"), (1, "200 ok\r\n"),
+              (0, f"RETR {w['ftpfile']}.xml\r\n"), (1, f"550 {w['ftperror']}: none\r\n")]),
+        (22, [(1, "SSH-2.0-srv\r\n"), (0, "SSH-2.0-cli\r\n")]),
+        (3306, [(1, mysql(0, greeting)),
+                (0, mysql(1, b"\x05\xa6\xff\1\0\0\0\1\x2d" + b"\0" * 23 + raw["mysqluser"] + b"\0" + b"\x14" + b"h" * 20)),
+                (1, mysql(2, b"\xfemysql_clear_password\0")), (0, mysql(3, raw["mysqlpass"] + b"\0")),
+                (1, mysql(4, b"\0\0\0\2\0\0\0")),
+                (0, mysql(0, b"\3SELECT '" + raw["mysqltext"] + b"' FROM " + raw["mysqlname"])),
+                (1, mysql(1, b"\xff\x7a\x04#42S02" + raw["mysqlerror"]))]),
+        (5432, [(0, struct.pack("!I", len(startup) + 4) + startup), (1, postgres(b"R", b"\0\0\0\3")),
+                (0, postgres(b"p", raw["pgpass"] + b"\0")),
+                (1, postgres(b"R", b"\0\0\0\0") + postgres(b"Z", b"I")),
+                (0, postgres(b"Q", b"SELECT '" + raw["pgtext"] + b"'\0")),
+                (1, postgres(b"E", b"SERROR\0C42P01\0M" + raw["pgerror"] + b"\0\0") + postgres(b"Z", b"I"))]),
+        (6379, [(0, resp("AUTH", "default", w["redispass"])), (1, f"-WRONGPASS {w['rediserror']}\r\n"),
+                (0, resp("SET", w["rediskey"], w["redisvalue"])), (1, "+OK\r\n"),
+                (0, resp("GET", w["rediskey"])), (1, f"${len(w['redisvalue'])}\r\n{w['redisvalue']}\r\n")]),
+        (5672, [(0, b"AMQP\0\0\x09\1"), (1, amqp(10, 10, b"\0\x09\0\0\0\0\0\0\0\x05PLAIN\0\0\0\5en_US")),
+                (0, amqp(10, 11, b"\0\0\0\0" + short("PLAIN") + struct.pack("!I", len(sasl)) + sasl + short("en_US"))),
+                (1, amqp(10, 30, b"\0\0\0\2\0\0\0\0")), (0, amqp(10, 40, short(w["amqphost"]) + b"\0\0")),
+                (1, amqp(10, 50, struct.pack("!H", 530) + short(w["amqperror"]) + b"\0\0\0\0"))]),
+        (25, [(1, "220 mx ESMTP\r\n"), (0, "EHLO a\r\n"), (1, "250-mx\r\n250 AUTH LOGIN PLAIN\r\n"),
+              (0, f"AUTH PLAIN {b64(chr(0) + w['smtpuser'] + chr(0) + w['smtppass'])}\r\n"), (1, "235 in\r\n")]),
+        (110, [(1, "+OK pop\r\n"), (0, f"USER {w['popuser']}\r\n"), (1, "+OK\r\n"), (0, f"PASS {w['poppass']}\r\n"),
+               (1, "-ERR no\r\n")]),
+        (143, [(1, "* OK imap\r\n"), (0, f"a LOGIN {w['imapuser']} {w['imappass']}\r\n"), (1, "a OK in\r\n")]),
+    ]
+
+
 PARTS = [w for s in SECRETS.values() for w in (s, *s.split("."), *s.split(":")) if len(w) > 8 and w not in
-         (JWT_HEADER, JWT_CLAIMS)] + ["planteduser:plantedpass11", "plantedpass11", "planted-subject"]
+         (JWT_HEADER, JWT_CLAIMS)] + ["planteduser:plantedpass11", "plantedpass11", "planted-subject", *WORDS.values()]
+
+
+def forms(part):
+    """A word as it is, in hex, and in base64 at each of the three places it may begin at."""
+    raw = part.encode()
+    yield raw
+    yield raw.hex().encode()
+    for pad in range(3):
+        yield base64.b64encode(b"x" * pad + raw)[4 if pad else 0:-4]
+
+
+SOUGHT = [(part, form) for part in PARTS for form in forms(part)]
 
 
 class Capture:
@@ -48,7 +139,7 @@ class Capture:
         self.now = 1700010000.0
 
     def segment(self, talk, side, flags, data=b""):
-        ports = (talk["port"], 8080) if side == 0 else (8080, talk["port"])
+        ports = (talk["port"], talk["server"]) if side == 0 else (talk["server"], talk["port"])
         ips = (b"\x0a\x01\x01\x05", b"\x0a\x02\x02\x06")
         source, target = (ips[0], ips[1]) if side == 0 else (ips[1], ips[0])
         tcp = struct.pack("!HHIIBBHHH", *ports, talk["seq"][side], talk["seq"][1 - side], 5 << 4, flags, 64000, 0, 0)
@@ -64,8 +155,8 @@ class Capture:
         for at in range(0, len(data), size):
             self.segment(talk, side, 0x18, data[at:at + size])
 
-    def begin(self, port, syn=True):
-        talk = {"port": port, "seq": [1000, 5000]}
+    def begin(self, port, syn=True, server=8080):
+        talk = {"port": port, "server": server, "seq": [1000, 5000]}
         if syn:
             self.segment(talk, 0, 2)
             self.segment(talk, 1, 0x12)
@@ -131,8 +222,73 @@ def plant(path, cut):
     talk["seq"][0] += 300
     c.say(talk, 0, f"GET /gap?token={s['gap']} HTTP/1.1\r\nHost: h\r\n\r\n", 0)
     c.say(talk, 1, answer("{}"), cut)
+    c.say(talk, 0, f"GET /cut?key={s['cut']} HTTP/1.1\r\nHost: h\r\nX-Api-Key: {s['cut']}\r\nCook", 0)
+    talk["seq"][0] += 300
+    c.say(talk, 1, answer("{}"), cut)
     c.end(talk)
+    plant_inside(c, s, cut)
+    for number, (name, version) in enumerate((("inside13", ssl.TLSVersion.TLSv1_3), ("inside12", ssl.TLSVersion.TLSv1_2))):
+        plant_encrypted(c.begin(40007 + number, server=8443), c, s[name], version, path + ".keys")
+    for number, (port, turns) in enumerate(dialogues()):
+        talk = c.begin(41000 + number, server=port)
+        for side, said in turns:
+            c.say(talk, side, said, cut)
+        c.end(talk)
     c.out.close()
+
+
+def plant_encrypted(talk, c, secret, version, keylog):
+    """A request and its answer in TLS; the client's secrets are added to keylog."""
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server.load_cert_chain(os.path.join(HERE, "keys", "planted.pem"))
+    client.check_hostname, client.verify_mode, client.keylog_filename = False, ssl.CERT_NONE, keylog
+    client.minimum_version = client.maximum_version = version
+    heard, said = [ssl.MemoryBIO(), ssl.MemoryBIO()], [ssl.MemoryBIO(), ssl.MemoryBIO()]
+    ends = [client.wrap_bio(heard[0], said[0], server_hostname="h"), server.wrap_bio(heard[1], said[1], server_side=True)]
+
+    def move(step, side):
+        try:
+            step()
+        except ssl.SSLWantReadError:
+            pass
+        sent = said[side].read()
+        if sent:
+            c.say(talk, side, sent)
+            heard[1 - side].write(sent)
+
+    for _ in range(3):
+        for side in (0, 1):
+            move(ends[side].do_handshake, side)
+    request = f"GET /inside?token={secret} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {secret}\r\n\r\n"
+    move(lambda: ends[0].write(request.encode()), 0)
+    move(lambda: ends[1].read(), 1)
+    move(lambda: ends[1].write(answer('{"access_token":"%s"}' % secret).encode()), 1)
+    c.end(talk)
+
+
+def plant_inside(c, s, cut):
+    """What HTTP leads to: a tunnel, WebSocket frames, a gRPC call."""
+    talk = c.begin(40004)
+    c.say(talk, 0, f"CONNECT in:80 HTTP/1.1\r\nHost: in:80\r\nProxy-Authorization: Basic {b64(s['tunnel'] + ':x')}\r\n\r\n", cut)
+    c.say(talk, 1, "HTTP/1.1 200 Connection established\r\n\r\n", cut)
+    c.say(talk, 0, f"GET /t HTTP/1.1\r\nHost: in\r\nAuthorization: Bearer {s['tunnel']}\r\n\r\n", cut)
+    c.say(talk, 1, answer("{}"), cut)
+    c.end(talk)
+    talk = c.begin(40005)
+    c.say(talk, 0, "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", cut)
+    c.say(talk, 1, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" +
+          bytes([0x81, len(s["socket"])]) + s["socket"].encode(), cut)
+    c.end(talk)
+    talk = c.begin(40006)
+    block = b"\x83\x86" + literal(":path", f"/a.B/{s['metadata']}") + literal(":authority", "h") + \
+        literal("content-type", "application/grpc") + literal("x-auth-token", s["metadata"])
+    c.say(talk, 0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, block), cut)
+    c.say(talk, 1, frame(4, 0, 0, b"") + frame(1, 5, 1, b"\x88" + literal("grpc-status", "16") +
+                                               literal("grpc-message", s["metadata"])), cut)
+    c.end(talk)
+
+
+TABLES = ("findings", "flows", "tls", "certs", "http", "dns", "paths", "incidents", "captures")
 
 
 def run(*words):
@@ -141,27 +297,38 @@ def run(*words):
 
 
 def look(place, data, problems):
-    for part in PARTS:
-        if part.encode() in data:
-            problems.append(f"{place} holds {part}")
+    for part, form in SOUGHT:
+        if form in data:
+            problems.append(f"{place} holds {part}" + ("" if form == part.encode() else f" as {form.decode()}"))
 
 
 def check(invcap, folder, cut):
     problems = []
     capture, db = os.path.join(folder, f"p{cut}.pcap"), os.path.join(folder, f"p{cut}.db")
     plant(capture, cut)
-    look("read", run(invcap, "read", "--db", db, capture), problems)
+    look("read", run(invcap, "read", "--db", db, "--keylog", capture + ".keys", capture), problems)
     outputs = [(f, lang) for f in ("text", "json", "csv", "md") for lang in ("en", "zh")]
     for form, lang in outputs:
         said = run(invcap, "report", "--format", form, "--lang", lang, db)
         look(f"report {form} {lang}", said, problems)
         if form in ("json", "csv") and b"sec-token-exposed" not in said:
             problems.append(f"report {form} {lang} does not tell of the token: {said[:200]}")
-    for table in ("findings", "flows"):
-        look(table, run(invcap, table, "--json", db), problems)
-    look("sql", run(invcap, "sql", db, "select * from http_transactions, secrets"), problems)
+    for table in TABLES if cut == 0 else ():
+        for form in ((), ("--json",), ("--csv",)):
+            look(f"{table} {form}", run(invcap, table, *form, db), problems)
+    names = sqlite3.connect(db)
+    tables = [r[0] for r in names.execute("select name from sqlite_schema where type in ('table', 'view')")]
+    found = [str(r[0]) for r in names.execute("select id from findings")]
+    flows = [str(r[0]) for r in names.execute("select id from flows")]
+    names.close()
+    for table in tables:
+        look(f"sql {table}", run(invcap, "sql", db, f"select * from {table}"), problems)
+    for finding in found if cut == 0 else ():
+        for words in ((), ("--ticket",), ("--json", "--text", "en"), ("--lang", "zh")):
+            look(f"explain {words}", run(invcap, "explain", "--db", db, "--finding", finding, *words), problems)
+    look("judge", run(invcap, "judge", db), problems)
     look("a mistaken name", run(invcap, "read", "--db", db + "x", capture + "-none"), problems)
-    for flow in ("1", "2", "3"):
+    for flow in flows:
         evidence = os.path.join(folder, f"p{cut}.{flow}.pcapng")
         said = run(invcap, "extract", "--db", db, "--flow", flow, "-w", evidence)
         look("extract", said, problems)
@@ -177,7 +344,11 @@ def check(invcap, folder, cut):
             problems.append("the planted token is not where it was planted")
     with open(db, "rb") as f:
         look("the database", f.read(), problems)
+    look("a name of a file", "\n".join(os.listdir(folder)).encode(), problems)
     base = sqlite3.connect(db)
+    inside = base.execute("select count(*) from http_transactions where path = '/inside' and status = 200").fetchone()[0]
+    if inside != 2:
+        problems.append(f"cut {cut}: of two encrypted requests {inside} were read")
     kinds = {tuple(r) for r in base.execute("select kind, place from secrets")}
     wanted = {("basic", "header"), ("bearer", "header"), ("jwt", "header"), ("token", "url"), ("userinfo", "url"),
               ("password", "body"), ("token", "body"), ("jwt", "cookie"), ("api-key", "header")}
@@ -187,6 +358,9 @@ def check(invcap, folder, cut):
     if jwt != ("HS256", "issuer.example", 1700003600 * 10**9, 16):
         problems.append(f"cut {cut}: the JWT's facts are {jwt}")
     codes = {r[0] for r in base.execute("select code from findings")}
+    words = {r[0] for r in base.execute("select distinct protocol from app_commands")}
+    if not {"ftp", "mysql", "postgresql", "redis", "amqp"} <= words:
+        problems.append(f"cut {cut}: of the dialogues only {sorted(words)} were read")
     for code in ("sec-token-exposed", "sec-credentials-exposed", "auth-token-expired"):
         if code not in codes:
             problems.append(f"cut {cut}: {code} is missing")
