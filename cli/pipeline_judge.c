@@ -193,6 +193,7 @@ static bool load_all(struct judge *j, int64_t capture_id, struct error *error)
     }
     if (!load_plain(j, RECORD_FLOW_DELAY, by_flow, error) ||
         !load_plain(j, RECORD_RTT_SAMPLE, by_flow, error) ||
+        !load_plain(j, RECORD_TURN, by_flow, error) ||
         !load_plain(j, RECORD_DNS, by_flow, error) || !load_plain(j, RECORD_NTP, by_flow, error) ||
         !load_plain(j, RECORD_HTTP, by_flow, error) ||
         !store_select(j->store, RECORD_FLOW, by_capture, "id", 0, true, judge_flow, j, error))

@@ -59,7 +59,7 @@ extern const char *const column_states[];
 extern const struct record_table record_chains, record_incidents, record_incident_steps;
 
 extern const struct record_table record_dns, record_ntp;
-extern const struct record_table record_flow_delays, record_rtt_samples;
+extern const struct record_table record_flow_delays, record_rtt_samples, record_turns;
 extern const struct record_table record_services, record_service_minutes, record_endpoints;
 extern const struct record_table record_domains, record_stories, record_swarms;
 extern const struct record_table record_captures, record_sources, record_flows, record_flow_tcp,

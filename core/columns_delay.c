@@ -93,3 +93,24 @@ const struct record_table record_rtt_samples = {
     .sentence = "Smallest round trips per interval of connections that last longer than one: 1 s "
                 "within the first minute of a connection, then 10 s.",
     .record_size = sizeof(struct rtt_sample_record), TABLE_OF(sample_columns)};
+
+#undef RECORD
+#define RECORD turn_record
+static const struct column turn_columns[] = {
+    REF(flow_id, "flows(id)", COLUMN_KEY, "The connection."),
+    COL(number, "", COLUMN_KEY, "1.. within the connection."),
+    COL(start_ns, "ns", 0, "The client's first data of its turn, ns since 1970 UTC."),
+    COL(wait_ns, "ns", 0,
+        "The client's last data to the server's first, less the smallest round trip."),
+    COL(total_ns, "ns", 0, "From start_ns to the server's last data."),
+    COL(asked, "bytes", 0, "What the client sent in its turn."),
+    COL(answered, "bytes", 0, "What the server sent in its."),
+    COL(frame, "", 0, "The packet that ended the wait."),
+};
+
+const struct record_table record_turns = {
+    .kind = RECORD_TURN, .table = "turns", .json_type = "turn",
+    .sentence = "Questions and answers inside TLS that is not decrypted: the turns of client and server "
+                "behind the handshake, where requests do not overlap (no HTTP/2 offered) and the "
+                "client's turn is long enough for a request; at most 65,536 of a connection.",
+    .record_size = sizeof(struct turn_record), TABLE_OF(turn_columns)};

@@ -63,6 +63,10 @@ static const struct column path_columns[] = {
          "median round trip between the capture point and it."),
     SIDE(rtt_p95_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "95th percentile of these round trips."),
     SIDE(rtt_p99_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "99th percentile of these round trips."),
+    SIDE(rtt_count, "count", 0,
+         "round trips that the percentiles are of: handshakes and data that no delayed acknowledgment "
+         "lengthened."),
+    SIDE(rtt_sketch, "", 0, "the sketch of them; sketch_merge() and sketch_quantile() read it."),
     COL(outages, "count", 0,
         "Times that one side was not heard on any connection while two or more waited for it, and "
         "then went on."),
@@ -89,6 +93,11 @@ static const struct column path_columns[] = {
     COL(idle_timer_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "The usual timer value between these two, else the shorter pause; NULL unknown."),
     COL(idle_connections, "count", 0, "Connections that were forgotten while idle."),
+    COL(ok, "count", 0, "Connections (flows.outcome) that were ok."),
+    COL(failed, "count", 0, "Connections that failed."),
+    COL(one_sided, "count", 0,
+        "TCP connections of which one direction alone passed the capture point: asymmetric routes."),
+    COL(blame, "", 0, "Whom most verdicts of the failed connections blame; NULL none failed."),
 };
 
 const struct record_table record_paths = {

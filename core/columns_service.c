@@ -17,7 +17,8 @@ _Static_assert(sizeof column_rates / sizeof column_rates[0] == RATE_DROP + 2, "a
         COUNT("tls_attempts", SERVICE_TLS_ATTEMPTS, "TLS and TLCP handshakes whose end is known."), \
         COUNT("tls_ok", SERVICE_TLS_OK, "Of these, completed."),                                   \
         COUNT("requests", SERVICE_REQUESTS,                                                        \
-              "Requests that were seen: HTTP, gRPC, DNS questions, commands of databases and others."), \
+              "Requests that were seen: HTTP, gRPC, DNS questions, commands of databases and others, " \
+              "turns inside TLS."),                                                                \
         COUNT("errors", SERVICE_ERRORS,                                                            \
               "Of these, that the server failed: HTTP 5xx, gRPC codes of the server, SERVFAIL, "   \
               "no answer or half of one on a failed connection. Refusals are none."),              \

@@ -94,6 +94,11 @@
 #define LIMIT_PATHS 16384
 #define LIMIT_PATHS_UNANSWERED (LIMIT_PATHS / 2)
 
+/* Memory of the round trips of all paths, in pieces of 256 bytes (32 MiB): a path needs two to four for
+ * each side. Round trips that find none are left out. */
+#define LIMIT_PATH_RTT_CHUNKS 131072
+/* Turns kept of one connection: a day at one every 1.3 s. */
+#define LIMIT_TURNS_PER_FLOW 65536
 /* Server ports with a row of their own in `services`: a large site has some hundreds. */
 #define LIMIT_SERVICES 2048
 /* Rows of service_minutes of a read: 16 services with 10 groups of clients fill a day. Each service has

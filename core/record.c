@@ -71,6 +71,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_FINDING_FLOW] = &record_finding_flows,
     [RECORD_FLOW_DELAY] = &record_flow_delays,
     [RECORD_RTT_SAMPLE] = &record_rtt_samples,
+    [RECORD_TURN] = &record_turns,
     [RECORD_CHAIN] = &record_chains,
     [RECORD_INCIDENT] = &record_incidents,
     [RECORD_INCIDENT_STEP] = &record_incident_steps,

@@ -58,6 +58,16 @@ struct flow_delay_record {
     uint8_t window_sender;  /* enum side: whose data; SIDE_NONE: never limited */
 };
 
+/* One question and its answer inside TLS that nobody decrypts, as the turns of the sides show them. */
+struct turn_record {
+    int64_t flow_id, number; /* 1.. within the flow */
+    int64_t start_ns;        /* the client's first data of its turn */
+    int64_t wait_ns;         /* its last data to the server's first, less the smallest round trip */
+    int64_t total_ns;        /* start to the server's last data */
+    int64_t asked, answered; /* bytes of both turns */
+    int64_t frame;           /* that ended the wait */
+};
+
 /* The smallest round trips of a connection in one interval: 1 s within its first minute, then 10 s. */
 struct rtt_sample_record {
     int64_t flow_id, start_ns;

@@ -35,6 +35,9 @@ struct path_side {
     uint32_t smallest_lost;    /* of the smallest that never got through in the end; 0 none */
     int64_t rtt_data_min_ns;   /* of acknowledged data alone, handshakes left out; -1 unknown */
     int64_t rtt_min_ns, rtt_p50_ns, rtt_p95_ns, rtt_p99_ns; /* -1 unknown */
+    uint64_t rtt_count;        /* what the percentiles are of */
+    const uint8_t *rtt_sketch; /* sketch_pack of core/sketch.h */
+    int64_t rtt_sketch_len;
 };
 
 struct path_sample_record {
@@ -62,6 +65,9 @@ struct path_sample_record {
     int64_t idle_lost_ns;      /* shortest pause after which a connection was forgotten; -1 none */
     int64_t idle_timer_ns;     /* the timer that both suggest, rounded; -1 unknown */
     uint32_t idle_connections; /* that were forgotten */
+    uint64_t ok, failed;       /* connections and watched datagram flows, by outcome */
+    uint64_t one_sided;        /* TCP connections of which the tap sees one direction only */
+    const char *blame;         /* whom most verdicts of the failed ones blame; NULL none */
     bool changed;              /* not a column: by the site diagnosis, to be put again */
 };
 

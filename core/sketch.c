@@ -8,7 +8,7 @@
 #define ERROR_SHARE 0.01
 #define GAMMA ((1 + ERROR_SHARE) / (1 - ERROR_SHARE))
 
-static int32_t index_of(int64_t value)
+int32_t sketch_index(int64_t value)
 {
     return (int32_t)ceil(log((double)value) / log(GAMMA));
 }
@@ -74,7 +74,15 @@ void sketch_add(struct sketch *sketch, int64_t value, uint32_t count)
     if (value <= 0)
         sketch->zeros += count;
     else
-        add_index(sketch, index_of(value), count);
+        add_index(sketch, sketch_index(value), count);
+}
+
+void sketch_add_at(struct sketch *sketch, int32_t index, uint32_t count)
+{
+    if (count == 0)
+        return;
+    sketch->count += count;
+    add_index(sketch, index, count);
 }
 
 void sketch_merge(struct sketch *sketch, const struct sketch *other)

@@ -25,6 +25,11 @@ struct sketch {
 
 /* Adds a value, in ns as everywhere, count times. */
 void sketch_add(struct sketch *sketch, int64_t value, uint32_t count);
+/* The bucket of a value above 0, 0 to SKETCH_INDEX_MOST, and adding to one: for who counts in a form of his
+ * own and makes a sketch of it at the end. */
+#define SKETCH_INDEX_MOST 2239
+int32_t sketch_index(int64_t value);
+void sketch_add_at(struct sketch *sketch, int32_t index, uint32_t count);
 /* Adds all of other. */
 void sketch_merge(struct sketch *sketch, const struct sketch *other);
 /* The largest packed sketch. */

@@ -1,5 +1,6 @@
 #include "reports/tables.h"
 
+#include "core/catalogue.h"
 #include "core/json.h"
 #include "reports/cell.h"
 #include "reports/table.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MOST 14
+#define COLUMNS_MOST 16
 #define CHUNK 200 /* ids in one statement */
 
 enum cell_form {
@@ -21,7 +22,8 @@ enum cell_form {
     CELL_WORD,
     CELL_MS,     /* of ns */
     CELL_SECONDS, /* of ns */
-    CELL_PPM      /* as percent */
+    CELL_PPM,     /* as percent */
+    CELL_CULPRIT
 };
 
 struct shown_column {
@@ -84,17 +86,19 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                      {{"client_ip", TEXT_HEAD_CLIENT, CELL_AS_IS},
                       {"server_ip", TEXT_HEAD_SERVER, CELL_AS_IS},
                       {"connections", TEXT_HEAD_CONNECTIONS, CELL_NUMBER},
-                      {"established", TEXT_HEAD_ESTABLISHED, CELL_NUMBER},
+                      {"failed", TEXT_HEAD_FAILED, CELL_NUMBER},
                       {"client_hops", TEXT_HEAD_CLIENT_HOPS, CELL_NUMBER},
                       {"server_hops", TEXT_HEAD_SERVER_HOPS, CELL_NUMBER},
-                      {"client_rtt_min_ns", TEXT_HEAD_CLIENT_RTT, CELL_MS},
-                      {"server_rtt_min_ns", TEXT_HEAD_SERVER_RTT, CELL_MS},
+                      {"client_rtt_p50_ns", TEXT_HEAD_CLIENT_P50, CELL_MS},
+                      {"client_rtt_p95_ns", TEXT_HEAD_CLIENT_P95, CELL_MS},
+                      {"server_rtt_p50_ns", TEXT_HEAD_SERVER_P50, CELL_MS},
+                      {"server_rtt_p95_ns", TEXT_HEAD_SERVER_P95, CELL_MS},
                       {"client_largest_passed", TEXT_HEAD_CLIENT_LARGEST, CELL_NUMBER},
                       {"server_largest_passed", TEXT_HEAD_SERVER_LARGEST, CELL_NUMBER},
                       {"client_losses", TEXT_HEAD_CLIENT_LOSSES, CELL_NUMBER},
                       {"server_losses", TEXT_HEAD_SERVER_LOSSES, CELL_NUMBER},
-                      {"idle_timer_ns", TEXT_HEAD_IDLE_TIMER, CELL_SECONDS},
-                      {"outages", TEXT_HEAD_OUTAGES, CELL_NUMBER}}},
+                      {"one_sided", TEXT_HEAD_ONE_SIDED, CELL_NUMBER},
+                      {"blame", TEXT_HEAD_CULPRIT, CELL_CULPRIT}}},
     [TABLE_INCIDENTS] = {RECORD_INCIDENT,
                          "id",
                          "capture_id = %lld",
@@ -358,6 +362,16 @@ static const char *duration_text(const struct column *column, const void *record
     return text;
 }
 
+static const char *culprit_words(const char *name, enum language language)
+{
+    for (unsigned i = 0; i < CULPRIT_COUNT; i++) {
+        if (strcmp(culprit_name((enum culprit)i), name) == 0) {
+            return text_get(culprit_text((enum culprit)i), language);
+        }
+    }
+    return name;
+}
+
 /* Rounded down: what is not whole never reads 100. */
 static const char *percent_text(const struct column *column, const void *record, char *text,
                                 size_t size)
@@ -392,6 +406,10 @@ static void add_cell(const struct printer *printer, const struct shown_column *s
         return;
     case CELL_SECONDS:
         table_add(printer->table, duration_text(column, record, 1e9, text, sizeof(text)));
+        return;
+    case CELL_CULPRIT:
+        table_add(printer->table,
+                  culprit_words(column_get_text(column, record), printer->view->language));
         return;
     case CELL_PPM:
         table_add(printer->table, percent_text(column, record, text, sizeof(text)));

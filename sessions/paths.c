@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/limits.h"
+#include "core/sketch.h"
 #include "sessions/tcp.h"
 
 #include <stdlib.h>
@@ -46,8 +47,21 @@ struct path_heard {
     struct silence side[2]; /* who is silent */
 };
 
+/* Round trips by bucket of core/sketch, in chunks that are there once something falls into them: the
+ * round trips of a path lie within a few. */
+#define RTT_CHUNK 64
+#define RTT_CHUNKS ((SKETCH_INDEX_MOST + 1) / RTT_CHUNK)
+
+struct path_rtt {
+    uint32_t zeros;
+    uint32_t *chunk[RTT_CHUNKS];
+};
+
 struct paths {
     struct arena arena;
+    uint32_t rtt_chunks;      /* in use */
+    struct sketch sketch;     /* while the records are put */
+    uint8_t packed[2][SKETCH_PACKED_MAX];
     uint64_t secret;
     int64_t capture_id, first_id;
     struct path *slots[SLOTS];
@@ -443,6 +457,59 @@ void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_r
         note_connection(path, flow, record, tcp);
 }
 
+/* ---- round trips ----------------------------------------------------------------------------- */
+
+static uint32_t *take_chunk(struct paths *paths)
+{
+    if (paths->rtt_chunks >= LIMIT_PATH_RTT_CHUNKS)
+        return NULL;
+    paths->rtt_chunks++;
+    return arena_take(&paths->arena, RTT_CHUNK * sizeof(uint32_t));
+}
+
+void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64_t rtt_ns)
+{
+    struct path_rtt *rtt = path->rtt[side];
+    if (rtt == NULL)
+        rtt = path->rtt[side] = arena_take(&paths->arena, sizeof *rtt);
+    if (rtt == NULL || rtt_ns <= 0) {
+        if (rtt != NULL)
+            rtt->zeros += rtt->zeros < UINT32_MAX;
+        return;
+    }
+    int32_t index = sketch_index(rtt_ns);
+    uint32_t **chunk = &rtt->chunk[index / RTT_CHUNK];
+    if (*chunk == NULL && (*chunk = take_chunk(paths)) == NULL) {
+        paths->given_up++;
+        return;
+    }
+    uint32_t *bucket = *chunk + index % RTT_CHUNK;
+    *bucket += *bucket < UINT32_MAX;
+}
+
+/* The percentiles of a side; its sketch lies in paths->packed until the next path. */
+static void finish_rtt(struct paths *paths, const struct path_rtt *rtt, enum side side,
+                       struct path_side *out)
+{
+    struct sketch *s = &paths->sketch;
+    if (rtt == NULL)
+        return;
+    memset(s, 0, sizeof *s);
+    sketch_add(s, 0, rtt->zeros);
+    for (int32_t i = 0; i < RTT_CHUNKS * RTT_CHUNK; i++) {
+        if (rtt->chunk[i / RTT_CHUNK] != NULL)
+            sketch_add_at(s, i, rtt->chunk[i / RTT_CHUNK][i % RTT_CHUNK]);
+    }
+    if (s->count == 0)
+        return;
+    out->rtt_count = s->count;
+    out->rtt_p50_ns = sketch_quantile(s, 0.50);
+    out->rtt_p95_ns = sketch_quantile(s, 0.95);
+    out->rtt_p99_ns = sketch_quantile(s, 0.99);
+    out->rtt_sketch = paths->packed[side];
+    out->rtt_sketch_len = (int64_t)sketch_pack(s, paths->packed[side]);
+}
+
 void paths_note_mtu(struct paths *paths, const struct address *src, const struct address *dst,
                     uint32_t mtu)
 {
@@ -461,8 +528,10 @@ void paths_finish(struct paths *paths, const struct sink *sink)
         if (r->flows == 0)
             continue; /* its only flow turned out to run the other way */
         r->id = id++;
-        for (int s = 0; s < 2; s++)
+        for (int s = 0; s < 2; s++) {
             r->side[s].hops = r->side[s].ttl > 0 ? initial_of(r->side[s].ttl) - r->side[s].ttl : -1;
+            finish_rtt(paths, paths->order[i]->rtt[s], (enum side)s, &r->side[s]);
+        }
         sink_put(sink, RECORD_PATH, r);
     }
 }

@@ -14,6 +14,7 @@ struct paths;
 /* What a path is waiting for and how it looked last; the record is public. */
 struct path {
     struct path_sample_record record;
+    struct path_rtt *rtt[2];  /* between the tap and that side; NULL until one was measured */
     struct path_heard *heard; /* of each side; NULL until one sent again in vain */
     int64_t heard_ns[2];      /* last packet of each side; -1 never */
     int64_t ttl_flow[2];      /* of the candidate: the first flow with it */
@@ -37,6 +38,8 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
 void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
                       const struct packet *packet, const struct layers *layers,
                       enum event_kind event);
+/* A clean round trip between the tap and a side. */
+void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64_t rtt_ns);
 /* A flow that has ended; tcp is NULL for other protocols. */
 void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_record *record,
                      const struct flow_tcp_record *tcp);

@@ -84,6 +84,8 @@ static void note_answer(struct tcp_delay *d, int64_t wait, int64_t began_ns, int
     struct flow_delay_record *r = &d->record;
     r->answers++;
     r->answer_sum_ns += wait;
+    d->turn.wait_ns = wait;
+    d->turn.frame = frame;
     if (wait > r->answer_max_ns) {
         r->answer_max_ns = wait;
         r->answer_start_ns = began_ns;
@@ -193,6 +195,40 @@ static void end_waiting(struct tcp_delay *d, const struct tcp_flow *tcp)
     clear_pending(d);
 }
 
+/* ---- exchanges ------------------------------------------------------------------------------- */
+
+static void end_answer(struct tcp_delay *d)
+{
+    if (d->turn.start_ns != 0 && d->turn.wait_ns >= 0)
+        d->ended = d->turn;
+    d->turn.start_ns = 0;
+}
+
+/* Before the segment is counted. */
+static void note_exchange(struct tcp_delay *d, enum side side, const struct tcp_delay_input *in)
+{
+    int64_t now = in->packet->time_ns, len = in->layers->payload_len;
+    if (side == SIDE_CLIENT && (d->last_side != SIDE_CLIENT || d->tls_ended)) {
+        end_answer(d);
+        d->turn = (struct turn_record){.start_ns = d->tls_open ? 0 : now, .wait_ns = RECORD_NONE_NS};
+    }
+    if (side == SIDE_CLIENT)
+        d->turn.asked += len;
+    if (side == SIDE_SERVER && d->turn.start_ns != 0) {
+        d->turn.answered += len;
+        d->turn.total_ns = now - d->turn.start_ns;
+    }
+}
+
+bool tcp_delay_turn(struct tcp_delay *d, struct turn_record *out)
+{
+    if (d->ended.start_ns == 0)
+        return false;
+    *out = d->ended;
+    d->ended.start_ns = 0;
+    return true;
+}
+
 /* ---- packets --------------------------------------------------------------------------------- */
 
 /* Up to the packet that establishes the connection. */
@@ -267,6 +303,7 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
         d->held_ns = d->pending_ns;
         return;
     }
+    note_exchange(d, side, in);
     end_turn(d, tcp, side, in);
     if (side == SIDE_CLIENT)
         note_turn(d, in->layers->payload_len);
@@ -439,6 +476,7 @@ static void fill_window(const struct tcp_delay *d, struct flow_delay_record *out
 void tcp_delay_close(struct tcp_delay *d, const struct tcp_flow *tcp,
                      struct flow_delay_record *out)
 {
+    end_answer(d);
     if (d->closing)
         d->record.term_ns[DELAY_CLOSE] += d->pending_ns;
     else

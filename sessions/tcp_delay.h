@@ -30,9 +30,12 @@ struct tcp_delay {
     int64_t interval_ns, interval_bytes, interval_retransmissions;
     int64_t interval_rtt_ns[2];
     uint32_t interval_count[2];
+    int64_t turns;          /* put so far */
     int64_t asked;          /* bytes of the client's turn */
     int64_t turn_ns, turn_last_ns; /* its first and its latest segment */
     uint32_t turn_first, turn_segments, turn_pauses; /* bytes of the first, others, between them */
+    struct turn_record turn;   /* the client's turn and the answer so far; start_ns 0 none, wait_ns -1 */
+    struct turn_record ended;  /* the turn before, until somebody takes it; start_ns 0 none */
     uint32_t last_len;      /* payload of the last data segment */
     uint8_t last_side;      /* who sent data last; SIDE_NONE nobody yet */
     uint32_t tickets;       /* so many bytes of the server may still be session tickets */
@@ -60,6 +63,8 @@ void tcp_delay_init(struct tcp_delay *delay, const struct tcp_flow *tcp, const s
 /* After tcp_segment. */
 void tcp_delay_note(struct tcp_delay *delay, const struct tcp_flow *tcp,
                     const struct tcp_delay_input *in);
+/* True when a turn ended: *out is its row, but flow_id and number. */
+bool tcp_delay_turn(struct tcp_delay *delay, struct turn_record *out);
 /* True when an interval with something to tell ended before now_ns: *out is its row, but flow_id. */
 bool tcp_delay_interval(struct tcp_delay *delay, int64_t now_ns, struct rtt_sample_record *out);
 /* The last interval; false when it was the only one, or tells nothing. */

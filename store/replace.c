@@ -41,6 +41,7 @@ static const char *const delete_capture[] = {
     "DELETE FROM app_commands" BY_FLOWS,
     "DELETE FROM flow_delays" BY_FLOWS,
     "DELETE FROM rtt_samples" BY_FLOWS,
+    "DELETE FROM turns" BY_FLOWS,
     "DELETE FROM icmp_errors WHERE capture_id = ?1",
     "DELETE FROM arp_bindings WHERE capture_id = ?1",
     "DELETE FROM path_samples WHERE capture_id = ?1",

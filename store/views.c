@@ -118,6 +118,36 @@ const struct store_view store_views[] = {
      " LEFT JOIN finding_values c ON c.finding_id = d.id AND c.name = 'connections'"
      " WHERE d.code IN ('service-outage', 'path-outage') AND d.state <> 'withdrawn'"
      " ORDER BY d.capture_id, d.first_ns, d.id"},
+    {"v_path_services",
+     "Each client and server address by service: connections and the share that succeeded, whom most of "
+     "its failed ones blame, and of the way between them round trips (ms), loss (percent of the "
+     "segments) and hops by end, the largest packet that passed, the MTU that a router named, and the "
+     "connections of which one direction alone was seen.",
+     "WITH blamed AS (SELECT g.capture_id, g.client_ip, g.server_ip, g.server_port, g.protocol,"
+     " d.culprit, row_number() OVER (PARTITION BY g.capture_id, g.client_ip, g.server_ip,"
+     " g.server_port, g.protocol ORDER BY count(*) DESC, d.culprit) AS place"
+     " FROM flows g JOIN finding_flows l ON l.flow_id = g.id AND l.is_primary"
+     " JOIN findings d ON d.id = l.finding_id WHERE g.outcome = 'failed' GROUP BY 1, 2, 3, 4, 5, 6)\n"
+     "SELECT f.capture_id, f.client_ip, f.server_ip, f.service, f.server_port, f.protocol,"
+     " count(*) AS connections, sum(f.outcome IS 'ok') AS ok, sum(f.outcome IS 'failed') AS failed,"
+     " round(100.0 * sum(f.outcome IS 'ok') / nullif(sum(f.outcome IN ('ok', 'failed')), 0), 2)"
+     " AS success_share,"
+     " b.culprit AS blame, "
+     MS("p.client_rtt_p50_ns") " AS client_rtt_p50_ms, " MS("p.client_rtt_p95_ns")
+     " AS client_rtt_p95_ms, " MS("p.server_rtt_p50_ns") " AS server_rtt_p50_ms, "
+     MS("p.server_rtt_p95_ns") " AS server_rtt_p95_ms,"
+     " round(100.0 * p.client_losses / nullif(p.client_segments, 0), 2) AS client_loss,"
+     " round(100.0 * p.server_losses / nullif(p.server_segments, 0), 2) AS server_loss,"
+     " p.client_hops, p.server_hops, p.client_largest_passed, p.server_largest_passed, p.mtu,"
+     " p.one_sided"
+     " FROM flows f LEFT JOIN path_samples p ON p.capture_id = f.capture_id"
+     " AND p.client_ip = f.client_ip AND p.server_ip = f.server_ip"
+     " LEFT JOIN blamed b ON b.capture_id = f.capture_id AND b.client_ip = f.client_ip"
+     " AND b.server_ip = f.server_ip AND b.server_port IS f.server_port"
+     " AND b.protocol = f.protocol AND b.place = 1"
+     " WHERE f.outcome IS NOT 'unsolicited'"
+     " GROUP BY f.capture_id, f.client_ip, f.server_ip, f.service, f.server_port, f.protocol"
+     " ORDER BY f.capture_id, failed DESC, connections DESC, f.client_ip, f.server_ip, f.server_port"},
     {"v_rate_anomalies",
      "Minutes (or longer intervals) in which a service had far more or far fewer requests than usual: "
      "beyond six median deviations and a factor of two from its own median.",

@@ -169,6 +169,33 @@ static void add_commands(struct taking *taking, const struct site_flow *flow)
     }
 }
 
+/* So many turns of one connection that wait longer than any answer may are a long poll. */
+#define LONG_POLL_TURNS 3
+
+/* What is seen of encrypted requests. */
+static void add_turns(struct taking *taking, const struct site_flow *flow)
+{
+    int64_t limit = judge_slow_ns(taking->judge, flow);
+    uint32_t late = 0;
+    for (uint32_t i = 0; i < flow->turn_count; i++)
+        late += flow->turns[i]->wait_ns > limit;
+    bool waits = late >= LONG_POLL_TURNS && late * 2 > flow->turn_count;
+    for (uint32_t i = 0; flow->request_count == 0 && i < flow->turn_count; i++) {
+        const struct turn_record *r = flow->turns[i];
+        const struct exchange e = {.flow = flow,
+                                   .number = (uint32_t)r->number,
+                                   .method = "",
+                                   .path = "",
+                                   .time_ns = r->start_ns,
+                                   .frame = r->frame,
+                                   .think_ns = r->wait_ns,
+                                   .total_ns = r->total_ns,
+                                   .kib = (uint32_t)((r->asked + r->answered) / 1024),
+                                   .waits = waits};
+        add(taking, &e);
+    }
+}
+
 static int by_time(const void *left, const void *right)
 {
     const struct exchange *a = left, *b = right;
@@ -193,6 +220,7 @@ size_t exchanges_take(struct judge *judge, struct site_service *const *services,
                 add_http(&taking, flow, flow->requests[k]);
             add_dns(&taking, flow);
             add_commands(&taking, flow);
+            add_turns(&taking, flow);
         }
     }
     if (judge->failed) {

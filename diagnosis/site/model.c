@@ -43,6 +43,7 @@ void site_free(struct site *site)
     free((void *)site->delays);
     free((void *)site->samples);
     free((void *)site->swarms);
+    free((void *)site->turns);
     free((void *)site->arp);
     free((void *)site->dns);
     free((void *)site->ntp);
@@ -284,6 +285,22 @@ static bool add_delay(struct site *site, const struct flow_delay_record *r)
                     &site->delay_count);
 }
 
+static bool keep_bytes(struct site *site, const uint8_t **bytes, int64_t len)
+{
+    if (*bytes != NULL && len > 0)
+        *bytes = arena_copy(&site->arena, *bytes, (size_t)len);
+    return len <= 0 || *bytes != NULL;
+}
+
+static bool add_path(struct site *site, const struct path_sample_record *record)
+{
+    struct path_sample_record path = *record;
+    return keep_bytes(site, &path.side[0].rtt_sketch, path.side[0].rtt_sketch_len) &&
+           keep_bytes(site, &path.side[1].rtt_sketch, path.side[1].rtt_sketch_len) &&
+           add_copy(site, &path, sizeof path, &site->paths, &site->path_capacity,
+                    &site->path_count);
+}
+
 bool site_add(struct site *site, enum record_kind kind, const void *record)
 {
     bool ok = true;
@@ -318,6 +335,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
         ok = add_copy(site, record, sizeof(struct rtt_sample_record), &site->samples,
                       &site->sample_capacity, &site->sample_count);
         break;
+    case RECORD_TURN:
+        ok = add_copy(site, record, sizeof(struct turn_record), &site->turns, &site->turn_capacity,
+                      &site->turn_count);
+        break;
     case RECORD_ARP:
         ok = add_copy(site, record, sizeof(struct arp_record), &site->arp, &site->arp_capacity,
                       &site->arp_count);
@@ -335,8 +356,7 @@ bool site_add(struct site *site, enum record_kind kind, const void *record)
                       &site->ntp_count);
         break;
     case RECORD_PATH:
-        ok = add_copy(site, record, sizeof(struct path_sample_record), &site->paths,
-                      &site->path_capacity, &site->path_count);
+        ok = add_path(site, record);
         break;
     case RECORD_CERTIFICATE:
         ok = add_copy(site, record, sizeof(struct certificate_record), &site->certificates,

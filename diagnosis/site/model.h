@@ -99,7 +99,8 @@ struct site_flow {
     const struct icmp_record **icmp;     /* by time */
     const struct delay_facts *delay;           /* NULL: nobody spoke */
     const struct rtt_sample_record **samples;  /* by time */
-    uint32_t request_count, icmp_count, sample_count;
+    const struct turn_record **turns;          /* by number */
+    uint32_t request_count, icmp_count, sample_count, turn_count;
     const struct site_chain *chain; /* what its server showed, judged; NULL nothing */
     size_t claimed;         /* the claim of its verdict, from 1; 0 none */
     int64_t listed_in;      /* the finding that named it last, while findings are put */
@@ -150,6 +151,8 @@ struct site {
     size_t sample_count, sample_capacity;
     const struct swarm_record **swarms; /* by number */
     size_t swarm_count, swarm_capacity;
+    const struct turn_record **turns; /* after site_build: by flow and number */
+    size_t turn_count, turn_capacity;
     const struct arp_record **arp;
     size_t arp_count, arp_capacity;
     const struct certificate_record **certificates; /* after site_build: by id */

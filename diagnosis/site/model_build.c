@@ -133,6 +133,14 @@ static int samples_by_flow(const void *a, const void *b)
     return order != 0 ? order : COMPARE(left->start_ns, right->start_ns);
 }
 
+static int turns_by_flow(const void *a, const void *b)
+{
+    const struct turn_record *left = *(const struct turn_record *const *)a;
+    const struct turn_record *right = *(const struct turn_record *const *)b;
+    int order = COMPARE(left->flow_id, right->flow_id);
+    return order != 0 ? order : COMPARE(left->number, right->number);
+}
+
 static int compare_arp(const struct arp_record *a, const struct arp_record *b)
 {
     int order = COMPARE(a->first_ns, b->first_ns);
@@ -271,6 +279,22 @@ static void attach_delays(struct site *site)
     }
 }
 
+static void attach_turns(struct site *site)
+{
+    for (size_t i = 0; i < site->flow_count; i++)
+        site->flows[i]->turn_count = 0;
+    for (size_t i = 0, end = 0; i < site->turn_count; i = end) {
+        for (end = i + 1; end < site->turn_count &&
+                          site->turns[end]->flow_id == site->turns[i]->flow_id;)
+            end++;
+        struct site_flow *flow = site_find_flow(site, site->turns[i]->flow_id);
+        if (flow != NULL) {
+            flow->turns = &site->turns[i];
+            flow->turn_count = (uint32_t)(end - i);
+        }
+    }
+}
+
 static void add_coverage(struct site *site, int64_t first_ns, int64_t last_ns)
 {
     struct coverage *last =
@@ -369,6 +393,7 @@ bool site_build(struct site *site)
     sort((void *)site->icmp, site->icmp_count, icmp_by_flow);
     sort((void *)site->delays, site->delay_count, delays_by_flow);
     sort((void *)site->samples, site->sample_count, samples_by_flow);
+    sort((void *)site->turns, site->turn_count, turns_by_flow);
     sort((void *)site->arp, site->arp_count, arp_by_time);
     sort((void *)site->dns, site->dns_count, lookup_compare);
     sort((void *)site->ntp, site->ntp_count, ntp_by_server);
@@ -377,6 +402,7 @@ bool site_build(struct site *site)
     sort(site->paths, site->path_count, paths_by_ends);
     attach(site);
     attach_delays(site);
+    attach_turns(site);
     return build_coverage(site) && site_build_groups(site);
 }
 

@@ -1,4 +1,4 @@
-"""Every connection's delay terms add up to its length: waterfall.py INVCAP SAMPLE ..."""
+"""Every connection's delay terms add up to its length, and its turns lie within it: waterfall.py INVCAP SAMPLE ..."""
 import os
 import sqlite3
 import subprocess
@@ -22,8 +22,15 @@ def check(invcap, sample, directory):
                           " JOIN flows f ON f.id = d.flow_id").fetchall()
         spoken = db.execute("SELECT count(*) FROM flows WHERE protocol = 6 AND client_payload_bytes > 0"
                             " AND server_payload_bytes > 0 AND last_ns - first_ns >= 1000000000").fetchone()[0]
+        odd = db.execute(
+            "SELECT t.flow_id, t.number FROM turns t JOIN flows f ON f.id = t.flow_id LEFT JOIN flow_delays d"
+            " ON d.flow_id = f.id LEFT JOIN tls_sessions s ON s.flow_id = f.id WHERE t.wait_ns > t.total_ns"
+            " OR t.start_ns < f.first_ns OR t.start_ns + t.total_ns > f.last_ns OR s.finished_ns > t.start_ns"
+            " OR t.asked + t.answered > f.client_payload_bytes + f.server_payload_bytes"
+            " OR t.wait_ns > d.answer_max_ns OR t.number > d.answers").fetchall()
     db.close()
-    wrong = [f"flow {i}: terms add up to {s} ns, it lasts {n} ns" for i, n, s, bad in rows if n != s or bad]
+    wrong = [f"flow {i}: turn {n} does not fit its connection" for i, n in odd]
+    wrong += [f"flow {i}: terms add up to {s} ns, it lasts {n} ns" for i, n, s, bad in rows if n != s or bad]
     if len(rows) < spoken:
         wrong.append(f"{spoken} connections of 1 s had words of both sides, {len(rows)} have a waterfall")
     os.remove(database)

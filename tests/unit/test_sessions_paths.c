@@ -120,7 +120,12 @@ static void test_counts(void **state)
     assert_int_equal(r->side[SIDE_CLIENT].timestamps_missing, 2);
     assert_int_equal(r->side[SIDE_SERVER].timestamps_missing, 0); /* never offered */
     assert_int_equal(r->side[SIDE_SERVER].rtt_min_ns, 10000000);
-    assert_int_equal(r->side[SIDE_SERVER].rtt_p50_ns, -1);
+    assert_in_range(r->side[SIDE_SERVER].rtt_count, 2, 3); /* two handshakes, perhaps the answer */
+    assert_in_range(r->side[SIDE_SERVER].rtt_p50_ns, 9900000, 10100000);
+    assert_in_range(r->side[SIDE_SERVER].rtt_p99_ns, 9900000, 10100000);
+    assert_int_equal(r->side[SIDE_CLIENT].rtt_count, 2);
+    assert_in_range(r->side[SIDE_CLIENT].rtt_p95_ns, 990000, 1010000);
+    assert_in_range(r->side[SIDE_CLIENT].rtt_sketch_len, 4, 12);
     assert_int_equal(r->outages, 0);
     assert_int_equal(r->side[SIDE_SERVER].ttl_changes, 0);
 }

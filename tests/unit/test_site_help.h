@@ -45,6 +45,8 @@ struct scene {
     struct scene_flow *flows;
     size_t flow_count, capacity;
     struct http_record requests[2048];
+    struct turn_record turns[256];
+    size_t turn_count;
     struct icmp_record icmp[16];
     struct arp_record arp[64];
     struct certificate_record certificates[8];
@@ -445,6 +447,8 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
                                        .last_ns = s->capture.last_ns};
     for (size_t i = 0; i < s->request_count; i++)
         assert_true(site_add(site, RECORD_HTTP, &s->requests[s->request_count - 1 - i]));
+    for (size_t i = 0; i < s->turn_count; i++)
+        assert_true(site_add(site, RECORD_TURN, &s->turns[s->turn_count - 1 - i]));
     for (size_t i = 0; i < s->flow_count; i++)
         scene_add_flow(s, site, &s->flows[i * step % s->flow_count]);
     for (size_t i = 0; i < s->icmp_count; i++)

@@ -192,6 +192,42 @@ static void long_polls_have_no_part_in_the_times(void **state)
     assert_false(endpoints[0].waits);
 }
 
+static void turn(struct scene *s, const struct scene_flow *f, double at, double wait_ms)
+{
+    struct turn_record *t = &s->turns[s->turn_count++];
+    int64_t wait = (int64_t)(wait_ms * (double)MS);
+    *t = (struct turn_record){.flow_id = f->flow.id,
+                              .number = (int64_t)s->turn_count,
+                              .start_ns = f->flow.first_ns + (int64_t)(at * (double)SECOND),
+                              .wait_ns = wait,
+                              .total_ns = wait + 2 * MS,
+                              .asked = 300,
+                              .answered = 900};
+}
+
+/* Encrypted requests count by the turns of the sides; a connection that waits for news does not. */
+static void turns_inside_tls_are_requests(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, "10.0.0.1", 1000, SERVER, 8443, 1);
+    flow_tls(f, 0.02);
+    flow_tls_done(f, 0.05);
+    for (int i = 1; i <= 20; i++)
+        turn(s, f, 0.1 * i, i);
+    f = scene_healthy(s, "10.0.0.1", 1001, SERVER, 8443, 2);
+    for (int i = 1; i <= 4; i++)
+        turn(s, f, 30.0 * i, 29000);
+    f = scene_healthy(s, "10.0.0.1", 1002, SERVER, 8443, 3); /* decrypted: its requests are seen */
+    flow_answer(f, scene_request(s, f, "/a", 0.02), 200, 0.05);
+    turn(s, f, 0.02, 30);
+    measure(s);
+    const struct service_record *r = service_at(8443);
+    assert_int_equal(r->count[SERVICE_REQUESTS], 25);
+    assert_int_equal(r->time[SERVICE_THINK].count, 21);
+    assert_in_range(r->time[SERVICE_THINK].p50_ns, 10890000, 11110000);
+    assert_int_equal(r->time[SERVICE_TOTAL].max_ns, 30 * MS);
+}
+
 /* START_NS is 5 s into a minute. */
 static void minutes_and_groups(void **state)
 {
@@ -368,6 +404,7 @@ int main(void)
         SCENE_TEST(requests_have_percentiles_within_one_percent),
         SCENE_TEST(no_answer_on_a_failed_connection_is_an_error),
         SCENE_TEST(long_polls_have_no_part_in_the_times),
+        SCENE_TEST(turns_inside_tls_are_requests),
         SCENE_TEST(minutes_and_groups),
         SCENE_TEST(what_a_long_connection_moved_is_spread_over_its_minutes),
         SCENE_TEST(the_order_of_records_changes_nothing),

@@ -430,7 +430,7 @@ static void docs_tell_every_column(void **state)
     }
     assert_int_equal(ask_number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND"
                                        " name LIKE 'v\\_%' ESCAPE '\\'"),
-                     7);
+                     8);
     assert_non_null(strstr(text, "| `v_causes` | "));
     assert_non_null(strstr(text, "| `first_ns` | INTEGER | ns | Time of the first packet"));
     assert_int_equal(ask_number(store, "SELECT count(*) FROM pragma_table_info('flows')"), 45);
