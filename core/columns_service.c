@@ -68,6 +68,9 @@ static const struct column service_columns[] = {
     COL(outages, "count", 0, "Findings service-outage."),
     COL(outage_attempts, "count", 0, "Attempts that were lost in them."),
     COL(outage_ns, "ns", 0, "All of them together."),
+    COL(failover_ns, "ns", COLUMN_ZERO_IS_NULL,
+        "From the last success at another server of its name, which then failed, to the first one here: "
+        "the longest such switch."),
     COL(availability_ppm, "ppm", COLUMN_NEGATIVE_IS_NULL,
         "Share of the time between first and last packet without an outage; NULL when no attempt "
         "succeeded."),

@@ -56,6 +56,7 @@ struct service_record {
     uint32_t outages;              /* service-outage */
     uint64_t outage_attempts;
     int64_t outage_ns;             /* all of them together */
+    int64_t failover_ns;           /* longest switch to it from another server of its name; 0 none */
     int64_t availability_ppm;      /* of the time from first to last; -1 unknown */
 };
 

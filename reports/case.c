@@ -86,7 +86,7 @@ static struct case_service *service_slot(struct report_case *loaded, const char 
     if (loaded->service_count < CASE_SERVICES) {
         kept = intern_text(loaded->strings, name);
     }
-    *fresh = (struct case_service){kept != NULL ? kept : "", 0, 0};
+    *fresh = (struct case_service){.name = kept != NULL ? kept : ""};
     return fresh;
 }
 
@@ -125,6 +125,32 @@ static bool load_counts(struct report_case *loaded, struct error *error)
              "WHERE capture_id = %lld",
              (long long)loaded->capture_id);
     return store_query(loaded->store, sql, count_flow, &counter, error);
+}
+
+/* A service: name, measured answers, 95th percentile. */
+static bool note_times(void *self, const struct store_row *row)
+{
+    struct report_case *loaded = self;
+    const char *name = row->cells[0] != NULL ? row->cells[0] : "";
+    for (size_t i = 0; i < loaded->service_count; i++) {
+        struct case_service *service = &loaded->services[i];
+        if (strcmp(service->name, name) == 0 && row->cells[1] != NULL && row->cells[2] != NULL) {
+            service->answers = strtoll(row->cells[1], NULL, 10);
+            service->p95_ns = strtoll(row->cells[2], NULL, 10);
+        }
+    }
+    return true;
+}
+
+static bool load_times(struct report_case *loaded, struct error *error)
+{
+    char sql[320];
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce(nullif(service, ''), app, ''), sum(total_count),"
+             " sketch_quantile(sketch_merge(total_sketch), 0.95) FROM services"
+             " WHERE capture_id = %lld AND total_count > 0 GROUP BY 1",
+             (long long)loaded->capture_id);
+    return store_query(loaded->store, sql, note_times, loaded, error);
 }
 
 static int compare_services(const void *a, const void *b)
@@ -292,7 +318,7 @@ static bool load_all(struct report_case *loaded, struct error *error)
                     &loaded->domain_count, error) ||
         !gather_all(loaded->store, RECORD_STORY, by_capture, "number", &loaded->stories,
                     &loaded->story_count, error) ||
-        !load_counts(loaded, error)) {
+        !load_counts(loaded, error) || !load_times(loaded, error)) {
         return false;
     }
     qsort(loaded->services, loaded->service_count, sizeof(struct case_service), compare_services);

@@ -15,6 +15,7 @@
 #define OBSERVATIONS_SHOWN 3
 #define VERDICTS_SHOWN 7
 #define SERVICES_SHOWN 6
+#define ANSWERS_LEAST 20 /* of fewer the slowest twentieth is one */
 #define LINE_SIZE 1024
 #define SCREEN_LINES 45 /* what the first screen of a terminal of 100 columns may take */
 
@@ -95,17 +96,17 @@ static void print_period(const struct view *view, const struct report_case *load
 static void print_services(const struct view *view, const struct report_case *loaded)
 {
     char line[LINE_SIZE] = "", piece[256], number[VIEW_TIME_SIZE], failed[VIEW_TIME_SIZE];
+    char p95[VIEW_TIME_SIZE];
     for (size_t i = 0; i < loaded->service_count && i < SERVICES_SHOWN; i++) {
         const struct case_service *service = &loaded->services[i];
         const char *name = service->name[0] != '\0' ? service_title(service->name, view->language)
                                                     : say(view, TEXT_REPORT_NO_SERVICE);
         const struct text_value values[] = {{"name", name},
                                             {"count", view_number(service->flows, number)},
-                                            {"failed", view_number(service->failed, failed)}};
-        text_format(
-            piece, sizeof(piece),
-            say(view, service->failed > 0 ? TEXT_REPORT_SERVICE_FAILED : TEXT_REPORT_SERVICE),
-            values, 3);
+                                            {"failed", view_number(service->failed, failed)},
+                                            {"p95", service->answers >= ANSWERS_LEAST ? p95 : NULL}};
+        view_duration(service->p95_ns, view->language, p95);
+        text_format(piece, sizeof(piece), say(view, TEXT_REPORT_SERVICE), values, 4);
         append(line, i > 0 ? " · " : "");
         append(line, piece);
     }

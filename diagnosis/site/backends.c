@@ -122,13 +122,16 @@ static const char *endpoint_of(struct judge *judge, const struct site_flow *flow
 static void close_gap(struct judge *judge, const struct gap *gap, const struct site_flow *ok,
                       int64_t limit_ns)
 {
-    if (gap->failures < SWITCH_FAILURES || ok->service == gap->last_ok->service ||
-        ok->f.first_ns - gap->first_failed->f.first_ns <= limit_ns)
+    if (gap->failures < SWITCH_FAILURES || ok->service == gap->last_ok->service)
         return;
     int64_t from_ns = gap->last_ok->f.last_ns < gap->first_failed->f.first_ns
                           ? gap->last_ok->f.last_ns
                           : gap->first_failed->f.first_ns;
-    if (judge_capture_end(judge, from_ns) < ok->f.first_ns ||
+    if (judge_capture_end(judge, from_ns) < ok->f.first_ns)
+        return;
+    if (ok->f.first_ns - from_ns > ok->service->switch_ns)
+        ok->service->switch_ns = ok->f.first_ns - from_ns;
+    if (ok->f.first_ns - gap->first_failed->f.first_ns <= limit_ns ||
         judge_is_withdrawn(judge, FINDING_SERVICE_FAILOVER_SLOW, gap->first_failed))
         return;
     struct claim claim = service_claim(FINDING_SERVICE_FAILOVER_SLOW, ok);

@@ -198,12 +198,23 @@ static int64_t given_period(const struct judge *judge, const struct call *call)
     return 0;
 }
 
+/* Long enough for a period to be learnt and missed, or one is given. */
+static bool may_beat(const struct judge *judge, const struct site_service *service)
+{
+    const struct site_flow *first = service->flows.flows[0];
+    const struct profile_service *named = judge_profile_service(judge, first);
+    int64_t until = judge_capture_end(judge, first->f.first_ns);
+    until = service->last_ns > until ? service->last_ns : until;
+    return (named != NULL && named->heartbeat_count > 0) ||
+           until - first->f.first_ns >= (PERIODS_LEARNT + MISSED_LEAST) * PERIOD_LEAST_NS;
+}
+
 static void detect(struct judge *judge)
 {
     const struct site *site = judge->site;
     for (size_t i = 0; i < site->service_count; i++) {
         struct site_service *service = &site->services[i];
-        if (!objectives_apply(judge, service))
+        if (!objectives_apply(judge, service) || !may_beat(judge, service))
             continue;
         struct calls calls = take_calls(judge, service);
         for (size_t j = 0, end = 0; j < calls.count; j = end) {

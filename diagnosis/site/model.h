@@ -57,6 +57,7 @@ struct site_service {
     uint32_t established;
     uint32_t two_sided;
     uint64_t asked_packets; /* of all clients */
+    int64_t switch_ns;      /* longest switch to it from another server of its name; 0 none */
     uint64_t silent_syns;   /* that got no packet back */
     int64_t last_ns;
     int64_t leg_min_ns;               /* smallest round trip between tap and server, -1 unknown */

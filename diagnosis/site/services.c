@@ -188,6 +188,7 @@ static void describe(struct service_fold *fold)
     r->service = first->f.service;
     r->name = usual_name(service, false);
     r->app = usual_name(service, true);
+    r->failover_ns = service->switch_ns;
     r->server_ip = first->server->address;
     r->server_port = first->f.port[SIDE_SERVER];
     r->protocol = first->f.protocol;

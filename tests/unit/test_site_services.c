@@ -397,6 +397,23 @@ static void an_outage_lowers_availability(void **state)
     assert_int_equal(service_at(8082)->availability_ppm, -1);
 }
 
+static void a_quick_switch_is_measured(void **state)
+{
+    struct scene *s = *state;
+    scene_healthy(s, "10.0.0.1", 1000, SERVER, 8080, 1)->flow.name = "inv.example.cn";
+    refused(s, "10.0.0.1", 1001, 10);
+    refused(s, "10.0.0.1", 1002, 11);
+    scene_healthy(s, "10.0.0.1", 1003, "198.51.100.21", 8080, 12)->flow.name = "inv.example.cn";
+    for (size_t i = 0; i < s->flow_count; i++)
+        s->flows[i].flow.service = "order";
+    measure(s);
+    assert_null(scene_find(s, FINDING_SERVICE_FAILOVER_SLOW));
+    for (size_t i = 0; i < service_count; i++) {
+        bool second = services[i].server_ip.bytes[3] == 21;
+        assert_in_range(services[i].failover_ns, second ? 10900 * MS : 0, second ? 10950 * MS : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +429,7 @@ int main(void)
         SCENE_TEST(many_services_join),
         SCENE_TEST(rates_far_from_usual),
         SCENE_TEST(small_numbers_scatter),
+        SCENE_TEST(a_quick_switch_is_measured),
         SCENE_TEST(an_outage_lowers_availability),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
