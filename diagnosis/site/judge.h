@@ -71,12 +71,20 @@ struct endpoint {
     int64_t median_ns;         /* of their waits; -1 unknown */
 };
 
+/* An address that two machines answered for, and when. */
+struct address_conflict {
+    struct address ip;
+    int64_t first_ns, last_ns;
+};
+
 struct judge {
     struct site *site;
     const struct profile *profile;
     struct capture_quality quality;
     const struct arp_record **unresolved; /* requests that nobody answers, by address */
     size_t unresolved_count;
+    struct address_conflict *conflicts; /* found by detector_neighbors */
+    size_t conflict_count;
     struct endpoint *endpoints; /* by service, method, path; made on first need */
     size_t endpoint_count;
     const struct dns_record **dns_by_flow; /* and number; made on first need */

@@ -306,12 +306,36 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
     claim_add_reference(&claim, a->source_id, a->first_frame, a->first_ns, EVENT_DATAGRAM);
     claim_add_reference(&claim, b->source_id, b->first_frame, b->first_ns, EVENT_DATAGRAM);
     judge_claim(judge, &claim);
+    if (together)
+        judge->conflicts[judge->conflict_count++] =
+            (struct address_conflict){a->ip, a->first_ns, claim.last_ns};
+}
+
+/* Neighbor tables keep the wrong answer for a while after the conflict was last seen. */
+#define CONFLICT_LASTS_NS (60 * FACTS_SECOND)
+
+bool neighbors_conflict_holds(const struct judge *judge, const struct address *ip, int64_t first_ns,
+                              int64_t last_ns)
+{
+    for (size_t i = 0; i < judge->conflict_count; i++) {
+        const struct address_conflict *c = &judge->conflicts[i];
+        if (address_equal(&c->ip, ip) && first_ns <= c->last_ns + CONFLICT_LASTS_NS &&
+            last_ns >= c->first_ns)
+            return true;
+    }
+    return false;
 }
 
 static void find_conflicts(struct judge *judge)
 {
     struct rows claims = choose(judge, is_claim, by_owner);
     struct rows macs = choose(judge, is_claim, by_mac);
+    judge->conflicts =
+        arena_take(&judge->site->arena, (claims.count + 1) * sizeof *judge->conflicts);
+    if (judge->conflicts == NULL) {
+        judge->failed = true;
+        return;
+    }
     for (size_t i = 1; i < claims.count; i++) {
         const struct arp_record *a = claims.at[i - 1], *b = claims.at[i];
         if (address_equal(&a->ip, &b->ip) && a->vlan == b->vlan && strcmp(a->mac, b->mac) != 0 &&

@@ -3,7 +3,11 @@
 
 #include "core/texts.h"
 #include "diagnosis/site/dual_synack.h"
+#include "diagnosis/site/neighbors.h"
 #include "diagnosis/site/reset_trigger.h"
+
+/* So sure at most is a verdict on a server whose address two machines answer for. */
+#define CONFLICT_MOST 60
 
 static enum ruling one_way(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
@@ -101,11 +105,21 @@ static enum ruling rule_on(struct judge *judge, const struct site_flow *flow, st
     return RULING_PASS;
 }
 
-/* What the server seems to do may be the doing of who answered first. */
+/* What the server seems to do may be the doing of who answered first, or of who else has its
+ * address: then each gets packets meant for the other. */
 static void doubt_server(const struct judge *judge, const struct site_flow *flow,
                          struct claim *claim)
 {
-    if (claim->culprit != CULPRIT_SERVER || !dual_synack_holds(judge, &flow->f))
+    const struct flow_facts *f = &flow->f;
+    if (claim->culprit != CULPRIT_SERVER)
+        return;
+    if (neighbors_conflict_holds(judge, &flow->server->address, f->first_ns, f->last_ns)) {
+        claim->category = CATEGORY_NETWORK;
+        claim->culprit = CULPRIT_NETWORK;
+        claim->confidence = claim->confidence < CONFLICT_MOST ? claim->confidence : CONFLICT_MOST;
+        return;
+    }
+    if (!dual_synack_holds(judge, f))
         return;
     claim->culprit = CULPRIT_UNKNOWN;
     claim->reason = text_get(TEXT_REASON_TWO_ANSWERS, LANG_EN);

@@ -367,6 +367,9 @@ enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *fl
         return RULING_PASS;
     if (dual_synack_holds(judge, f))
         return RULING_PASS; /* they repeat because the client took the other one */
+    /* a queue that is full drops without a word: who resets in between knows of no handshake */
+    if (facts_was_reset_by(f, SIDE_SERVER) && t->side[SIDE_SERVER].rst_ns < t->synack_last_ns)
+        return RULING_PASS;
     bool data = f->payload[SIDE_CLIENT] > 0;
     if (data && client->unacked_bytes == 0)
         return RULING_PASS;

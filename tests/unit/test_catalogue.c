@@ -47,7 +47,7 @@ static const char *const proven[] = {
     "sec-port-scan", "sec-syn-flood", "sec-slow-requests", "capture-loss", "capture-dropped",
     "capture-snaplen", "capture-offload", "capture-duplicates", "capture-midstream",
     "capture-time", "capture-one-sided", "capture-filtered", "capture-file-cut",
-    "capture-limits"};
+    "capture-limits", "dep-refused"};
 
 /* What a failed connection can be put down to. */
 static const char *const verdicts[] = {

@@ -423,6 +423,22 @@ static struct arp_record *arp_claim(struct scene *s, const char *mac, double fir
     return r;
 }
 
+/* What one machine begins, the other resets: the server is not to blame. */
+static void refused_where_two_have_the_address(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, "10.0.0.50", 8443, 20);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 60);
+    arp_claim(s, "00:16:3e:00:00:01", 1, 50);
+    arp_claim(s, "00:16:3e:00:00:02", 10, 60);
+    scene_judge(s);
+    assert_true(expect_verdict(s, 1, FINDING_CONN_REFUSED, CULPRIT_NETWORK)->record.confidence <= 60);
+    s->arp_count = 1;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_REFUSED, CULPRIT_SERVER);
+}
+
 static void address_conflict_failover_and_move(void **state)
 {
     struct scene *s = *state;
@@ -471,6 +487,7 @@ int main(void)
         SCENE_TEST(arp_unresolved),
         SCENE_TEST(arp_heard_by_a_bystander),
         SCENE_TEST(arp_look_alikes),
+        SCENE_TEST(refused_where_two_have_the_address),
         SCENE_TEST(address_conflict_failover_and_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

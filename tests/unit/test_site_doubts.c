@@ -105,6 +105,36 @@ static void host_that_spoke_before_and_afterwards(void **state)
                 >= 90);
 }
 
+static struct scene_flow *repeated_synacks(struct scene *s)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 8101, 10);
+    flow_establish(f);
+    flow_send(f, SIDE_CLIENT, 0.1, 100);
+    f->tcp.side[0].unacked_bytes = 100;
+    f->tcp.side[0].tail_retransmissions = 3;
+    f->tcp.synack_count = 3;
+    f->flow.synack_retransmissions = 2;
+    f->tcp.synack_last_ns = f->flow.first_ns + 3 * SECOND;
+    return f;
+}
+
+/* A queue that is full drops silently; another machine with that address resets. */
+static void synacks_repeated_around_a_reset(void **state)
+{
+    struct scene *s = *state;
+    flow_rst(repeated_synacks(s), SIDE_SERVER, 0.12, 60);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_BACKLOG_OVERFLOW));
+}
+
+static void synacks_repeated_before_the_reset(void **state)
+{
+    struct scene *s = *state;
+    flow_rst(repeated_synacks(s), SIDE_SERVER, 13, 60);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_SERVER);
+}
+
 /* ---- the capture ---- */
 
 /* What is missing is there, compressed (RFC 3173). */
@@ -330,6 +360,8 @@ int main(void)
         SCENE_TEST(late_on_one_host_is_no_network),
         SCENE_TEST(host_that_spoke_only_afterwards),
         SCENE_TEST(host_that_spoke_before_and_afterwards),
+        SCENE_TEST(synacks_repeated_around_a_reset),
+        SCENE_TEST(synacks_repeated_before_the_reset),
         SCENE_TEST(packets_that_cannot_be_read_are_not_lost),
         SCENE_TEST(client_that_fell_silent),
         SCENE_TEST(client_that_is_alive_elsewhere),

@@ -378,6 +378,19 @@ def syn_flood(lab):
         contrast(lab, 4)
 
 
+@scenario("flood-dropped", "hping3 sends 320 SYNs to 8443, the firewall drops them all; real clients reach 8443")
+def flood_dropped(lab):
+    lab.start(delay_ms=2)
+    lab.firewall("ip saddr 203.0.113.77 drop")
+    usual(lab, peers.tls_server(lab, 8443))
+    with lab.capture("m"):
+        contrast(lab)
+        lab.exec("c", "hping3", "-q", "-S", "-a", "203.0.113.77", "-p", "8443", "-i", "u4000", "-c", "320", SERVER,
+                 check=False)
+        for _ in range(3):
+            expect(peers.https(lab, 8443), "200")
+
+
 @scenario("port-scan", "one host tries 40 ports of the server, all refused but three; real clients go on")
 def port_scan(lab):
     lab.start(delay_ms=2)
