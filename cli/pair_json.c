@@ -34,6 +34,7 @@ static void add_totals(struct json *json, const char *name, const struct pair_to
     json_uint(json, "uncovered", t->uncovered);
     json_uint(json, "made", t->made);
     json_uint(json, "extra", t->extra);
+    json_uint(json, "unproven", t->unproven);
     json_close_object(json);
 }
 

@@ -87,19 +87,21 @@ static void print_totals(const struct pair_report *r, const struct view *view, i
 {
     const struct pair_totals *t = &r->result->totals[way];
     const uint64_t numbers[] = {t->sent,  t->passed, t->resized, t->dropped,
-                                t->made,  t->extra,  t->missed,  t->uncovered};
+                                t->made,  t->extra,  t->missed,  t->uncovered,
+                                t->unproven};
     static const char *const names[] = {"sent", "passed", "resized", "dropped",
-                                        "made", "extra",  "missed",  "uncovered"};
-    char texts[8][VIEW_TIME_SIZE], delay[VIEW_TIME_SIZE];
-    struct text_value values[9];
-    for (size_t i = 0; i < 8; i++) {
+                                        "made", "extra",  "missed",  "uncovered",
+                                        "unproven"};
+    char texts[9][VIEW_TIME_SIZE], delay[VIEW_TIME_SIZE];
+    struct text_value values[10];
+    for (size_t i = 0; i < 9; i++) {
         values[i] = (struct text_value){names[i], view_number((int64_t)numbers[i], texts[i])};
     }
     int64_t typical = typical_delay(r->result, way);
-    values[8] = (struct text_value){
+    values[9] = (struct text_value){
         "delay", typical >= 0 ? view_duration(typical, view->language, delay) : NULL};
     say_labelled(view, way == 0 ? TEXT_PAIR_OUTWARD : TEXT_PAIR_INWARD, TEXT_PAIR_TOTALS, values,
-                 9);
+                 10);
 }
 
 /* ---- verdicts ---- */

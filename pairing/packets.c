@@ -299,6 +299,29 @@ static bool has_syn(const struct direction *d, int end)
     return false;
 }
 
+static bool has_fin(const struct direction *d, int end)
+{
+    for (uint32_t i = d->count[end]; i > 0; i--) {
+        if (!packet_of(d, end, i - 1)->is_icmp && (packet_of(d, end, i - 1)->flags & TCP_FIN) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The number that the sender's own SYN has: a copy of it, sent again. */
+static bool is_known_syn(const struct direction *d, int other, const struct view_of_packet *view,
+                         const struct pair_packet *p)
+{
+    for (uint32_t i = 0; (p->flags & TCP_SYN) != 0 && i < d->count[other]; i++) {
+        const struct pair_packet *q = packet_of(d, other, i);
+        if (!q->is_icmp && (q->flags & TCP_SYN) != 0) {
+            return compare_number(d->list[other][i].sequence, view->sequence) == 0;
+        }
+    }
+    return false;
+}
+
 /* The peer's acknowledgment at the other end shows that it got what that end's capture has not. */
 static bool was_missed(const struct direction *d, int other, const struct view_of_packet *view,
                        const struct pair_packet *p)
@@ -310,6 +333,9 @@ static bool was_missed(const struct direction *d, int other, const struct view_o
         return !has_syn(d, other);
     }
     uint32_t end = view->sequence + p->payload_len;
+    if (p->payload_len == 0 && (p->flags & (TCP_FIN | TCP_RST)) == TCP_FIN) {
+        return compare_number(d->highest_ack[other], end) > 0 && !has_fin(d, other);
+    }
     return p->payload_len > 0 && compare_number(d->highest_ack[other], end) >= 0 &&
            !are_covered(d, other, view->sequence, end, true);
 }
@@ -334,6 +360,9 @@ static uint8_t fate_of(const struct direction *d, int end, uint32_t at)
     }
     if (end == 0) {
         return PAIR_DROPPED;
+    }
+    if (is_known_syn(d, 1 - end, view, p)) {
+        return PAIR_MISSED; /* what somebody makes has a number of his own */
     }
     bool answer = p->is_icmp || (p->flags & TCP_RST) != 0 ||
                   (p->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
@@ -648,6 +677,7 @@ bool pair_join(struct pair_side sides[PAIR_POINTS], struct pair_result *out)
         pair_result_free(out);
         return false;
     }
+    pair_doubt(sides, out);
     pair_decide_alone(sides, out);
     return true;
 }

@@ -22,7 +22,8 @@ enum { PAIR_INSIDE, PAIR_OUTSIDE, PAIR_POINTS };
 #define PAIR_NAME_SIZE 128
 
 enum pair_fate {
-    PAIR_UNDECIDED, /* of a session that was relayed, or may have gone past the other point */
+    PAIR_UNDECIDED, /* of a session that was relayed, or may have gone past the other point; or
+                       the other capture missed so much that nothing is proven */
     PAIR_PASSED,    /* partner is the same packet at the other point */
     PAIR_RESIZED,   /* its bytes passed in segments of other sizes */
     PAIR_DROPPED,   /* at the first point only */
@@ -113,6 +114,7 @@ struct pair_match {
 
 struct pair_totals { /* by direction: 0 from inside to outside */
     uint64_t sent, passed, resized, dropped, missed, uncovered, made, extra;
+    uint64_t unproven; /* dropped, made, or missed by a capture that missed others: not told */
 };
 
 struct pair_result {
@@ -140,6 +142,8 @@ void pair_result_free(struct pair_result *result);
 /* The parts of pair_join. */
 bool pair_match_sessions(struct pair_side sides[PAIR_POINTS], struct pair_result *out);
 bool pair_match_packets(struct pair_side sides[PAIR_POINTS], struct pair_result *out);
+/* Takes back what a capture with holes does not prove. */
+void pair_doubt(struct pair_side sides[PAIR_POINTS], struct pair_result *out);
 void pair_decide_alone(struct pair_side sides[PAIR_POINTS], struct pair_result *out);
 
 #endif

@@ -249,6 +249,54 @@ def check_rewritten(binary, folder):
         check("mirror", key, twice["pair"][0][key], plain[key])
 
 
+def tag(_, raw):
+    """As a trunk port shows it."""
+    return [raw[:12] + b"\x81\x00\x00\x78" + raw[12:]]
+
+
+def bytes6(path):
+    """TCP over IPv6 from the next header on, hop limit left out."""
+    data = open(path, "rb").read()
+    at, found = 24, []
+    while at + 16 <= len(data):
+        caplen = struct.unpack_from("<I", data, at + 8)[0]
+        raw = data[at + 16:at + 16 + caplen]
+        at += 16 + caplen
+        if raw[12:14] == b"\x86\xdd" and raw[20] == 6:
+            found.append(bytes(raw[22:54 + struct.unpack_from("!H", raw, 18)[0]]))
+    return collections.Counter(found)
+
+
+def check_forms(binary, folder):
+    """The same ways behind a VLAN tag, over IPv6, and by a capture with holes."""
+    c, s = path_of("healthy-tls", "c"), path_of("healthy-tls", "s")
+    plain = told(binary, c, s)["pair"][0]
+    tagged = told(binary, c, rewritten(s, folder, "tagged", tag))
+    check("tagged", "verdicts", tagged["pair_verdict"], [])
+    for key in ("joined", "outward", "inward"):
+        check("tagged", key, tagged["pair"][0][key], plain[key])
+    c6, s6 = path_of("mtu6", "c"), path_of("mtu6", "s")
+    points = [bytes6(c6), bytes6(s6)]
+    six = told(binary, c6, s6)
+    head = six["pair"][0]
+    check("IPv6", "passed", head["outward"]["passed"] + head["inward"]["passed"], sum((points[0] & points[1]).values()))
+    check("IPv6", "dropped", sum(head[k]["dropped"] + head[k]["resized"] for k in ("outward", "inward")),
+          sum(((points[0] - points[1]) + (points[1] - points[0])).values()))
+    # Each seventh packet was missed outside, bare acknowledgments, FINs and resets among them: nobody dropped anything.
+    for every in (5, 7, 11):
+        holes = told(binary, c, rewritten(s, folder, "holes", lambda n, raw, e=every: [] if n % e == 3 else [raw]))
+        head = holes["pair"][0]
+        check(f"holes {every}", "verdicts", holes["pair_verdict"], [])
+        check(f"holes {every}", "missed", head["outward"]["missed"] + head["inward"]["missed"] > 0, True)
+        check(f"holes {every}", "sum", sum(head[k][f] for k in ("outward", "inward")
+                                           for f in ("missed", "unproven", "uncovered", "resized")),
+              sum(1 for n, _, _ in packets_of(s) if n % every == 3))
+    # One that misses nothing proves what it lacks.
+    fins = [n for n, _, ip in packets_of(s) if ip[33] & 1 and ip[12] == 10]
+    gone = told(binary, c, rewritten(s, folder, "fin", lambda n, raw: [] if n == fins[0] else [raw]))
+    check("a FIN alone", "missed", gone["pair"][0]["outward"]["missed"], 1)
+
+
 def shifted(path, folder, seconds):
     """The same capture by a clock that is ahead."""
     data = bytearray(open(path, "rb").read())
@@ -314,6 +362,7 @@ def main():
         check_touched(binary, *row)
     with tempfile.TemporaryDirectory() as folder:
         check_rewritten(binary, folder)
+        check_forms(binary, folder)
         check_clock(binary, folder)
         check_errors(binary, folder)
     check_text(binary)
