@@ -26,7 +26,8 @@ static int print_table(const struct context *context, struct store *store, enum 
     struct error error = {ERROR_NONE, ""};
     int status = EXIT_DONE;
     bool plain = !arguments->given[OPTION_JSON] && !arguments->given[OPTION_CSV];
-    bool all = kind == TABLE_CAPTURES && !arguments->given[OPTION_CAPTURE];
+    bool all = (kind == TABLE_CAPTURES && !arguments->given[OPTION_CAPTURE]) ||
+               kind == TABLE_BASELINES;
     struct table_request request = {
         .form = arguments->given[OPTION_JSON]  ? TABLE_AS_JSON
                 : arguments->given[OPTION_CSV] ? TABLE_AS_CSV
@@ -59,11 +60,16 @@ static int print_table(const struct context *context, struct store *store, enum 
 
 int run_table(const struct context *context, enum table_kind kind)
 {
+    return run_table_at(context, kind, 0);
+}
+
+int run_table_at(const struct context *context, enum table_kind kind, size_t word)
+{
     int status = EXIT_DONE;
     if (context->arguments->given[OPTION_JSON] && context->arguments->given[OPTION_CSV]) {
         return command_fail_usage(context, TEXT_USAGE_ONE_FORM, NULL, 0);
     }
-    const char *path = result_database(context, &status);
+    const char *path = result_database_at(context, word, &status);
     struct store *store = path != NULL ? result_open(context, path, &status) : NULL;
     if (store == NULL) {
         return status;

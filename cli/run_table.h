@@ -7,5 +7,7 @@
 
 /* kind TABLE_KIND_COUNT: the findings. */
 int run_table(const struct context *context, enum table_kind kind);
+/* The same where the database is the word of that index. */
+int run_table_at(const struct context *context, enum table_kind kind, size_t word);
 
 #endif

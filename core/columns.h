@@ -56,6 +56,7 @@ extern const char *const column_notes[];
 extern const char *const column_tls_steps[];
 extern const char *const column_tls_decryptions[];
 extern const char *const column_states[];
+extern const struct record_table record_baselines;
 extern const struct record_table record_chains, record_incidents, record_incident_steps;
 
 extern const struct record_table record_dns, record_ntp;

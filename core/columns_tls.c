@@ -78,6 +78,9 @@ static const struct column tls_columns[] = {
     COL(secure_renegotiation, "bool", 0, "1: the ServerHello takes secure renegotiation (RFC 5746)."),
     COL(server_flight_bytes, "bytes", COLUMN_ZERO_IS_NULL,
         "Handshake bytes of the server from its ServerHello to the end of its first flight."),
+    COL(synack, "", 0,
+        "Options of the server's SYN-ACK, its window scale, and the options of the SYN that it "
+        "answers: \"mss,sok,ts,nop,ws;7/mss,sok,ts,nop,ws\"; NULL unseen."),
     COL(quic_version, "", COLUMN_ZERO_IS_NULL,
         "QUIC version that carried the hello: 1, 1798521807 (version 2), drafts; NULL not QUIC."),
     COL(quic_retry, "bool", 0, "1: the server answered with a Retry (address validation)."),

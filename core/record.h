@@ -15,6 +15,7 @@
 #include "core/record_path.h"
 #include "core/record_chain.h"
 #include "core/record_incident.h"
+#include "core/record_baseline.h"
 
 #include "core/record_h2.h"
 #include "core/record_secret.h"
@@ -299,6 +300,7 @@ struct tls_record {
     uint32_t quic_version;         /* 0: not QUIC */
     bool quic_retry, quic_negotiation;
     int64_t quic_error;            /* of the first CONNECTION_CLOSE that can be read, -1 none */
+    const char *synack;            /* shape of the SYN-ACK to that of the SYN, TCP only; NULL unseen */
     const char *upgraded_from;     /* what the connection spoke before: "smtp", "socks5"; NULL nothing */
     uint8_t decryption;            /* enum tls_decryption */
     const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
@@ -568,6 +570,7 @@ enum record_kind {
     RECORD_CHAIN, RECORD_INCIDENT, RECORD_INCIDENT_STEP,
     RECORD_DOMAIN, RECORD_STORY, RECORD_SWARM,
     RECORD_SERVICE, RECORD_SERVICE_MINUTE, RECORD_ENDPOINT,
+    RECORD_BASELINE,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

@@ -30,7 +30,10 @@ struct chain_record {
     const char *key_type;
     bool self_signed;
     int64_t not_before_ns, not_after_ns;
-    const char *ja3s, *alpn; /* of the first full handshake */
+    const char *ja3s, *alpn; /* of the first full handshake, as what follows */
+    const char *cipher_name;
+    const char *synack;      /* as of struct tls_record */
+    bool staple_asked, staple_sent, sct_asked, sct_sent;
     uint16_t version;
     uint8_t ttl;             /* of the server's packets, smallest */
     int64_t rtt_min_ns;      /* tap to server, smallest connect time; -1 unknown */

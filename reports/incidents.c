@@ -41,6 +41,27 @@ static bool print_step(void *self, const void *record)
     return true;
 }
 
+/* What else may explain it, in words, joined. */
+static void say_rivals(const struct view *view, const char *codes, char *out, size_t size)
+{
+    const char *comma = text_get(TEXT_LIST_COMMA, view->language);
+    out[0] = '\0';
+    for (const char *at = codes != NULL ? codes : ""; *at != '\0';) {
+        char code[64];
+        enum rival rival;
+        size_t len = strcspn(at, ","), used = strlen(out);
+        if (len > 0 && len < sizeof(code)) {
+            memcpy(code, at, len);
+            code[len] = '\0';
+            if (rival_find(code, &rival)) {
+                snprintf(out + used, size - used, "%s%s", used > 0 ? comma : "",
+                         rival_get(rival)->name[view->language]);
+            }
+        }
+        at += len + (at[len] == ',');
+    }
+}
+
 struct printer {
     const struct view *view;
     struct store *store;
@@ -65,7 +86,7 @@ static bool keep(void *self, const void *record)
 
 static bool print_incident(struct printer *printer, const struct incident_record *incident)
 {
-    char server[512], id[32], score[32], where[64];
+    char server[512], id[32], score[32], where[64], rivals[FINDING_TEXT_SIZE];
     struct report_case *loaded = case_load(printer->store, incident->capture_id, printer->error);
     if (loaded == NULL) {
         return false;
@@ -82,6 +103,13 @@ static bool print_incident(struct printer *printer, const struct incident_record
     fprintf(printer->view->out, "%s\n", view_plain(printer->view));
     view_say(printer->view, TEXT_INCIDENT_TERMS, values, 4);
     fputc('\n', printer->view->out);
+    say_rivals(printer->view, incident->rivals, rivals, sizeof(rivals));
+    if (rivals[0] != '\0') {
+        char line[FINDING_TEXT_SIZE + 64];
+        text_format(line, sizeof(line), text_get(TEXT_INCIDENT_RIVALS, printer->view->language),
+                    &(struct text_value){"rivals", rivals}, 1);
+        view_wrap(printer->view, line, 4, 0);
+    }
     struct steps steps = {printer->view, loaded};
     snprintf(where, sizeof(where), "incident_id = %lld", (long long)incident->id);
     bool good = store_select(printer->store, RECORD_INCIDENT_STEP, where, NULL, 0, false, print_step,

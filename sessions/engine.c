@@ -168,7 +168,8 @@ static bool is_copy(struct engine *e, const struct packet *p, const struct layer
 }
 
 /* The frames of a host are told to the neighbor table whenever its MAC changes, and at the end. */
-static void note_mac(struct engine *e, struct flow *flow, enum side side, const struct layers *l)
+static void note_mac(struct engine *e, struct flow *flow, enum side side,
+                     const struct packet *packet, const struct layers *l)
 {
     struct flow_side *s = &flow->side[side];
     if (!l->has_mac || l->tunnel_depth > 0)
@@ -176,10 +177,13 @@ static void note_mac(struct engine *e, struct flow *flow, enum side side, const 
     if (s->has_mac && memcmp(s->mac, l->src_mac, 6) != 0) {
         struct address ip = flow_address(flow, side);
         if (!neighbors_is_empty(e->neighbors))
-            neighbors_frames(e->neighbors, &ip, s->mac, s->mac_packets, flow->first_ns,
-                             flow->last_ns);
+            neighbors_frames(e->neighbors, &ip, s->mac, s->mac_packets, s->mac_first_ns,
+                             s->mac_last_ns);
         s->mac_packets = 0;
     }
+    if (s->mac_packets == 0)
+        s->mac_first_ns = packet->time_ns;
+    s->mac_last_ns = packet->time_ns;
     memcpy(s->mac, l->src_mac, 6);
     s->has_mac = true;
     s->mac_packets++;
@@ -192,7 +196,7 @@ static void count_packet(struct engine *e, struct flow *flow, enum side side,
     flow->side[side].bytes += l->ip_len;
     if (p->time_ns > flow->last_ns)
         flow->last_ns = p->time_ns;
-    note_mac(e, flow, side, l);
+    note_mac(e, flow, side, p, l);
 }
 
 /* The way between the ends; made when both were heard. */

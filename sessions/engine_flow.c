@@ -228,7 +228,7 @@ static void tell_neighbors(struct engine *e, const struct flow *flow)
         struct address ip = flow_address(flow, (enum side)s);
         if (flow->side[s].has_mac && flow->side[s].mac_packets > 0)
             neighbors_frames(e->neighbors, &ip, flow->side[s].mac, flow->side[s].mac_packets,
-                             flow->first_ns, flow->last_ns);
+                             flow->side[s].mac_first_ns, flow->side[s].mac_last_ns);
     }
 }
 
@@ -264,6 +264,21 @@ static void put_or_count(struct engine *e, const struct flow *flow, struct flow_
         e->counters.counted_flows++;
     else
         sink_put(&e->options.sink, RECORD_FLOW, bundle);
+}
+
+/* What tells one stack from another: which options the server put in which order, and its scale, to
+ * what a client offered. Sizes belong to the way, not to the machine. */
+static const char *synack_text(struct engine *e, const struct tcp_flow *tcp)
+{
+    char text[2 * sizeof tcp->dir[0].facts.options + 16];
+    if (tcp == NULL || !tcp->synack_seen || tcp->facts.syn_count == 0)
+        return NULL;
+    const struct tcp_side_facts *server = &tcp->dir[SIDE_SERVER].facts;
+    int len = snprintf(text, sizeof text, "%s", server->options);
+    if (server->window_scale >= 0)
+        len += snprintf(text + len, sizeof text - (size_t)len, ";%d", (int)server->window_scale);
+    (void)snprintf(text + len, sizeof text - (size_t)len, "/%s", tcp->dir[SIDE_CLIENT].facts.options);
+    return intern_text(e->options.strings, text);
 }
 
 void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end)
@@ -309,8 +324,10 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     }
     paths_note_flow(e->paths, flow, &record, flow->tcp != NULL ? &tcp : NULL);
     bundle.tls = flow->tls;
-    if (flow->tls != NULL)
+    if (flow->tls != NULL) {
         flow->tls->flow_id = flow->id;
+        flow->tls->synack = synack_text(e, flow->tcp);
+    }
     bundle.tls_certificates = certificates;
     bundle.events = events;
     bundle.event_count = events_copy(&flow->events, events);

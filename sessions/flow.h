@@ -46,6 +46,7 @@ struct flow_side {
     uint8_t path_ttl; /* of its last packet that tells the way: no RST, no SYN */
     bool has_mac;
     uint32_t mac_packets; /* with that mac, not yet told to the neighbor table */
+    int64_t mac_first_ns, mac_last_ns; /* of these */
 };
 
 struct flow {

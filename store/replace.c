@@ -211,6 +211,15 @@ bool store_set_services(struct store *store, int64_t capture_id, const char *pro
     return end(store, done, error);
 }
 
+bool store_clear_baselines(struct store *store, struct error *error)
+{
+    static const char *const all[] = {"DELETE FROM baselines WHERE id >= ?1", NULL};
+    if (!store_flush(store, error) || !begin(store, error)) {
+        return false;
+    }
+    return end(store, run_all(store, all, 0, error), error);
+}
+
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error)
 {
     /* A flush starts the writer, which turns the log on: it cannot once a judgement reads. */

@@ -43,6 +43,8 @@ struct store_service {
  * put before is committed first. */
 bool store_set_services(struct store *store, int64_t capture_id, const char *profile,
                         const struct store_service *services, size_t count, struct error *error);
+/* Removes what an earlier `baseline save` left. */
+bool store_clear_baselines(struct store *store, struct error *error);
 /* Removes the findings of a capture with their values, evidence and flows, before it is judged again. */
 bool store_clear_findings(struct store *store, int64_t capture_id, struct error *error);
 /* Takes copies of records; the writer thread inserts them in batches (a transaction at least every

@@ -71,12 +71,16 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .staple_asked = r->staple_asked,
         .staple_sent = r->staple_sent,
         .staple_id = r->staple_id,
+        .sct_asked = r->sct_asked,
+        .sct_sent = r->sct_sent,
+        .synack = r->synack,
         .secure_renegotiation = r->secure_renegotiation,
         .renegotiations = r->renegotiations,
         .has_client_app = r->client_app_records > 0,
         .has_server_app = r->server_app_records > 0,
     };
     memcpy(out->ja3s, r->ja3s, sizeof out->ja3s);
+    memcpy(out->ja4, r->ja4, sizeof out->ja4);
 }
 
 static void fill_flow(const struct flow_record *r, struct flow_facts *out)

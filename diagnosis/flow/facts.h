@@ -26,9 +26,9 @@ struct tls_facts {
     int64_t client_hello_ns, server_hello_ns, finished_ns, alert_ns;
     int64_t client_hello_frame, server_hello_frame, alert_frame;
     const char *cipher_name, *versions_offered, *sni, *client_ciphers, *upgraded_from;
-    const char *alpn_offered, *alpn;
+    const char *alpn_offered, *alpn, *synack;
     const char *groups_offered, *group_name;
-    char ja3s[33];
+    char ja3s[33], ja4[40];
     const int64_t *chain; /* certificate ids that the server sent, leaf first */
     uint32_t chain_count;
     uint32_t client_hello_bytes, client_hello_segments;
@@ -40,7 +40,7 @@ struct tls_facts {
     bool certificate_requested, certificate_sent, certificate_empty;
     bool close_notify_client, close_notify_server, plaintext_client, plaintext_server;
     int64_t staple_id;
-    bool staple_asked, staple_sent, secure_renegotiation;
+    bool staple_asked, staple_sent, sct_asked, sct_sent, secure_renegotiation;
     uint32_t renegotiations;
     bool has_client_app, has_server_app;
     bool psk_offered, quic;

@@ -123,6 +123,12 @@ static void add_traits(struct chain_record *r, const struct certificate_record *
     r->ja3s = first->f.tls->ja3s;
     r->alpn = first->f.tls->alpn;
     r->version = first->f.tls->version;
+    r->cipher_name = first->f.tls->cipher_name;
+    r->synack = first->f.tls->synack;
+    r->staple_asked = first->f.tls->staple_asked;
+    r->staple_sent = first->f.tls->staple_sent;
+    r->sct_asked = first->f.tls->sct_asked;
+    r->sct_sent = first->f.tls->sct_sent;
     if (leaf == NULL || leaf->parse_error != NULL)
         return;
     r->issuer = leaf->issuer;

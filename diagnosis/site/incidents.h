@@ -4,10 +4,17 @@
 
 #include "diagnosis/site/judge.h"
 
+/* A finding that matters, and who vouches for the server in it. */
+struct incident_part {
+    struct finding_record finding;
+    const char *issuer; /* NULL: it names none */
+    uint32_t group;     /* the first part of its group */
+};
+
 /* A sink that passes everything on to `out` and remembers the findings that matter. */
 struct incident_maker {
     const struct sink *out;
-    struct finding_record *findings;
+    struct incident_part *parts;
     size_t count, capacity;
     bool failed; /* memory ran out */
 };

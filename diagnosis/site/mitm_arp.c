@@ -27,15 +27,27 @@ static bool is_shared_mac(const char *mac)
     return false;
 }
 
-/* b claims the address of a, who was there first and is still there. */
-static bool is_taken_over(const struct arp_record *a, const struct arp_record *b)
+/* A router speaks in its own name by ARP alone. */
+static int64_t last_word(const struct arp_record *a)
+{
+    return a->frames > 0 && a->last_frame_ns > a->last_ns ? a->last_frame_ns : a->last_ns;
+}
+
+/* b claims the address of a, who is still there. */
+static bool is_contested(const struct arp_record *a, const struct arp_record *b)
 {
     return !a->is_request && !b->is_request && address_equal(&a->ip, &b->ip) &&
            a->vlan == b->vlan && strcmp(a->mac, b->mac) != 0 && b->claims >= CLAIMS_MIN &&
-           a->frames > 0 && a->last_frame_ns > b->first_ns &&
-           (a->first_ns < b->first_ns || a->frames > b->frames) && !is_shared_mac(a->mac) &&
-           !is_shared_mac(b->mac) && b->last_ns - b->first_ns < 3600 * FACTS_SECOND &&
-           a->last_frame_ns - b->first_ns <= b->last_ns - b->first_ns + STILL_NS;
+           last_word(a) > b->first_ns && !is_shared_mac(a->mac) && !is_shared_mac(b->mac) &&
+           b->last_ns - b->first_ns < 3600 * FACTS_SECOND &&
+           last_word(a) - b->first_ns <= b->last_ns - b->first_ns + STILL_NS;
+}
+
+/* a was there before b and works on under that address. */
+static bool is_taken_over(const struct arp_record *a, const struct arp_record *b)
+{
+    return is_contested(a, b) && a->frames > 0 && a->last_frame_ns > b->first_ns &&
+           (a->first_ns < b->first_ns || a->frames > b->frames);
 }
 
 static bool overlaps(const struct site_flow *flow, const struct arp_record *b)
@@ -65,11 +77,27 @@ static bool goes_through(const struct judge *judge, const struct address *ip,
     return false;
 }
 
+/* Both ends of the way are claimed, again and again, by one machine that also sends for neither: who
+ * answers in their place himself passes nothing on. */
+#define CLAIMS_SURE 3
+
+static bool is_between(const struct arp_record *const *old, const struct arp_record *const *taken,
+                       size_t count)
+{
+    size_t sure = 0, owners = 0;
+    for (size_t i = 0; i < count; i++) {
+        sure += taken[i]->claims >= CLAIMS_SURE;
+        owners += i == 0 || strcmp(old[i]->mac, old[0]->mac) != 0;
+    }
+    return sure >= 2 && owners >= 2;
+}
+
 struct taken {
     const struct arp_record *old[ADDRESSES_MOST];
     const struct arp_record *taken[ADDRESSES_MOST];
     size_t count;
     bool through;
+    bool firm; /* one of them was taken over for certain */
 };
 
 static void claim_spoof(struct judge *judge, const struct taken *t)
@@ -93,7 +121,7 @@ static void claim_spoof(struct judge *judge, const struct taken *t)
     }
 }
 
-static void judge_mac(struct judge *judge, const char *mac)
+static void judge_mac(struct judge *judge, const char *mac, bool relays)
 {
     const struct site *site = judge->site;
     struct taken t = {.count = 0};
@@ -102,17 +130,19 @@ static void judge_mac(struct judge *judge, const char *mac)
         if (b->is_request || strcmp(b->mac, mac) != 0)
             continue;
         for (size_t j = 0; j < site->arp_count; j++) {
-            if (!is_taken_over(site->arp[j], b))
+            if (!is_contested(site->arp[j], b))
                 continue;
             if (t.count == ADDRESSES_MOST)
                 return;
+            bool firm = is_taken_over(site->arp[j], b);
+            t.firm = t.firm || firm;
             t.old[t.count] = site->arp[j];
             t.taken[t.count++] = b;
-            t.through = t.through || goes_through(judge, &b->ip, b);
+            t.through = t.through || (firm && relays && goes_through(judge, &b->ip, b));
             break;
         }
     }
-    if (t.count > 0 && t.through)
+    if (t.firm && (t.through || is_between(t.old, t.taken, t.count)))
         claim_spoof(judge, &t);
 }
 
@@ -131,12 +161,12 @@ static bool was_before(const struct site *site, size_t at)
 static void detect(struct judge *judge)
 {
     const struct site *site = judge->site;
-    if (judge->quality.clean_copies || site->arp_count > ROWS_MOST ||
-        site->capture.routed_packets <= site->capture.duplicate_packets)
+    bool relays = site->capture.routed_packets > site->capture.duplicate_packets;
+    if (judge->quality.clean_copies || site->arp_count > ROWS_MOST)
         return;
     for (size_t i = 0; i < site->arp_count; i++) {
         if (!site->arp[i]->is_request && site->arp[i]->claims >= CLAIMS_MIN && !was_before(site, i))
-            judge_mac(judge, site->arp[i]->mac);
+            judge_mac(judge, site->arp[i]->mac, relays);
     }
 }
 

@@ -1,6 +1,7 @@
 /* Issuers: who they are, and which products give themselves away. */
 #include "diagnosis/site/mitm.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -48,6 +49,58 @@ void mitm_organisation(const char *issuer, char out[MITM_NAME_SIZE])
         memcpy(out, issuer, len);
         out[len] = '\0';
     }
+}
+
+/* Letters and digits alone, in small letters; the words of legal forms left out. */
+static void normalise(const char *name, char out[MITM_NAME_SIZE])
+{
+    static const char *const forms[] = {"inc",  "incorporated", "ltd", "limited", "llc",  "co",
+                                        "corp", "corporation",  "sa",  "gmbh",    "ag",   "bv",
+                                        "nv",   "plc",          "srl", "spa",     "company"};
+    size_t len = 0;
+    for (const char *at = name; *at != '\0';) {
+        size_t start = len;
+        for (; *at != '\0' && *at != ' ' && *at != ','; at++) {
+            unsigned char c = (unsigned char)*at;
+            if (isalnum(c) || c >= 0x80)
+                out[len++] = (char)tolower(c);
+        }
+        for (size_t i = 0; start > 0 && i < sizeof forms / sizeof forms[0]; i++) {
+            if (len - start == strlen(forms[i]) && memcmp(out + start, forms[i], len - start) == 0)
+                len = start;
+        }
+        at += *at != '\0';
+    }
+    out[len] = '\0';
+}
+
+bool mitm_is_same_organisation(const char *issuer, const char *other)
+{
+    char a[MITM_NAME_SIZE], b[MITM_NAME_SIZE], left[MITM_NAME_SIZE], right[MITM_NAME_SIZE];
+    mitm_organisation(issuer, a);
+    mitm_organisation(other, b);
+    normalise(a, left);
+    normalise(b, right);
+    return strcmp(left, right) == 0;
+}
+
+const char *mitm_site_of(const char *name)
+{
+    static const char *const wide[] = {"com", "net", "org", "gov", "edu", "ac", "co", "or", "ne", "go"};
+    const char *last = strrchr(name, '.'), *second = NULL, *third = NULL;
+    for (const char *at = name; last != NULL && at < last; at++) {
+        if (*at == '.') {
+            third = second;
+            second = at;
+        }
+    }
+    if (second == NULL)
+        return name;
+    size_t len = (size_t)(last - second) - 1;
+    bool is_wide = false;
+    for (size_t i = 0; strlen(last + 1) == 2 && i < sizeof wide / sizeof wide[0]; i++)
+        is_wide |= len == strlen(wide[i]) && strncasecmp(second + 1, wide[i], len) == 0;
+    return !is_wide ? second + 1 : third != NULL ? third + 1 : name;
 }
 
 /* FACTS 4.1: from lists of interception software that browsers and researchers keep. A pattern that

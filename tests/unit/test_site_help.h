@@ -62,7 +62,8 @@ struct scene {
     size_t finding_count;
     struct domain_record domains[8]; /* the first ones */
     struct story_record stories[8];
-    size_t domain_count, story_count;
+    struct incident_record incidents[8]; /* their texts are gone */
+    size_t domain_count, story_count, incident_count;
     struct verdict_record *verdicts; /* by flow id - 1 */
     void (*other)(enum record_kind kind, const void *record); /* what is not kept here; NULL none */
 };
@@ -396,6 +397,8 @@ static inline void scene_put(void *self, enum record_kind kind, const void *reco
         s->domains[s->domain_count++] = *(const struct domain_record *)record;
     } else if (kind == RECORD_STORY && s->story_count < 8) {
         s->stories[s->story_count++] = *(const struct story_record *)record;
+    } else if (kind == RECORD_INCIDENT && s->incident_count < 8) {
+        s->incidents[s->incident_count++] = *(const struct incident_record *)record;
     } else if (s->other != NULL) {
         s->other(kind, record);
     }
@@ -432,7 +435,7 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
     assert_non_null(site);
     for (size_t i = 0; i < s->finding_count; i++)
         free(s->findings[i].flows);
-    s->finding_count = s->put_path_count = s->domain_count = s->story_count = 0;
+    s->finding_count = s->put_path_count = s->domain_count = s->story_count = s->incident_count = 0;
     free(s->verdicts);
     s->verdicts = calloc(s->flow_count + 1, sizeof *s->verdicts);
     assert_non_null(s->verdicts);
