@@ -23,6 +23,8 @@
  * client certificate in them take about this much. */
 #define TICKET_BYTES 2400u
 #define TICKET_NS (50 * MS)
+/* A client reads a small answer and goes on, or leaves, within this. */
+#define HELD_GAP_NS SECOND
 /* Longer than a sender's retransmission timer on any usual way: it had nothing to send. */
 #define PAUSE_NS SECOND
 
@@ -182,19 +184,6 @@ static void end_turn(struct tcp_delay *d, const struct tcp_flow *tcp, enum side 
     d->tls_ended = false;
 }
 
-/* A FIN or RST ends what was waited for; behind it only closing is left. */
-static void end_waiting(struct tcp_delay *d, const struct tcp_flow *tcp)
-{
-    int64_t total = d->pending_ns;
-    if (d->held_ns >= 0)
-        total -= give_held(d, tcp, total);
-    if (d->last_side == SIDE_CLIENT && !d->tls_ended)
-        give_server(d, tcp, total);
-    else
-        d->record.term_ns[d->tls_open ? DELAY_TLS_CLIENT : DELAY_CLIENT] += total;
-    clear_pending(d);
-}
-
 /* ---- exchanges ------------------------------------------------------------------------------- */
 
 static void end_answer(struct tcp_delay *d)
@@ -204,11 +193,26 @@ static void end_answer(struct tcp_delay *d)
     d->turn.start_ns = 0;
 }
 
+/* Small segments behind a request, right after the handshake, could be session tickets. The client that goes
+ * on or leaves soon had its answer: the last of them ended it. One that waits on may have got none. */
+static void settle_held(struct tcp_delay *d, const struct tcp_flow *tcp)
+{
+    if (d->held_ns < 0 || d->turn.start_ns == 0 || d->turn.wait_ns >= 0 ||
+        d->pending_ns - d->held_ns > HELD_GAP_NS)
+        return;
+    d->turn.wait_ns = without(d->held_ns, leg(tcp, SIDE_SERVER));
+    d->turn.total_ns = d->held_at_ns - d->turn.start_ns;
+    d->turn.answered = d->held_len;
+    d->turn.frame = d->held_frame;
+}
+
 /* Before the segment is counted. */
-static void note_exchange(struct tcp_delay *d, enum side side, const struct tcp_delay_input *in)
+static void note_exchange(struct tcp_delay *d, const struct tcp_flow *tcp, enum side side,
+                          const struct tcp_delay_input *in)
 {
     int64_t now = in->packet->time_ns, len = in->layers->payload_len;
-    if (side == SIDE_CLIENT && (d->last_side != SIDE_CLIENT || d->tls_ended)) {
+    if (side == SIDE_CLIENT && (d->last_side != SIDE_CLIENT || d->tls_ended || d->held_ns >= 0)) {
+        settle_held(d, tcp);
         end_answer(d);
         d->turn = (struct turn_record){.start_ns = d->tls_open ? 0 : now, .wait_ns = RECORD_NONE_NS};
     }
@@ -227,6 +231,20 @@ bool tcp_delay_turn(struct tcp_delay *d, struct turn_record *out)
     *out = d->ended;
     d->ended.start_ns = 0;
     return true;
+}
+
+/* A FIN or RST ends what was waited for; behind it only closing is left. */
+static void end_waiting(struct tcp_delay *d, const struct tcp_flow *tcp)
+{
+    int64_t total = d->pending_ns;
+    settle_held(d, tcp);
+    if (d->held_ns >= 0)
+        total -= give_held(d, tcp, total);
+    if (d->last_side == SIDE_CLIENT && !d->tls_ended)
+        give_server(d, tcp, total);
+    else
+        d->record.term_ns[d->tls_open ? DELAY_TLS_CLIENT : DELAY_CLIENT] += total;
+    clear_pending(d);
 }
 
 /* ---- packets --------------------------------------------------------------------------------- */
@@ -301,9 +319,12 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
                  in->layers);
     if (may_be_ticket(d, tcp, in)) {
         d->held_ns = d->pending_ns;
+        d->held_at_ns = in->packet->time_ns;
+        d->held_frame = (int64_t)in->packet->frame;
+        d->held_len = in->layers->payload_len;
         return;
     }
-    note_exchange(d, side, in);
+    note_exchange(d, tcp, side, in);
     end_turn(d, tcp, side, in);
     if (side == SIDE_CLIENT)
         note_turn(d, in->layers->payload_len);

@@ -35,6 +35,7 @@ struct tcp_delay {
     int64_t turn_ns, turn_last_ns; /* its first and its latest segment */
     uint32_t turn_first, turn_segments, turn_pauses; /* bytes of the first, others, between them */
     struct turn_record turn;   /* the client's turn and the answer so far; start_ns 0 none, wait_ns -1 */
+    int64_t held_at_ns, held_frame, held_len; /* the segment of held_ns */
     struct turn_record ended;  /* the turn before, until somebody takes it; start_ns 0 none */
     uint32_t last_len;      /* payload of the last data segment */
     uint8_t last_side;      /* who sent data last; SIDE_NONE nobody yet */

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""usage: judge.py BINARY CAPTURE...: `judge` from the store says what `read` said, row by row."""
+"""usage: judge.py BINARY CAPTURE...: `judge` from the store says what `read` said, row by row, and it adds up."""
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
+
+import sums
 
 TABLES = {
     "findings": "SELECT * FROM findings ORDER BY id",
@@ -30,18 +32,20 @@ def rows(path):
 
 
 def check(binary, capture, folder):
-    db = os.path.join(folder, "judge.db")
-    if os.path.exists(db):
-        os.unlink(db)
-    read = subprocess.run([binary, "read", "--db", db, capture], capture_output=True)
+    path = os.path.join(folder, "judge.db")
+    if os.path.exists(path):
+        os.unlink(path)
+    read = subprocess.run([binary, "read", "--db", path, capture], capture_output=True)
     if read.returncode not in (0, 3):
         return [f"read: exit {read.returncode}: {read.stderr.decode(errors='replace')[:300]}"]
-    before = rows(db)
-    judge = subprocess.run([binary, "judge", db], capture_output=True)
+    before = rows(path)
+    judge = subprocess.run([binary, "judge", path], capture_output=True)
     if judge.returncode not in (0, 3):
         return [f"judge: exit {judge.returncode}: {judge.stderr.decode(errors='replace')[:300]}"]
-    after = rows(db)
-    problems = []
+    after = rows(path)
+    db = sqlite3.connect(path)
+    problems = list(sums.check(db))
+    db.close()
     for name in TABLES:
         lost = [r for r in before[name] if r not in after[name]]
         new = [r for r in after[name] if r not in before[name]]
