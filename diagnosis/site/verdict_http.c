@@ -81,6 +81,8 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     bool knew = end < asked - facts_rtt(f) - CROSSING_NS;
     int64_t idle = (end < asked ? end : asked) - server->last_payload_ns;
     out->confidence = knew ? 70 : 85;
+    if (knew) /* the goodbye had reached it: its pool does not look before it asks */
+        out->culprit = CULPRIT_CLIENT;
     out->evidence_from_ns = server->last_payload_ns;
     claim_add_ms(out, "idle_ms", idle > 0 ? idle : 0);
     out->evidence =

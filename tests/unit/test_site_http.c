@@ -113,6 +113,20 @@ static void download_that_the_client_stops_or_the_capture_cuts(void **state)
     expect_quiet(s);
 }
 
+/* The goodbye had come a second before: the client asks without looking. */
+static void asked_on_a_closed_connection(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    flow_answer(f, scene_request(s, f, "/a", 0.02), 200, 0.05);
+    flow_fin(f, SIDE_SERVER, 5.0);
+    (void)scene_request(s, f, "/a", 6.0);
+    flow_rst(f, SIDE_SERVER, 6.02, 60);
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_HTTP_KEEPALIVE_RACE, CULPRIT_CLIENT);
+}
+
 static void keepalive_race(void **state)
 {
     struct scene *s = *state;
@@ -203,6 +217,7 @@ int main(void)
         SCENE_TEST(tls_request_without_answer),
         SCENE_TEST(truncated),
         SCENE_TEST(download_that_the_client_stops_or_the_capture_cuts),
+        SCENE_TEST(asked_on_a_closed_connection),
         SCENE_TEST(keepalive_race),
         SCENE_TEST(slow_answers),
         SCENE_TEST(errors_of_servers_and_gateways),
