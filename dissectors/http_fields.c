@@ -14,6 +14,7 @@ enum field {
     FIELD_HSTS,
     FIELD_LOCATION,
     FIELD_SET_COOKIE,
+    FIELD_CACHE_STATUS,
     FIELD_OTHER
 };
 
@@ -25,16 +26,21 @@ static const struct {
     {"date", FIELD_DATE},
     {"cookie", FIELD_COOKIE},
     {"apikey", FIELD_ACCESS_TOKEN},
+    {"x-cache", FIELD_CACHE_STATUS},
     {"api-key", FIELD_ACCESS_TOKEN},
     {"location", FIELD_LOCATION},
     {"x-api-key", FIELD_ACCESS_TOKEN},
     {"set-cookie", FIELD_SET_COOKIE},
     {"grpc-status", FIELD_GRPC_STATUS},
+    {"cache-status", FIELD_CACHE_STATUS},
     {"content-type", FIELD_CONTENT_TYPE},
     {"x-auth-token", FIELD_ACCESS_TOKEN},
     {"access-token", FIELD_ACCESS_TOKEN},
+    {"x-proxy-cache", FIELD_CACHE_STATUS},
     {"authorization", FIELD_AUTHORIZATION},
     {"x-access-token", FIELD_ACCESS_TOKEN},
+    {"x-cache-status", FIELD_CACHE_STATUS},
+    {"cf-cache-status", FIELD_CACHE_STATUS},
     {"proxy-authorization", FIELD_AUTHORIZATION},
     {"strict-transport-security", FIELD_HSTS},
 };
@@ -154,6 +160,9 @@ void http_fields_note(struct http_text name, struct http_text value, struct secr
         break;
     case FIELD_AGE:
         out->cached = true;
+        break;
+    case FIELD_CACHE_STATUS: /* "HIT from cache", "squid; hit" (RFC 9211) */
+        out->cached = out->cached || holds(value, "hit");
         break;
     case FIELD_GRPC_STATUS:
         out->grpc_status = grpc_status(value);

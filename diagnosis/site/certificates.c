@@ -105,7 +105,8 @@ static uint8_t date_confidence(const struct site_flow *flow, uint8_t accepted)
 static void judge_dates(struct judge *judge, const struct site_flow *flow,
                         const struct certificate_record *c)
 {
-    int64_t now = flow_handshake_ns(flow);
+    int64_t now = clock_correct(&judge->clock, flow_handshake_ns(flow));
+    int64_t skew = judge_skew_ns(judge, &flow->server->address);
     struct claim claim;
     if (c->not_after_ns <= c->not_before_ns || now < CLOCK_UNSET_NS)
         return;
@@ -118,6 +119,8 @@ static void judge_dates(struct judge *judge, const struct site_flow *flow,
     } else if (now < c->not_before_ns) {
         claim = start(FINDING_CERT_NOT_YET_VALID, flow, c);
         claim_add_text(&claim, "not_before", date_text(judge, c->not_before_ns));
+        if (skew > 0 && now + skew >= c->not_before_ns)
+            claim_add_ms(&claim, "clock_ms", skew);
         claim.confidence = date_confidence(flow, 60);
         judge_claim(judge, &claim);
     } else {

@@ -103,7 +103,8 @@ static void verify_flow(const struct judge *judge, const struct chain_verifier *
         else if (i == 0)
             break; /* without the server's own certificate there is nothing to judge */
     }
-    chain_verify(verifier, sent, count, flow_handshake_ns(flow), out);
+    chain_verify(verifier, sent, count, clock_correct(&judge->clock, flow_handshake_ns(flow)),
+                 out);
 }
 
 /* What a baseline needs to know again (PEERS: issuer, key, server fingerprint, hops, delay). */

@@ -146,7 +146,7 @@ static void judge_refusal(struct judge *judge, const struct site_flow *flow, uin
     if (!http_is_refusal(r->status) || http_was_overcome(judge, flow, number) ||
         may_be_overcome(judge, flow, number))
         return;
-    bool expired = http_token_had_expired(r);
+    bool expired = http_token_had_expired(judge, r);
     struct claim claim = http_claim(FINDING_HTTP_AUTH_FAILED, flow, r);
     claim.confidence = r->has_credentials ? 90 : 70;
     if (!r->has_credentials)

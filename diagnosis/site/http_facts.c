@@ -59,10 +59,10 @@ bool http_was_overcome(const struct judge *judge, const struct site_flow *flow, 
     return false;
 }
 
-bool http_token_had_expired(const struct http_record *r)
+bool http_token_had_expired(const struct judge *judge, const struct http_record *r)
 {
     return r->credentials == SECRET_JWT && r->token_expires_ns > 0 && r->request_ns >= 0 &&
-           r->token_expires_ns < r->request_ns;
+           r->token_expires_ns < clock_correct(&judge->clock, r->request_ns);
 }
 
 void http_claim_expired(struct judge *judge, const struct site_flow *flow,
@@ -70,7 +70,8 @@ void http_claim_expired(struct judge *judge, const struct site_flow *flow,
 {
     struct claim claim = http_claim(FINDING_AUTH_TOKEN_EXPIRED, flow, r);
     claim.confidence = 90;
-    claim_add_ms(&claim, "expired_ms", r->request_ns - r->token_expires_ns);
+    claim_add_ms(&claim, "expired_ms",
+                 clock_correct(&judge->clock, r->request_ns) - r->token_expires_ns);
     claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
     judge_claim(judge, &claim);
 }

@@ -15,7 +15,7 @@ bool http_is_refusal(int32_t status);
  * follows soon: few requests lie between. */
 bool http_was_overcome(const struct judge *judge, const struct site_flow *flow, uint32_t number);
 /* The token that the request carried had expired by its own words, before it was sent. */
-bool http_token_had_expired(const struct http_record *request);
+bool http_token_had_expired(const struct judge *judge, const struct http_record *request);
 /* Says that the refused request's token had expired. */
 void http_claim_expired(struct judge *judge, const struct site_flow *flow,
                         const struct http_record *request);

@@ -98,7 +98,7 @@ static void judge_call(struct judge *judge, const struct site_flow *flow,
     claim_add_text(&claim, "status", status->name);
     claim_add_text(&claim, "endpoint", r->path);
     judge_claim(judge, &claim);
-    if (r->grpc_status == GRPC_UNAUTHENTICATED && http_token_had_expired(r))
+    if (r->grpc_status == GRPC_UNAUTHENTICATED && http_token_had_expired(judge, r))
         http_claim_expired(judge, flow, r);
 }
 

@@ -8,6 +8,7 @@
 #define INVCAP_DIAGNOSIS_SITE_JUDGE_H
 
 #include "core/catalogue.h"
+#include "diagnosis/site/clocks.h"
 #include "diagnosis/site/model.h"
 
 #define CLAIM_VALUES 12
@@ -90,6 +91,9 @@ struct judge {
     const struct dns_record **dns_by_flow; /* and number; made on first need */
     struct site_chain *chains; /* by first use; made by detector_chains */
     size_t chain_count;
+    struct capture_clock clock; /* by detector_clocks */
+    struct clock_skew *skews;
+    size_t skew_count;
     struct claim *claims;
     size_t claim_count, claim_capacity;
     bool failed; /* memory ran out */
@@ -121,6 +125,9 @@ const struct profile_service *judge_profile_service(const struct judge *judge,
 int64_t judge_slow_ns(const struct judge *judge, const struct site_flow *flow);
 /* The claim of the flow's verdict; NULL none. Borrowed until the next claim. */
 const struct claim *judge_verdict(const struct judge *judge, const struct site_flow *flow);
+
+/* How far the clock of the host is off as far as known; 0 also when nothing tells. */
+int64_t judge_skew_ns(const struct judge *judge, const struct address *address);
 
 /* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other
  * traffic both ways at that tap (or of this flow itself). */

@@ -5,6 +5,7 @@
 #include "diagnosis/site/mitm.h"
 
 #include "diagnosis/site/chains.h"
+#include "diagnosis/site/environments.h"
 #include "trust/name_match.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ bool mitm_is_allowed_chain(const struct judge *judge, const struct site_flow *fl
 static void judge_pin(struct judge *judge, const struct site_chain *chain)
 {
     if (chain->record.pin != CHAIN_PIN_DIFFERS || chain->leaf == NULL ||
-        chain->leaf->parse_error != NULL)
+        chain->leaf->parse_error != NULL || environment_pin_owner(judge, chain) != NULL)
         return;
     struct claim claim = claim_start(FINDING_MITM_PIN_MISMATCH, chain->first);
     claim.confidence = 85;

@@ -18,7 +18,7 @@ struct clock {
     const struct ntp_record *best; /* the sample with the smallest error */
 };
 
-static bool is_measured(const struct ntp_record *r)
+bool ntp_is_measured(const struct ntp_record *r)
 {
     return r->error_ns >= 0 && r->stratum > 0 && r->stratum < STRATUM_UNSYNCHRONISED &&
            r->leap != LEAP_UNKNOWN;
@@ -69,6 +69,9 @@ static void judge_clock(struct judge *judge, const struct clock *clocks, size_t 
 {
     const struct ntp_record *r = one->best;
     size_t same = count_agreeing(clocks, count, one), others = count - 1 - same;
+    if (judge->clock.is_off && llabs(r->offset_ns - clock_middle(judge->clock.off)) <=
+                                   FACTS_SECOND + r->error_ns)
+        return; /* the capture's clock is the one that is off */
     if (!is_off(r) || judge_is_withdrawn(judge, FINDING_NTP_OFFSET,
                                          site_find_flow(judge->site, r->flow_id)))
         return;
@@ -97,7 +100,7 @@ static void judge_offsets(struct judge *judge)
     size_t count = 0;
     for (size_t i = 0; i < site->ntp_count; i++) {
         const struct ntp_record *r = site->ntp[i];
-        if (!is_measured(r))
+        if (!ntp_is_measured(r))
             continue;
         if (count > 0 && address_equal(&clocks[count - 1].best->server_ip, &r->server_ip)) {
             if (r->error_ns < clocks[count - 1].best->error_ns)

@@ -12,9 +12,9 @@ HTTP_PORTS = (8080, 8101, 8201)
 
 
 # --- servers ------------------------------------------------------------------------------------------------------
-def nginx(lab, servers, ns="s"):
-    """Starts nginx with the given server blocks and waits until it listens."""
-    folder = os.path.join(lab.work, f"nginx.{lab.name}.{ns}")
+def nginx(lab, servers, ns="s", clock=None):
+    """Starts nginx with the given server blocks and waits until it listens. clock: "+1h" by faketime."""
+    folder = os.path.join(lab.work, f"nginx.{lab.name}.{ns}{clock or ''}")
     os.makedirs(os.path.join(folder, "html"), exist_ok=True)
     for size in (300, 2000, 20000, 60000):
         with open(os.path.join(folder, "html", f"{size}.json"), "w") as f:
@@ -27,7 +27,8 @@ uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; root {folder}/html; serve
 {servers}
 }}
 """)
-    child = lab.spawn(ns, "nginx", "-p", folder, "-c", folder + "/nginx.conf")
+    fake = ["faketime", "-m", "-f", clock] if clock else []
+    child = lab.spawn(ns, *fake, "nginx", "-p", folder, "-c", folder + "/nginx.conf")
     for _ in range(100):
         if os.path.exists(folder + "/pid") and os.path.getsize(folder + "/pid"):
             break

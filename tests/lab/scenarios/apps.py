@@ -296,14 +296,14 @@ def redis_full(lab):
 
 
 # --- SSH -----------------------------------------------------------------------------------------------------------
-def sshd(lab, *words):
+def sshd(lab, *words, port=22):
     home = folder(lab, "sshd")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home + "/key")
     os.makedirs("/run/sshd", exist_ok=True)
     options = [x for w in words for x in ("-o", w)]
     lab.spawn("s", "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", home + "/key", "-o",
-              f"ListenAddress={SERVER}", "-o", "UsePAM=no", "-o", "PidFile=none", *options)
-    peers.wait_listen(lab, 22)
+              f"ListenAddress={SERVER}:{port}", "-o", "UsePAM=no", "-o", "PidFile=none", *options)
+    peers.wait_listen(lab, port)
 
 
 def ssh(lab, *words, password=None):
