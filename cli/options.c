@@ -14,7 +14,7 @@
     (ON(FINDINGS) | ON(FLOWS) | ON(TLS) | ON(CERTS) | ON(HTTP) | ON(DNS) | ON(PATHS) |             \
      ON(SERVICES) | ON(INCIDENTS) | ON(CAPTURES) | ON(BASELINE))
 #define ON_RESULT (ON(READ) | ON(LIVE) | ON(JUDGE) | ON(REPORT))
-#define ON_STORE (ON_RESULT | ON_TABLE | ON(EXPLAIN) | ON(EXTRACT) | ON(SQL))
+#define ON_STORE (ON_RESULT | ON_TABLE | ON(EXPLAIN) | ON(EXTRACT) | ON(SQL) | ON(PROFILE))
 
 static const struct option_row option_rows[OPTION_COUNT_ALL] = {
 #define OPTION(id, long_name, short_name, kind_name, argument_name, where, fallback_text)          \

@@ -417,7 +417,8 @@ static void plaintext_that_is_answered_is_none(void **state)
     flow_fin(f, SIDE_CLIENT, 0.1);
     scene_judge(s);
     expect_outcome(s, 1, OUTCOME_OK);
-    expect_quiet(s);
+    assert_non_null(scene_find(s, FINDING_SERVICE_PROTOCOL_MISMATCH)); /* the port speaks HTTP */
+    assert_int_equal(s->finding_count, 1);
 }
 
 static void a_gap_of_the_capture_spoils_absence_but_not_alerts(void **state)
