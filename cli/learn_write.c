@@ -168,7 +168,7 @@ static void write_times(const struct view *view, const struct learn_service *s)
         {"p99", many ? view_duration(t->p99_ns, view->language, p99) : NULL}};
     write_comment(view, 4, TEXT_LEARN_TIMES, values, many ? 4 : 3);
     int64_t slow = round_up_ms(5 * (many ? t->p99_ns : t->p95_ns));
-    write_number(view, 4, "slow_response_ms", slow < 100 ? 100 : slow);
+    write_number(view, 4, "slow_response_ms", slow < 500 ? 500 : slow);
     if (many && s->dependency == DEPENDENCY_NONE) {
         int64_t target = round_up_ms(t->p99_ns + t->p99_ns / 2);
         indent(view, 4);

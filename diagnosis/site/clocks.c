@@ -18,6 +18,7 @@
 #define AGREE_NS FACTS_SECOND
 #define STEP_NS FACTS_SECOND
 #define ANSWERS_MIN 2
+#define CLIENT_REQUESTS_MIN 3
 /* More different offsets of one host are stored answers or a farm whose clocks nobody can tell. */
 #define OFFSETS_MOST 3
 #define CLOCKS_MOST 256
@@ -216,6 +217,26 @@ static bool is_listed(const struct clocks *clocks, const struct address *address
     return false;
 }
 
+static bool is_same_pair(const struct ntp_record *a, const struct ntp_record *b)
+{
+    return address_equal(&a->server_ip, &b->server_ip) &&
+           address_equal(&a->client_ip, &b->client_ip);
+}
+
+/* Many clients send random transmit times: they mean a clock when they stay the same over several
+ * requests (FINDINGS.md ntp-offset). */
+static bool is_steady(const struct site *site, size_t from, size_t to)
+{
+    const struct ntp_record *last = site->ntp[to - 1];
+    size_t same = 0;
+    for (size_t i = from; last->client_offset_known && i < to; i++) {
+        const struct ntp_record *r = site->ntp[i];
+        same += r->client_offset_known &&
+                llabs(r->client_offset_ns - last->client_offset_ns) <= AGREE_NS;
+    }
+    return same >= CLIENT_REQUESTS_MIN;
+}
+
 /* The sample of a server with the smallest error; records are by server. */
 static void read_ntp(struct clocks *clocks, const struct site *site)
 {
@@ -233,9 +254,13 @@ static void read_ntp(struct clocks *clocks, const struct site *site)
         if (best != NULL)
             add_ntp(clocks, site, best, false);
     }
-    for (size_t i = 0; i < site->ntp_count; i++) {
-        if (site->ntp[i]->client_offset_known && !is_listed(clocks, &site->ntp[i]->client_ip, true))
-            add_ntp(clocks, site, site->ntp[i], true);
+    for (size_t from = 0, to; from < site->ntp_count; from = to) {
+        for (to = from + 1; to < site->ntp_count && is_same_pair(site->ntp[from], site->ntp[to]);
+             to++)
+            ;
+        const struct ntp_record *last = site->ntp[to - 1];
+        if (is_steady(site, from, to) && !is_listed(clocks, &last->client_ip, true))
+            add_ntp(clocks, site, last, true);
     }
 }
 
