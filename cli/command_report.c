@@ -1,4 +1,6 @@
 #include "cli/result.h"
+#include "reports/case.h"
+#include "reports/quality.h"
 #include "reports/tables.h"
 
 #include <errno.h>
@@ -37,13 +39,37 @@ static bool report_one(void *self, int64_t capture_id)
     return result_print(&run->context, run->store, capture_id, &run->error);
 }
 
+/* A table has no room for it: the quality of a capture goes to the other stream. */
+static bool say_quality(void *self, int64_t capture_id)
+{
+    struct report_run *run = self;
+    struct report_case *loaded = case_load(run->store, capture_id, &run->error);
+    struct quality quality;
+    char text[QUALITY_TEXT_SIZE];
+    if (loaded == NULL) {
+        return false;
+    }
+    quality_of(&loaded->capture, loaded->sources, loaded->source_count, &quality);
+    fprintf(stderr, "%s %d/100 %s\n", text_get(TEXT_REPORT_QUALITY, run->context.view.language),
+            quality.score, quality_text(&quality, run->context.view.language, text));
+    case_free(loaded);
+    return true;
+}
+
+static bool say_qualities(struct report_run *run, int64_t capture_id)
+{
+    return capture_id > 0 ? say_quality(run, capture_id)
+                          : case_each_capture(run->store, say_quality, run, &run->error);
+}
+
 /* capture_id 0: every capture, as pages one after the other, or as one table. */
 static bool report_captures(struct report_run *run, int64_t capture_id)
 {
     const struct table_request request = {.form = TABLE_AS_CSV, .capture_id = capture_id};
     size_t rows = 0;
     if (is_csv(run)) {
-        return report_findings(&run->context.view, run->store, &request, &rows, &run->error);
+        return say_qualities(run, capture_id) &&
+               report_findings(&run->context.view, run->store, &request, &rows, &run->error);
     }
     return capture_id > 0 ? report_one(run, capture_id)
                           : case_each_capture(run->store, report_one, run, &run->error);

@@ -7,6 +7,26 @@
     {.name = (a_name), .type = (a_type), COLUMN_WHERE(a_member), .unit = "", .names = (a_names),   \
      .sentence = (a_sentence), .bits = {(a_shift), (a_width)}}
 
+/* By bits: ECN 1, fast open 2, MPTCP 4, simultaneous 8. */
+static const char *const tcp_features[] = {
+    "",
+    "ecn",
+    "fast-open",
+    "ecn, fast-open",
+    "mptcp",
+    "ecn, mptcp",
+    "fast-open, mptcp",
+    "ecn, fast-open, mptcp",
+    "simultaneous-open",
+    "ecn, simultaneous-open",
+    "fast-open, simultaneous-open",
+    "ecn, fast-open, simultaneous-open",
+    "mptcp, simultaneous-open",
+    "ecn, mptcp, simultaneous-open",
+    "fast-open, mptcp, simultaneous-open",
+    "ecn, fast-open, mptcp, simultaneous-open",
+    NULL};
+
 static const struct column flow_columns[] = {
     COL(id, "", COLUMN_KEY,
         "Number of the flow: the order of the flows' first packets by time, source and frame, from 1; "
@@ -76,11 +96,13 @@ static const struct column flow_columns[] = {
         "Longest wait from the end of a request to the first byte of its answer."),
     COL(capture_lost_bytes, "bytes", 0,
         "Stream bytes that were acknowledged, thus delivered, yet missed by the capture."),
-    PACKED("facts", facts, COLUMN_U64, NULL, 0, 24,
+    PACKED("facts", facts, COLUMN_U64, NULL, 0, 20,
            "Bits for the diagnosis (FLOW_FACT_ in core/record.h): 0 midstream, 1 unseen peer, 2 "
            "established, 3 request open, 4 answer incomplete, 5 duplicates, 6 snap length, 7 "
            "traceroute, 8 no SYN, 9 looped, 10 direction guessed, 11 reused tuple, 12 TLS finished, "
            "13 server spoke first, 14 answered, 15 offload, 16 limit, 17 request part, 18 stray."),
+    PACKED("tcp_features", features, COLUMN_NAMED, tcp_features, 20, 4,
+           "What the handshake agreed on or was: ecn, fast-open, mptcp, simultaneous-open."),
 };
 
 const struct record_table record_flows = {
@@ -128,6 +150,22 @@ static const struct column flow_tcp_columns[] = {
            "1: these two came from different hardware addresses."),
     COL_AS("synack_answers_same", synack_pair.answers_same, "bool", 0,
            "1: these two acknowledge the same SYN."),
+    COL_AS("conflict_source_id", conflict.source_id, "", COLUMN_ZERO_IS_NULL,
+           "The source that holds the first two segments with different bytes for one place."),
+    COL_AS("conflict_first_frame", conflict.first_frame, "", COLUMN_ZERO_IS_NULL,
+           "Frame number of the first of these two."),
+    COL_AS("conflict_other_frame", conflict.other_frame, "", COLUMN_ZERO_IS_NULL,
+           "Frame number of the second of these two."),
+    COL_AS("conflict_first_ns", conflict.first_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+           "Time of the first of these two, ns since 1970 UTC."),
+    COL_AS("conflict_gap_ns", conflict.gap_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
+           "Between these two."),
+    COL_AS("conflict_first_ttl", conflict.first_ttl, "", COLUMN_ZERO_IS_NULL,
+           "TTL or hop limit of the first of these two."),
+    COL_AS("conflict_other_ttl", conflict.other_ttl, "", COLUMN_ZERO_IS_NULL,
+           "TTL or hop limit of the second of these two."),
+    {.name = "conflict_side", .type = COLUMN_NAMED, COLUMN_WHERE(conflict.side), .unit = "",
+     .names = column_sides, .sentence = "Side whose address these two carry; NULL none."},
     COL(rst_to_syn, "bool", 0, "1: the server's first word was a RST that acknowledges the SYN."),
     COL(old_timestamp, "bool", 0,
         "1: the SYN's TCP timestamp lay below earlier ones of that address to this server."),
@@ -155,6 +193,9 @@ static const struct column flow_tcp_columns[] = {
     SIDE(filling_retransmissions, "count", 0,
          "retransmissions whose first copy never passed here: lost before the tap."),
     SIDE(window_probes, "count", 0, "probes it sent into a closed receive window."),
+    SIDE(window_full, "count", 0, "segments that used the last byte of the peer's window."),
+    SIDE(conflicting_segments, "count", 0,
+         "segments sent again with other bytes than before for the same place."),
     SIDE(reordered_segments, "count", 0, "segments that arrived late, out of order."),
     SIDE(duplicate_acks, "count", 0, "duplicate acknowledgements sent by this side."),
     SIDE(keepalives, "count", 0, "TCP keep-alive probes sent by this side."),
@@ -217,7 +258,13 @@ static const struct column flow_event_columns[] = {
     COL(time_ns, "ns", 0, "Time of the packet, ns since 1970 UTC."),
     NAMED(side, column_sides, 0, "Side that sent the packet; NULL for a third party (ICMP)."),
     NAMED(note, column_notes, 0,
-          "Why it was sent again: fast, timeout, tail-probe, spurious, unclear; or window-probe."),
+          "Why it was sent again: fast, timeout, tail-probe, spurious, unclear; or window-probe, "
+          "window-full. Of a gap: lost-by-capture, unresolved."),
+    NAMED(reason, column_reasons, 0,
+          "What shows that it came again or late: original-seen (lost behind the capture point, if at "
+          "all), fills-hole (lost before it), acknowledged, partly-acknowledged, spans-new, "
+          "other-bytes, ip-id; timestamp where TCP timestamps prove it."),
+    COL(confidence, "percent", COLUMN_ZERO_IS_NULL, "How sure that is; NULL not rated."),
     NAMED(kind, column_events, 0, "What the packet is: syn, synack, ack, data, fin, rst ..."),
     COL(sequence, "bytes", 0, "TCP sequence number relative to the side's first, as Wireshark prints."),
     COL(length, "bytes", 0, "Payload bytes of the packet."),

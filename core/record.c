@@ -17,7 +17,25 @@ const char *const column_events[] = {
     "server-hello", "certificate",  "alert",       "tls-finished",  "request",
     "response",     "datagram",     NULL};
 const char *const column_notes[] = {"", "fast", "timeout", "tail-probe", "spurious", "unclear",
-                                    "window-probe", NULL};
+                                    "window-probe", "window-full", "lost-by-capture",
+                                    "unresolved", NULL};
+const char *const column_reasons[] = {"",
+                                      "original-seen",
+                                      "fills-hole",
+                                      "acknowledged",
+                                      "partly-acknowledged",
+                                      "spans-new",
+                                      "other-bytes",
+                                      "ip-id",
+                                      "timestamp",
+                                      "original-seen, timestamp",
+                                      "fills-hole, timestamp",
+                                      "acknowledged, timestamp",
+                                      "partly-acknowledged, timestamp",
+                                      "spans-new, timestamp",
+                                      "other-bytes, timestamp",
+                                      "ip-id, timestamp",
+                                      NULL};
 const char *const column_tls_decryptions[] = {"", "no-keys", "failed", "partly", "whole", NULL};
 const char *const column_tls_steps[] = {"",
                                         "client-hello",
@@ -41,6 +59,7 @@ SAME_COUNT(column_stages, STAGE_CLOSE + 1);
 SAME_COUNT(column_ends, END_EVICTED + 1);
 SAME_COUNT(column_events, EVENT_KIND_COUNT);
 SAME_COUNT(column_notes, NOTE_COUNT);
+SAME_COUNT(column_reasons, REASON_COUNT);
 SAME_COUNT(column_tls_steps, TLS_STEP_FINISHED + 1);
 SAME_COUNT(column_tls_decryptions, TLS_DECRYPTION_WHOLE + 1);
 SAME_COUNT(column_states, FINDING_WITHDRAWN + 1);
@@ -168,6 +187,32 @@ const char *stage_name(unsigned stage)
 const char *event_kind_name(unsigned kind)
 {
     return name_in(column_events, kind);
+}
+
+const char *event_note_name(unsigned note)
+{
+    return name_in(column_notes, note);
+}
+
+const char *event_reason_name(unsigned reason)
+{
+    return name_in(column_reasons, reason);
+}
+
+uint8_t event_confidence(unsigned kind, unsigned note, unsigned reason)
+{
+    static const uint8_t by_reason[] = {[REASON_NONE] = 70,
+                                        [REASON_ORIGINAL_SEEN] = 90,
+                                        [REASON_FILLS_HOLE] = 80,
+                                        [REASON_ACKNOWLEDGED] = 95,
+                                        [REASON_PARTLY_ACKNOWLEDGED] = 95,
+                                        [REASON_SPANS_NEW] = 90,
+                                        [REASON_OTHER_BYTES] = 90,
+                                        [REASON_IP_ID] = 90};
+    if ((kind != EVENT_RETRANSMISSION && kind != EVENT_REORDERED) || reason >= REASON_COUNT)
+        return 0;
+    uint8_t sure = (reason & REASON_TIMESTAMP) != 0 ? 98 : by_reason[reason];
+    return note == NOTE_UNCLEAR ? (uint8_t)(sure - 20) : sure;
 }
 
 const char *tls_step_name(unsigned step)

@@ -87,6 +87,7 @@ struct flow_record {
     int64_t response_max_ns;
     uint64_t capture_lost_bytes;
     uint64_t facts;             /* FLOW_FACT_ bits */
+    uint8_t features;           /* FLOW_FEATURE_ bits */
     bool has_tcp;               /* not a column: a flow_tcp row exists */
     /* Not columns: rows so far, which go on when one protocol hands over to another (CONNECT, AUTH TLS). */
     uint32_t http_rows, secret_rows, command_rows;
@@ -113,6 +114,12 @@ struct flow_record {
 #define FLOW_FACT_REQUEST_PART (1u << 17)   /* the client's last request or hello never became whole */
 #define FLOW_FACT_STRAY (1u << 18)          /* begun by a segment with neither SYN, RST nor ACK */
 
+/* Bits of flow_record.features: what its handshake agreed on or was. */
+#define FLOW_FEATURE_ECN 1u                 /* both sides: RFC 3168 6.1.1 */
+#define FLOW_FEATURE_FAST_OPEN 2u           /* the SYN asked for or carried a cookie, or data: RFC 7413 */
+#define FLOW_FEATURE_MPTCP 4u               /* an MPTCP option in a SYN: RFC 8684 */
+#define FLOW_FEATURE_SIMULTANEOUS 8u        /* both sides sent a SYN: RFC 9293 3.5 */
+
 /* ---- flow_tcp: only where something happened -------------------------------------------------- */
 struct tcp_side_facts {
     uint32_t segments;              /* with payload, first transmissions */
@@ -125,6 +132,8 @@ struct tcp_side_facts {
     uint32_t needless_retransmissions; /* the receiver had them already, as it told (RFC 2883) */
     uint32_t filling_retransmissions; /* their first copy never came by: lost before the tap */
     uint32_t window_probes;         /* sent by this side into a closed window */
+    uint32_t window_full;           /* segments that used the last byte of the peer's window */
+    uint32_t conflicting_segments;  /* sent again with other bytes than before */
     uint32_t reordered_segments;
     uint32_t duplicate_acks;        /* sent by this side */
     uint32_t keepalives;
@@ -169,6 +178,14 @@ struct synack_pair {
     bool answers_same;              /* both acknowledge the same SYN */
 };
 
+/* Two segments of one sender with different bytes for the same place: the first such pair. */
+struct content_conflict {
+    int64_t source_id, first_frame, other_frame; /* frames 0: none */
+    int64_t first_ns, gap_ns;       /* between the two; -1 none */
+    uint8_t first_ttl, other_ttl;
+    uint8_t side;                   /* enum side: whose address they carry */
+};
+
 struct flow_tcp_record {
     int64_t flow_id;
     uint32_t syn_count, synack_count;
@@ -177,6 +194,7 @@ struct flow_tcp_record {
     int64_t established_ns;         /* first packet that acknowledges the SYN-ACK; -1 never */
     bool synack_conflict;           /* two SYN-ACKs with different sequence numbers */
     struct synack_pair synack_pair; /* the first two of these */
+    struct content_conflict conflict;
     bool rst_to_syn;                /* the server's first word was a RST that acknowledges the SYN */
     bool old_timestamp;             /* the SYN's TCP timestamp lies below earlier ones of the address */
     bool challenge_ack;             /* the SYN was answered by an ACK that does not fit it */
@@ -198,15 +216,32 @@ enum event_kind {
 /* What is known besides the kind: why bytes were sent again, what a probe is for. */
 enum event_note {
     NOTE_NONE, NOTE_FAST, NOTE_TIMEOUT, NOTE_TAIL_PROBE, NOTE_SPURIOUS, NOTE_UNCLEAR,
-    NOTE_WINDOW_PROBE, NOTE_COUNT
+    NOTE_WINDOW_PROBE, NOTE_WINDOW_FULL,
+    NOTE_LOST_BY_CAPTURE,        /* a gap: acknowledged, thus delivered, yet never captured */
+    NOTE_UNRESOLVED,             /* a gap: never filled and never acknowledged */
+    NOTE_COUNT
+};
+
+/* What shows that bytes come again, or late; + REASON_TIMESTAMP where the TCP timestamps prove it. */
+enum event_reason {
+    REASON_NONE,
+    REASON_ORIGINAL_SEEN,        /* they passed the tap before: lost behind it, if at all */
+    REASON_FILLS_HOLE,           /* they had not passed the tap: lost before it, or only late */
+    REASON_ACKNOWLEDGED,         /* the other side had all of them */
+    REASON_PARTLY_ACKNOWLEDGED,
+    REASON_SPANS_NEW,            /* begins in old bytes and ends in new ones */
+    REASON_OTHER_BYTES,          /* they differ from those sent before for the same place */
+    REASON_IP_ID,                /* late: its IP ID is older than that of the segment before */
+    REASON_TIMESTAMP = 8, REASON_COUNT = 16
 };
 
 struct flow_event {
     int64_t time_ns;
     uint32_t frame;
     uint32_t sequence;   /* relative to that side's ISN (first seen), as Wireshark prints */
-    uint32_t length : 24; /* payload bytes */
-    uint32_t note : 8;   /* enum event_note */
+    uint32_t length : 20; /* payload bytes */
+    uint32_t note : 6;   /* enum event_note */
+    uint32_t reason : 6; /* enum event_reason */
     uint16_t source_id;
     uint8_t kind;        /* enum event_kind */
     uint8_t side;        /* enum side of the sender; SIDE_NONE for ICMP of a third party */
@@ -216,7 +251,8 @@ struct flow_event_record { /* the row form */
     int64_t flow_id;
     int64_t number;      /* 0.. in time order */
     int64_t source_id, frame, time_ns;
-    uint8_t side, kind, note;
+    uint8_t side, kind, note, reason;
+    uint8_t confidence;  /* that it is what kind and note say, percent; 0 not rated */
     int64_t sequence, length;
 };
 
@@ -454,6 +490,8 @@ struct capture_record {
     int64_t backward_times;        /* packets older than the one before, by > 1 ms */
     int64_t largest_backward_ns;
     int64_t time_jumps;            /* forward or backward by > 1 h with traffic on both sides */
+    /* the widest forward jump, and the widest step back of a second or more; 0 none */
+    int64_t jump_from_ns, jump_to_ns, back_from_ns, back_to_ns;
     int64_t undecoded_packets;     /* link or network header that we do not know */
     int64_t malformed_packets;
     int64_t fragments, fragments_dropped, fragment_overlaps;
@@ -613,6 +651,10 @@ const char *side_name(unsigned side);
 const char *outcome_name(unsigned outcome);
 const char *stage_name(unsigned stage);
 const char *event_kind_name(unsigned kind);
+const char *event_note_name(unsigned note);
+const char *event_reason_name(unsigned reason);
+/* How sure the class of a retransmission or late segment is, percent; 0: of another kind. */
+uint8_t event_confidence(unsigned kind, unsigned note, unsigned reason);
 const char *tls_step_name(unsigned step);
 
 /* ---- the one way down ------------------------------------------------------------------------------- */

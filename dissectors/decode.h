@@ -125,6 +125,8 @@ struct layers {
     const uint8_t *payload;   /* of TCP/UDP/a piece: present bytes */
     uint32_t payload_len;     /* by the headers (never link padding) */
     uint32_t payload_caplen;  /* present, <= payload_len */
+    uint16_t payload_sum;     /* TCP: ones' complement sum of the payload, with has_payload_sum */
+    bool has_payload_sum;     /* the checksum was verified and is not bad */
     enum checksum_state checksum; /* transport; IPv4 header: ip_checksum */
     enum checksum_state ip_checksum;
     const uint8_t *network;   /* innermost IP header, for nDPI; network_caplen bytes present */

@@ -12,15 +12,18 @@ static uint32_t pseudo_sum(const struct layers *layers)
            layers->ip_protocol;
 }
 
-enum checksum_state transport_check(const struct walk *w, uint16_t field, bool pseudo_header)
+static bool can_check(const struct walk *w)
 {
-    size_t len = cur_left(&w->bytes);
-    if (!w->decoder->verify_checksums || w->missing > 0 || w->rerouted) {
-        return CHECKSUM_UNCHECKED;
-    }
+    return w->decoder->verify_checksums && w->missing == 0 && !w->rerouted;
+}
+
+/* sum: of the bytes from the transport header on; len: their number. */
+static enum checksum_state judge_sum(const struct walk *w, uint16_t field, bool pseudo_header,
+                                     uint16_t sum, size_t len)
+{
     uint32_t pseudo = pseudo_header ? pseudo_sum(w->out) : 0;
     uint32_t whole = pseudo_header ? pseudo + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff) : 0;
-    if (checksum_fold(whole + checksum_sum(w->bytes.at, len)) == 0xffff) {
+    if (checksum_fold(whole + sum) == 0xffff) {
         return CHECKSUM_GOOD;
     }
     /* Offload: the stack leaves the sum of the pseudo header, for segmentation at times without the
@@ -29,6 +32,28 @@ enum checksum_state transport_check(const struct walk *w, uint16_t field, bool p
         return CHECKSUM_PARTIAL;
     }
     return CHECKSUM_BAD;
+}
+
+enum checksum_state transport_check(const struct walk *w, uint16_t field, bool pseudo_header)
+{
+    size_t len = cur_left(&w->bytes);
+    return can_check(w)
+               ? judge_sum(w, field, pseudo_header, checksum_sum(w->bytes.at, len), len)
+               : CHECKSUM_UNCHECKED;
+}
+
+/* The header has an even length: the sums of both parts add up. */
+static void tcp_check(const struct walk *w, uint16_t field, size_t header_len)
+{
+    struct layers *out = w->out;
+    size_t len = cur_left(&w->bytes);
+    if (!can_check(w) || len < header_len) {
+        return;
+    }
+    out->payload_sum = checksum_sum(w->bytes.at + header_len, len - header_len);
+    uint32_t both = (uint32_t)checksum_sum(w->bytes.at, header_len) + out->payload_sum;
+    out->checksum = judge_sum(w, field, true, checksum_fold(both), len);
+    out->has_payload_sum = out->checksum != CHECKSUM_BAD;
 }
 
 /* Ports of a header that the snap length cut behind them. */
@@ -95,7 +120,7 @@ static enum walk_next tcp_walk(struct walk *w)
     }
     out->tcp.header_len = (uint8_t)header_len;
     out->kind = LAYER_TCP;
-    out->checksum = transport_check(w, checksum, true);
+    tcp_check(w, checksum, header_len);
     tcp_rest(w, header_len);
     return WALK_DONE;
 }

@@ -69,17 +69,38 @@ static bool keep_step(void *self, const void *record)
     return true;
 }
 
+/* "  (timeout, fills-hole, 98 %)": what is known besides the kind; "" when nothing is. */
+static void step_words(const struct view *view, const struct flow_event_record *event, char *out,
+                       size_t size)
+{
+    const char *note = event_note_name(event->note), *reason = event_reason_name(event->reason);
+    char words[96], shown[160];
+    out[0] = '\0';
+    if (note[0] == '\0' && reason[0] == '\0') {
+        return;
+    }
+    snprintf(words, sizeof(words), "%s%s%s", note, note[0] != '\0' && reason[0] != '\0' ? ", " : "",
+             reason);
+    text_words(shown, sizeof(shown), words, view->language);
+    if (event->confidence > 0) {
+        snprintf(out, size, "  (%s, %u %%)", shown, event->confidence);
+    } else {
+        snprintf(out, size, "  (%s)", shown);
+    }
+}
+
 static void print_step(const struct view *view, const struct flow_event_record *event,
                        int64_t begin_ns)
 {
     const char *arrow = event->side == SIDE_CLIENT   ? "──▶"
                         : event->side == SIDE_SERVER ? "◀──"
                                                      : " · ";
-    char kind[96];
+    char kind[96], more[192];
+    step_words(view, event, more, sizeof(more));
     text_fit(kind, sizeof(kind), text_word(event_kind_name(event->kind), view->language), 18);
-    fprintf(view->out, "  %12.6f  #%-8lld %s %s seq %-10lld len %lld\n",
+    fprintf(view->out, "  %12.6f  #%-8lld %s %s seq %-10lld len %lld%s\n",
             (double)(event->time_ns - begin_ns) / 1e9, (long long)event->frame, arrow, kind,
-            (long long)event->sequence, (long long)event->length);
+            (long long)event->sequence, (long long)event->length, more);
 }
 
 /* The beginning and the end: what happened last is what matters. */

@@ -1,5 +1,6 @@
 #include "core/json.h"
 #include "reports/finding_text.h"
+#include "reports/quality.h"
 #include "reports/reports.h"
 
 #include <stdio.h>
@@ -214,12 +215,36 @@ static void make_where(const char *pattern, int64_t id, char *out, size_t size)
     snprintf(out, size, "%.*s%lld%s", (int)(hole - pattern), pattern, (long long)id, hole + 4);
 }
 
+/* How far the capture can be trusted heads the report. */
+static void write_quality(struct json_writer *writer, const struct report_case *loaded,
+                          enum language language)
+{
+    struct json *json = &writer->json;
+    struct quality quality;
+    quality_of(&loaded->capture, loaded->sources, loaded->source_count, &quality);
+    json_open_object(json, NULL);
+    json_string(json, "type", "quality");
+    json_int(json, "capture_id", loaded->capture_id);
+    json_int(json, "score", quality.score);
+    json_string(json, "grade", quality_token(&quality));
+    json_open_array(json, "reasons");
+    for (size_t i = 0; i < quality.reason_count; i++) {
+        const struct text_value value = {"value", quality.reasons[i].value};
+        char reason[256];
+        text_format(reason, sizeof(reason), text_get(quality.reasons[i].text, language), &value, 1);
+        json_string(json, NULL, reason);
+    }
+    json_close_array(json);
+    end_line(writer->out, json);
+}
+
 bool report_json(FILE *out, const struct report_case *loaded, const enum language *texts,
                  struct error *error)
 {
     struct json_writer writer = {.out = out};
     bool good = true;
     json_init(&writer.json);
+    write_quality(&writer, loaded, texts != NULL ? *texts : LANG_EN);
     for (size_t i = 0; good && i < sizeof(parts) / sizeof(parts[0]); i++) {
         char where[256];
         writer.table = record_table_get(parts[i].kind);

@@ -85,12 +85,14 @@ void report_markdown(const struct view *view, const struct report_case *loaded)
 {
     const struct capture_record *capture = &loaded->capture;
     struct quality quality;
+    char reasons[QUALITY_TEXT_SIZE];
     char from[VIEW_TIME_SIZE], to[VIEW_TIME_SIZE], offset[VIEW_TIME_SIZE];
     quality_of(capture, loaded->sources, loaded->source_count, &quality);
     fputs("# invcap: ", view->out);
     print_safe(view->out, capture->name != NULL ? capture->name : "");
-    fprintf(view->out, "\n\n%s %d/100 · %s – %s (%s)\n", say(view, TEXT_REPORT_QUALITY),
-            quality.score, view_time(capture->first_ns, from), view_time(capture->last_ns, to),
+    fprintf(view->out, "\n\n%s %d/100 ", say(view, TEXT_REPORT_QUALITY), quality.score);
+    print_safe(view->out, quality_text(&quality, view->language, reasons));
+    fprintf(view->out, " · %s – %s (%s)\n", view_time(capture->first_ns, from), view_time(capture->last_ns, to),
             view_offset(capture->first_ns, offset));
     print_verdicts(view, loaded);
     for (size_t i = 0; i < loaded->finding_count; i++) {

@@ -105,3 +105,34 @@ void quality_of(const struct capture_record *capture, const struct source_record
     out->score = out->score < 0 ? 0 : out->score;
     qsort(out->reasons, out->reason_count, sizeof(out->reasons[0]), compare_reasons);
 }
+
+#define SCORE_GOOD 90
+#define SCORE_FAIR 60
+
+enum text_id quality_word(const struct quality *quality)
+{
+    return quality->score >= SCORE_GOOD   ? TEXT_QUALITY_GOOD
+           : quality->score >= SCORE_FAIR ? TEXT_QUALITY_FAIR
+                                          : TEXT_QUALITY_POOR;
+}
+
+const char *quality_token(const struct quality *quality)
+{
+    return quality->score >= SCORE_GOOD ? "good" : quality->score >= SCORE_FAIR ? "fair" : "poor";
+}
+
+char *quality_text(const struct quality *quality, enum language language,
+                   char out[QUALITY_TEXT_SIZE])
+{
+    size_t len = (size_t)snprintf(out, QUALITY_TEXT_SIZE, "%s",
+                                  text_get(quality_word(quality), language));
+    for (size_t i = 0; i < quality->reason_count && len < QUALITY_TEXT_SIZE; i++) {
+        char reason[256];
+        const struct text_value value = {"value", quality->reasons[i].value};
+        text_format(reason, sizeof(reason), text_get(quality->reasons[i].text, language), &value, 1);
+        len += (size_t)snprintf(
+            out + len, QUALITY_TEXT_SIZE - len, "%s%s",
+            text_get(i == 0 ? TEXT_REPORT_COLON : TEXT_REPORT_SEMICOLON, language), reason);
+    }
+    return out;
+}

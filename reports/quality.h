@@ -7,6 +7,7 @@
 
 #define QUALITY_REASONS_MOST 12
 #define QUALITY_VALUE_SIZE 64
+#define QUALITY_TEXT_SIZE 1024
 
 struct quality_reason {
     enum text_id text; /* with {value} */
@@ -23,5 +24,12 @@ struct quality {
 /* Judges the counters of the capture and its sources. */
 void quality_of(const struct capture_record *capture, const struct source_record *sources,
                 size_t source_count, struct quality *out);
+
+/* The word for the score, in a text or a stable English token: "good", "fair", "poor". */
+enum text_id quality_word(const struct quality *quality);
+const char *quality_token(const struct quality *quality);
+/* "good: reason; reason". Returns out. */
+char *quality_text(const struct quality *quality, enum language language,
+                   char out[QUALITY_TEXT_SIZE]);
 
 #endif

@@ -49,23 +49,14 @@ static void append(char *line, const char *text)
 static void print_quality(const struct view *view, const struct report_case *loaded)
 {
     struct quality quality;
-    char score[VIEW_TIME_SIZE], line[LINE_SIZE] = "";
+    char score[VIEW_TIME_SIZE], line[QUALITY_TEXT_SIZE];
     quality_of(&loaded->capture, loaded->sources, loaded->source_count, &quality);
-    enum view_tone tone = quality.score >= 90   ? TONE_GOOD
-                          : quality.score >= 60 ? TONE_WARN
-                                                : TONE_BAD;
-    enum text_id word = quality.score >= 90   ? TEXT_QUALITY_GOOD
-                        : quality.score >= 60 ? TEXT_QUALITY_FAIR
-                                              : TEXT_QUALITY_POOR;
+    enum text_id word = quality_word(&quality);
+    enum view_tone tone = word == TEXT_QUALITY_GOOD   ? TONE_GOOD
+                          : word == TEXT_QUALITY_FAIR ? TONE_WARN
+                                                      : TONE_BAD;
     snprintf(score, sizeof(score), "%d/100", quality.score);
-    append(line, say(view, word));
-    for (size_t i = 0; i < quality.reason_count; i++) {
-        char reason[256];
-        const struct text_value value = {"value", quality.reasons[i].value};
-        text_format(reason, sizeof(reason), say(view, quality.reasons[i].text), &value, 1);
-        append(line, i == 0 ? say(view, TEXT_REPORT_COLON) : say(view, TEXT_REPORT_SEMICOLON));
-        append(line, reason);
-    }
+    quality_text(&quality, view->language, line);
     char label[64];
     text_fit(label, sizeof(label), say(view, TEXT_REPORT_QUALITY), LABEL_COLUMNS);
     fprintf(view->out, "%s%s%s%s%-8s%s", view_tone(view, TONE_DIM), label, view_plain(view),

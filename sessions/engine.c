@@ -48,10 +48,13 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
     pool_init(&e->seeds, sizeof(struct syn_seed), 1024, &e->memory);
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
+    pool_init(&e->recent_small, recent_size(RECENT_SMALL), 256, &e->memory);
+    pool_init(&e->recent_full, recent_size(RECENT_FULL), 64, &e->memory);
     pool_init(&e->resets, sizeof(struct tcp_resets), 64, &e->memory);
     pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
-    e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments, &e->resets};
+    e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments, &e->resets,
+                                 &e->recent_small, &e->recent_full};
     e->tcp_stream_limits = (struct tcp_stream_limits){
         &e->stream_memory, &e->state_memory, &e->counters.limit_streams, &e->counters.limit_bytes};
     e->counters.routed_delay_ns = RECORD_NONE_NS;
@@ -79,6 +82,8 @@ void engine_free(struct engine *e)
     pool_free(&e->tcp_flows);
     pool_free(&e->seeds);
     pool_free(&e->holes);
+    pool_free(&e->recent_small);
+    pool_free(&e->recent_full);
     pool_free(&e->resets);
     pool_free(&e->delays);
     pool_free(&e->tls_records);
@@ -88,6 +93,22 @@ void engine_free(struct engine *e)
 void engine_set_keys(struct engine *e, struct tls_keys *keys)
 {
     e->options.keys = keys;
+}
+
+/* A clock that was set, or files of other times: what was awaited across it proves nothing. The
+ * second packet behind a jump confirms it. */
+static void note_jump(struct engine *e, const struct packet *p, int64_t back, bool wild)
+{
+    struct capture_record *c = &e->counters;
+    int64_t to = e->previous_ns < p->time_ns ? e->previous_ns : p->time_ns;
+    if (back < -HOUR && !wild && to - e->now_ns > c->jump_to_ns - c->jump_from_ns) {
+        c->jump_from_ns = e->now_ns;
+        c->jump_to_ns = to;
+    }
+    if (back >= SECOND && back <= HOUR && back > c->back_from_ns - c->back_to_ns) {
+        c->back_from_ns = e->now_ns;
+        c->back_to_ns = p->time_ns;
+    }
 }
 
 static void count_time(struct engine *e, const struct packet *p)
@@ -112,6 +133,7 @@ static void count_time(struct engine *e, const struct packet *p)
         c->last_ns = p->time_ns;
     /* One packet with a wild time must not make all flows look idle: two in a row are believed. */
     bool wild = back < -HOUR && p->time_ns - e->previous_ns > HOUR;
+    note_jump(e, p, back, wild);
     if (p->time_ns > e->now_ns && !wild)
         e->now_ns = p->time_ns;
     e->previous_ns = p->time_ns;
@@ -217,14 +239,14 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
     engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
                  l->payload_len);
-    if (v.note != NOTE_NONE && flow->events.total > 0)
-        events_last(&flow->events)->note = (uint32_t)v.note & 0xffu;
+    engine_event_note(flow, v.note, v.reason);
     note_path(e, flow, side, p, l, v.event);
     for (int s = 0; s < 2; s++) {
         if (v.gap_to[s] <= 0)
             continue;
         engine_event(e, flow, EVENT_GAP, (enum side)s, p->time_ns, (int64_t)p->frame, p->source_id,
                      (uint32_t)v.gap_to[s], 0);
+        engine_event_note(flow, v.gap_note[s], REASON_NONE);
         engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
     }
     if (v.has_payload) {

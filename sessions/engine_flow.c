@@ -10,11 +10,20 @@ void engine_event(struct engine *e, struct flow *flow, enum event_kind kind, enu
     struct flow_event event = {.time_ns = time_ns,
                                .frame = (uint32_t)frame,
                                .sequence = sequence,
-                               .length = length & 0xffffffu,
+                               .length = length & 0xfffffu,
                                .source_id = (uint16_t)source_id,
                                .kind = (uint8_t)kind,
                                .side = (uint8_t)side};
     events_add(&e->events, &flow->events, &event);
+}
+
+void engine_event_note(struct flow *flow, enum event_note note, uint32_t reason)
+{
+    struct flow_event *event = events_last(&flow->events);
+    if (event == NULL || (note == NOTE_NONE && reason == REASON_NONE))
+        return;
+    event->note = (uint32_t)note & 0x3fu;
+    event->reason = reason & 0x3fu;
 }
 
 /* How likely a port is the listening one. */
@@ -58,7 +67,8 @@ uint64_t engine_memory(const struct engine *e)
     const struct event_pools *v = &e->events;
     return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
            e->tcp_flows.in_use * e->tcp_flows.size + e->seeds.in_use * e->seeds.size + e->holes.in_use * e->holes.size +
-           e->resets.in_use * e->resets.size +
+           e->resets.in_use * e->resets.size + e->recent_small.in_use * e->recent_small.size +
+           e->recent_full.in_use * e->recent_full.size +
            e->tls_records.in_use * e->tls_records.size +
            e->delays.in_use * e->delays.size + v->small.in_use * v->small.size +
            v->middle.in_use * v->middle.size + v->large.in_use * v->large.size +
@@ -296,8 +306,12 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
         for (int s = 0; s < 2; s++) {
             struct tcp_verdict v = {0};
             tcp_decide_holes_at_end(flow->tcp, (enum side)s, e->now_ns, &e->tcp_env, &v);
-            if (v.gap_to[s] > 0)
-                engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
+            if (v.gap_to[s] <= 0)
+                continue;
+            engine_event(e, flow, EVENT_GAP, (enum side)s, flow->last_ns, 0, flow->first_source,
+                         (uint32_t)v.gap_to[s], 0);
+            engine_event_note(flow, v.gap_note[s], REASON_NONE);
+            engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
         }
         record.client_resets = flow->tcp->dir[SIDE_CLIENT].facts.rst_count;
         record.server_resets = flow->tcp->dir[SIDE_SERVER].facts.rst_count;

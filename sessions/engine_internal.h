@@ -33,6 +33,7 @@ struct engine {
     struct opinions *opinions;
     struct resolved *resolved;
     struct event_pools events;
+    struct pool recent_small, recent_full;
     struct pool tcp_flows, seeds, holes, resets, tls_records, delays;
     struct tcp_env tcp_env;
     uint64_t memory;        /* bytes of table, pools, events */
@@ -66,6 +67,9 @@ void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reaso
 void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
                   uint32_t length);
+
+/* What more is known of the event added last. */
+void engine_event_note(struct flow *flow, enum event_note note, uint32_t reason);
 
 /* engine_delay.c: after the dissectors had the segment; and when the flow is closed. */
 void engine_delay_note(struct engine *engine, struct flow *flow, enum side side,

@@ -17,6 +17,8 @@ void tcp_init(struct tcp_flow *tcp)
     tcp->last_payload_side = SIDE_NONE;
     tcp->last_packet_ns = RECORD_NONE_NS;
     tcp->facts.synack_pair.gap_ns = RECORD_NONE_NS;
+    tcp->facts.conflict = (struct content_conflict){
+        .first_ns = RECORD_NONE_NS, .gap_ns = RECORD_NONE_NS, .side = SIDE_NONE};
     for (int s = 0; s < 2; s++) {
         struct tcp_direction *d = &tcp->dir[s];
         struct tcp_side_facts *f = &d->facts;
@@ -224,8 +226,13 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
         d->syn_sequence = l->tcp.sequence;
         note_syn_options(d, l);
     }
-    if (tcp->dir[!side].syn_seen && side == SIDE_SERVER)
+    tcp->fast_open |= l->tcp.fast_open != 0 || l->payload_len > 0;
+    tcp->mptcp |= l->tcp.mptcp_subtype != 0;
+    if (tcp->dir[!side].syn_seen && side == SIDE_SERVER) {
+        tcp->simultaneous = true;
         return; /* RFC 9293 3.5: both open at once; the first one is the client */
+    }
+    tcp->asks_ecn |= (l->tcp.flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
     tcp->facts.syn_count++;
     tcp->facts.syn_last_ns = p->time_ns;
     if (tcp->syn_first_ns == RECORD_NONE_NS)
@@ -285,6 +292,8 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
             note_synack_conflict(tcp, d, l);
         return;
     }
+    tcp->takes_ecn = (l->tcp.flags & (TCP_ECE | TCP_CWR)) == TCP_ECE;
+    tcp->mptcp |= l->tcp.mptcp_subtype != 0;
     tcp->synack_seen = true;
     tcp->synack_side = (uint8_t)side;
     tcp->synack_sequence = d->syn_sequence = l->tcp.sequence;
@@ -489,6 +498,10 @@ void tcp_flip(struct tcp_flow *tcp)
     if (tcp->last_payload_side < SIDE_NONE)
         tcp->last_payload_side = !tcp->last_payload_side;
     tcp->idle_side = !tcp->idle_side;
+    for (uint32_t i = 0; tcp->recent != NULL && i < tcp->recent->capacity; i++)
+        tcp->recent->at[i].side = !tcp->recent->at[i].side;
+    if (tcp->facts.conflict.side < SIDE_NONE)
+        tcp->facts.conflict.side = !tcp->facts.conflict.side;
     tcp_flip_resets(tcp);
     for (uint8_t i = 0; i < tcp->history_len; i++)
         tcp->history[i] = (char)(tcp->history[i] ^ 0x20);
@@ -505,6 +518,10 @@ void tcp_release(struct tcp_flow *tcp, struct tcp_env *env)
         pool_give(env->holes, tcp->dir[s].holes);
         tcp->dir[s].holes = NULL;
     }
+    if (tcp->recent != NULL)
+        pool_give(tcp->recent->capacity == RECENT_SMALL ? env->recent_small : env->recent_full,
+                  tcp->recent);
+    tcp->recent = NULL;
     pool_give(env->resets, tcp->resets);
     tcp->resets = NULL;
 }

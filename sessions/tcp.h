@@ -8,6 +8,7 @@
 #include "dissectors/decode.h"
 #include "sessions/flow.h"
 #include "sessions/pool.h"
+#include "sessions/tcp_recent.h"
 #include "sessions/tcp_wireshark.h"
 
 #include <stdbool.h>
@@ -131,6 +132,7 @@ struct tcp_common_facts {
     uint32_t syn_count, synack_count, tail_tries;
     bool synack_conflict, rst_to_syn, challenge_ack;
     struct synack_pair synack_pair;
+    struct content_conflict conflict;
     int64_t syn_last_ns, synack_first_ns, synack_last_ns, established_ns;
     int64_t longest_idle_ns, idle_before_tail_ns;
 };
@@ -156,6 +158,9 @@ struct tcp_flow {
     char history[32];
     uint8_t history_len;
     struct tcp_resets *resets; /* NULL: none seen */
+    struct tcp_recent *recent; /* NULL: no data yet */
+    bool asks_ecn, takes_ecn;  /* the SYN, the SYN-ACK (RFC 3168 6.1.1) */
+    bool fast_open, mptcp, simultaneous;
     struct tcp_synack_shape {
         uint64_t options; /* their kinds and values, mixed */
         uint32_t sequence, acknowledgment;
@@ -171,6 +176,8 @@ struct tcp_flow {
 struct tcp_verdict {
     enum event_kind event;
     enum event_note note;
+    uint32_t reason; /* enum event_reason, with REASON_TIMESTAMP */
+    enum event_note gap_note[2]; /* of gap_to */
     bool has_payload; /* payload_offset, payload are meant for the stream */
     int64_t payload_offset;
     uint32_t sequence; /* relative, of the segment, for the event */
@@ -185,6 +192,7 @@ struct tcp_env {
     struct pool *holes;                          /* of struct tcp_holes */
     uint64_t *gaps, *gap_bytes, *acked_segments; /* capture-loss counters */
     struct pool *resets;                         /* of struct tcp_resets */
+    struct pool *recent_small, *recent_full;     /* of struct tcp_recent */
 };
 
 void tcp_init(struct tcp_flow *tcp);

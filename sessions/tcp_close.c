@@ -145,6 +145,10 @@ static void fill_flow(const struct tcp_flow *tcp, const struct flow *flow, struc
         out->facts |= FLOW_FACT_ESTABLISHED;
     if (has_unseen_peer(tcp))
         out->facts |= FLOW_FACT_UNSEEN_PEER;
+    out->features = (uint8_t)((tcp->asks_ecn && tcp->takes_ecn ? FLOW_FEATURE_ECN : 0u) |
+                              (tcp->fast_open ? FLOW_FEATURE_FAST_OPEN : 0u) |
+                              (tcp->mptcp ? FLOW_FEATURE_MPTCP : 0u) |
+                              (tcp->simultaneous ? FLOW_FEATURE_SIMULTANEOUS : 0u));
 }
 
 static void fill_side(struct tcp_direction *d, int64_t last_ns, struct tcp_side_facts *out)
@@ -184,6 +188,7 @@ static void fill_common(const struct tcp_common_facts *f, struct flow_tcp_record
     out->established_ns = f->established_ns;
     out->synack_conflict = f->synack_conflict;
     out->synack_pair = f->synack_pair;
+    out->conflict = f->conflict;
     out->rst_to_syn = f->rst_to_syn;
     out->challenge_ack = f->challenge_ack;
     out->longest_idle_ns = f->longest_idle_ns;

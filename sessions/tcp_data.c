@@ -84,6 +84,7 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
             d->facts.wire_gap_bytes += bytes;
         }
         out->gap_to[side] = hole->end;
+        out->gap_note[side] = lost || !tcp->dir[!side].seen ? NOTE_LOST_BY_CAPTURE : NOTE_UNRESOLVED;
         remove_hole(d, 0);
         release_if_empty(d, env);
     }
@@ -127,29 +128,99 @@ static int find_hole(const struct tcp_direction *d, int64_t start, int64_t end)
     return -1;
 }
 
-/* Whether a segment that fills a hole left its sender before the one that made the hole. */
+/* Whether a segment that fills a hole left its sender before the one that made the hole; *reason gets
+ * what shows it. */
 static bool was_reordered(const struct tcp_flow *tcp, const struct tcp_hole *hole,
-                          const struct packet *p, const struct layers *l)
+                          const struct packet *p, const struct layers *l, uint32_t *reason)
 {
     int64_t age = p->time_ns - hole->since_ns;
-    if (hole->acked_ns >= 0)
+    *reason = REASON_FILLS_HOLE;
+    if (hole->acked_ns >= 0) {
+        *reason = REASON_ACKNOWLEDGED;
         return true; /* acknowledged before it was captured: the capture's own disorder */
+    }
     if (l->tcp.has_timestamp && hole->above_timestamp != 0 &&
-        l->tcp.timestamp_value != hole->above_timestamp)
+        l->tcp.timestamp_value != hole->above_timestamp) {
+        *reason = REASON_FILLS_HOLE | REASON_TIMESTAMP;
         return (int32_t)(l->tcp.timestamp_value - hole->above_timestamp) < 0 &&
                age < REORDER_PROVEN_NS;
+    }
     if (l->ip_id != 0 && hole->above_id != 0) {
         int16_t step = (int16_t)(uint16_t)(l->ip_id - hole->above_id);
         if (step > 0 && step < SERIES_STEP)
             return false;
-        if (step < 0 && step > -SERIES_STEP)
-            return age < REORDER_PROVEN_NS;
+        if (step < 0 && step > -SERIES_STEP) {
+            bool late = age < REORDER_PROVEN_NS;
+            *reason = late ? REASON_IP_ID : REASON_FILLS_HOLE;
+            return late;
+        }
     }
     int64_t limit = REORDER_DEFAULT_NS;
     int64_t rtt = tcp->rtt_min_ns[0] >= 0 && tcp->rtt_min_ns[1] >= 0
                       ? tcp->rtt_min_ns[0] + tcp->rtt_min_ns[1]
                       : limit;
     return age < (rtt < limit ? rtt : limit);
+}
+
+/* What shows that bytes which fill no hole are not new; the timestamp proves that they were sent
+ * again when it is newer than that of the segment which brought them first. */
+static uint32_t reason_of(const struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
+                          const struct layers *l)
+{
+    const struct tcp_direction *d = &tcp->dir[side];
+    const struct recent_segment *before =
+        recent_find(tcp->recent, side, l->tcp.sequence, l->payload_len);
+    uint32_t reason = end <= d->acked                 ? REASON_ACKNOWLEDGED
+                      : start < d->acked              ? REASON_PARTLY_ACKNOWLEDGED
+                      : end < start + l->payload_len ? REASON_SPANS_NEW
+                                                      : REASON_ORIGINAL_SEEN;
+    bool newer = before != NULL && before->timestamp != 0 && l->tcp.has_timestamp &&
+                 (int32_t)(l->tcp.timestamp_value - before->timestamp) > 0;
+    return reason | (newer ? REASON_TIMESTAMP : 0);
+}
+
+static void note_conflict(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                          const struct layers *l, struct tcp_verdict *out)
+{
+    struct content_conflict *c = &tcp->facts.conflict;
+    const struct recent_segment *first = recent_conflict(tcp->recent, side, l);
+    if (first == NULL)
+        return;
+    out->reason = REASON_OTHER_BYTES;
+    tcp->dir[side].facts.conflicting_segments++;
+    if (c->first_frame == 0)
+        *c = (struct content_conflict){.source_id = first->source_id,
+                                       .first_frame = first->frame,
+                                       .other_frame = (int64_t)p->frame,
+                                       .first_ns = first->time_ns,
+                                       .gap_ns = p->time_ns - first->time_ns,
+                                       .first_ttl = first->ttl,
+                                       .other_ttl = l->ttl,
+                                       .side = (uint8_t)side};
+}
+
+/* Starts with room for few; most connections need no more. */
+static struct tcp_recent *recent_of(struct tcp_flow *tcp, struct tcp_env *env)
+{
+    struct tcp_recent *recent = tcp->recent;
+    if (recent != NULL && (recent->capacity == RECENT_FULL || recent->total < RECENT_SMALL))
+        return recent;
+    struct tcp_recent *grown = pool_take(recent == NULL ? env->recent_small : env->recent_full);
+    if (grown == NULL)
+        return recent;
+    if (recent != NULL)
+        memcpy(grown, recent, recent_size(RECENT_SMALL));
+    grown->capacity = recent == NULL ? RECENT_SMALL : RECENT_FULL;
+    pool_give(env->recent_small, recent);
+    return tcp->recent = grown;
+}
+
+static void remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                     const struct layers *l, struct tcp_env *env)
+{
+    struct tcp_recent *recent = recent_of(tcp, env);
+    if (recent != NULL)
+        recent_keep(recent, side, p, l);
 }
 
 static void note_tail(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
@@ -174,7 +245,7 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
     int index = find_hole(d, start, end);
     bool fills = index >= 0;
     if (fills) {
-        bool reordered = was_reordered(tcp, &d->holes->at[index], p, l);
+        bool reordered = was_reordered(tcp, &d->holes->at[index], p, l, &out->reason);
         for (; index >= 0; index = find_hole(d, start, end))
             fill_hole(d, (uint32_t)index, start, end, env);
         if (reordered) {
@@ -185,6 +256,9 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
         }
     }
     bool spurious = !fills && end <= d->acked && tcp->dir[!side].acknowledged_any;
+    if (!fills)
+        out->reason = reason_of(tcp, side, start, end, l);
+    note_conflict(tcp, side, p, l, out);
     out->note = spurious ? NOTE_SPURIOUS : tcp_classify_again(tcp, side, start, end, p->time_ns);
     tcp_count_again(&d->facts, out->note);
     d->facts.filling_retransmissions += fills;
@@ -232,15 +306,34 @@ static void note_new(struct tcp_flow *tcp, enum side side, int64_t end, const st
     peer->zero_pending_ns = 0;
 }
 
+/* The sender used the last byte that the receiver offered (FACTS.md 1.6). */
+static void note_window_full(struct tcp_flow *tcp, enum side side, const struct layers *l,
+                             struct tcp_verdict *out)
+{
+    struct tcp_direction *d = &tcp->dir[side];
+    const struct tcp_direction *peer = &tcp->dir[!side];
+    if (peer->scale < 0 || !peer->acknowledged_any || (l->tcp.flags & (TCP_SYN | TCP_FIN)) != 0 ||
+        d->next != d->acked + ((int64_t)peer->window << peer->scale))
+        return;
+    d->facts.window_full++;
+    if (out->event == EVENT_DATA && out->note == NOTE_NONE)
+        out->note = NOTE_WINDOW_FULL;
+}
+
 static bool is_keepalive(const struct tcp_direction *d, int64_t start, const struct layers *l)
 {
     return l->payload_len <= 1 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && !d->fin_seen &&
            start == d->next - 1 && d->next >= 1 && d->acked >= d->next - 1;
 }
 
+/* end: of the payload; the FIN takes the next place. Its acknowledgment may have been captured before
+ * it. */
 static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *p,
-                     struct tcp_verdict *out)
+                     struct tcp_env *env, struct tcp_verdict *out)
 {
+    int hole = find_hole(d, end, end + 1);
+    if (hole >= 0)
+        fill_hole(d, (uint32_t)hole, end, end + 1, env);
     if (!d->fin_seen) {
         d->fin_seen = true;
         d->fin_end = end + 1;
@@ -283,13 +376,15 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
     tcp->last_payload_side = (uint8_t)side;
     if (start > d->next)
         (void)tcp_add_hole(d, d->next, start, p, l, env);
-    if (start >= d->next) {
+    bool again = start < d->next;
+    if (again)
+        note_again(tcp, side, start, end < d->next ? end : d->next, p, l, env, out);
+    if (end > d->next) {
         note_new(tcp, side, end, p, l);
-        return;
+        note_window_full(tcp, side, l, out);
     }
-    note_again(tcp, side, start, end < d->next ? end : d->next, p, l, env, out);
-    if (end > d->next)
-        note_new(tcp, side, end, p, l);
+    if (!again || out->event == EVENT_REORDERED || (out->reason & ~(uint32_t)REASON_TIMESTAMP) == REASON_FILLS_HOLE)
+        remember(tcp, side, p, l, env);
 }
 
 void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
@@ -334,7 +429,7 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
         note_payload(tcp, side, start, p, l, env, out);
     }
     if ((l->tcp.flags & TCP_FIN) != 0)
-        note_fin(d, start + l->payload_len, p, out);
+        note_fin(d, start + l->payload_len, p, env, out);
     if (d->holes != NULL)
         tcp_decide_holes(tcp, side, p->time_ns, false, env, out);
 }

@@ -126,6 +126,8 @@ static void add_event(struct batch *batch, int64_t flow_id, int64_t number,
         .sequence = event->sequence,
         .length = event->length,
         .note = (uint8_t)event->note,
+        .reason = (uint8_t)event->reason,
+        .confidence = event_confidence(event->kind, event->note, event->reason),
     };
     add_plain(batch, RECORD_FLOW_EVENT, &record, size_plain(RECORD_FLOW_EVENT));
 }

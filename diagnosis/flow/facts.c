@@ -18,6 +18,7 @@ static const struct flow_tcp_record nothing_happened = {
     .idle_before_tail_ns = RECORD_NONE_NS,
     .wait_ns = RECORD_NONE_NS,
     .synack_pair = {.gap_ns = RECORD_NONE_NS},
+    .conflict = {.first_ns = RECORD_NONE_NS, .gap_ns = RECORD_NONE_NS, .side = SIDE_NONE},
     .side = {NO_SIDE, NO_SIDE},
 };
 

@@ -12,6 +12,9 @@
  * between the last packet of one and the first of the next. */
 #define ROTATION_GAP_NS (2 * FACTS_SECOND)
 
+/* Cuts that cut_clock_steps may make. */
+#define CLOCK_STEPS 2
+
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
 int site_compare_flows(const struct site_flow *a, const struct site_flow *b)
@@ -343,7 +346,7 @@ static size_t find_holes(struct site *site, bool cut)
 /* Without sources (a live window, a test) the capture, else the flows, tell when it ran. */
 static bool build_periods(struct site *site)
 {
-    size_t most = site->source_count + 1 + find_holes(site, false);
+    size_t most = site->source_count + 1 + find_holes(site, false) + CLOCK_STEPS;
     struct coverage *room = realloc(site->coverage, most * sizeof *room);
     if (room == NULL)
         return false;
@@ -371,11 +374,22 @@ static bool build_periods(struct site *site)
     return true;
 }
 
+/* Across a jump nobody was watched; where the clock ran twice nobody can say what came when. */
+static void cut_clock_steps(struct site *site)
+{
+    const struct capture_record *c = &site->capture;
+    if (c->jump_to_ns > c->jump_from_ns)
+        cut_coverage(site, c->jump_from_ns, c->jump_to_ns);
+    if (c->back_from_ns > c->back_to_ns)
+        cut_coverage(site, c->back_to_ns, c->back_from_ns);
+}
+
 static bool build_coverage(struct site *site)
 {
     if (!build_periods(site))
         return false;
     (void)find_holes(site, true);
+    cut_clock_steps(site);
     return true;
 }
 

@@ -37,6 +37,7 @@ static const struct {
     [TERM_PAYLOAD] = {"payload", 10},
     [TERM_BURST] = {"burst", 10},
     [TERM_START_TTL] = {"start TTL", 5},
+    [TERM_OTHER_BYTES] = {"other bytes", 15},
 };
 
 static enum side other(enum side side)
@@ -212,6 +213,7 @@ static void look_at(const struct judge *judge, const struct site_flow *flow, enu
     has[TERM_PAYLOAD] |= r->payload_bytes > 0;
     has[TERM_BURST] |= is_burst(f, r);
     has[TERM_START_TTL] |= known && !fits && has_other_start(r);
+    has[TERM_OTHER_BYTES] |= f->tcp->side[side].conflicting_segments > 0;
 }
 
 /* As many hops away from another start: a habit of some stacks, unless something else but its

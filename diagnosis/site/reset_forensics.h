@@ -19,6 +19,7 @@ enum reset_term {
     TERM_PAYLOAD,
     TERM_BURST,
     TERM_START_TTL,
+    TERM_OTHER_BYTES,
     RESET_TERMS
 };
 

@@ -113,6 +113,32 @@ static void find_stale_tuple(struct judge *judge, const struct site_flow *flow)
     judge_claim(judge, &claim);
 }
 
+/* Two versions of the same bytes: something in between made or changed one of them. */
+static void find_conflict(struct judge *judge, const struct site_flow *flow)
+{
+    const struct content_conflict *c = &flow->f.tcp->conflict;
+    if (c->first_frame == 0 || c->side >= SIDE_NONE ||
+        judge_is_withdrawn(judge, FINDING_TCP_CONTENT_CONFLICT, flow))
+        return;
+    int apart = (int)c->first_ttl - (int)c->other_ttl;
+    bool elsewhere = apart > TTL_TOLERANCE || apart < -TTL_TOLERANCE;
+    struct claim claim = claim_start(FINDING_TCP_CONTENT_CONFLICT, flow);
+    claim.culprit = elsewhere ? CULPRIT_MIDDLEBOX : CULPRIT_UNKNOWN;
+    claim.confidence = elsewhere ? 85 : 60;
+    claim_add_text(&claim, "sender", verdict_side_word((enum side)c->side));
+    claim_add_number(&claim, "segments", flow->f.tcp->side[c->side].conflicting_segments);
+    claim_add_ms(&claim, "gap_ms", c->gap_ns);
+    if (elsewhere) {
+        claim_add_number(&claim, "ttl", c->other_ttl);
+        claim_add_number(&claim, "usual_ttl", c->first_ttl);
+    }
+    claim_add_reference(&claim, c->source_id, c->first_frame, c->first_ns, EVENT_DATA);
+    claim_add_reference(&claim, c->source_id, c->other_frame, c->first_ns + c->gap_ns,
+                        EVENT_RETRANSMISSION);
+    claim.evidence = 0;
+    judge_claim(judge, &claim);
+}
+
 static void find_zero_window(struct judge *judge, const struct site_flow *flow, enum side reader)
 {
     const struct flow_facts *f = &flow->f;
@@ -148,6 +174,7 @@ static void detect(struct judge *judge)
         if (!facts_is_tcp(&site->flows[i]->f))
             continue;
         find_stale_tuple(judge, site->flows[i]);
+        find_conflict(judge, site->flows[i]);
         find_zero_window(judge, site->flows[i], SIDE_CLIENT);
         find_zero_window(judge, site->flows[i], SIDE_SERVER);
     }

@@ -72,7 +72,8 @@ static inline int set_up(void **state)
                                      .capture_id = 1,
                                      .first_flow_id = 1,
                                      .memory_bytes = 64u << 20,
-                                     .ndpi = ENGINE_NDPI_OFF};
+                                     .ndpi = ENGINE_NDPI_OFF,
+                                     .verify_checksums = true};
     struct error error;
     f->c = (struct conversation){.engine = engine_new(&options, &error),
                                  .now_ns = 1700000000LL * 1000000000LL,

@@ -1,5 +1,5 @@
-/* Builds packets of one TCP connection for tests of the session engine: real headers, real checksums
- * are not needed. Times and sequence numbers are the test's own. */
+/* Builds packets of one TCP connection for tests of the session engine: real headers and TCP
+ * checksums. Times and sequence numbers are the test's own. */
 #ifndef INVCAP_TESTS_TCP_BUILDER_H
 #define INVCAP_TESTS_TCP_BUILDER_H
 
@@ -22,6 +22,7 @@ struct conversation {
     uint8_t sack_count;
     uint32_t stamp[2];         /* TSval and TSecr of the next segment when the first is not 0 */
     bool truncate;             /* caplen ends behind the headers */
+    bool damage;               /* the next segment has a wrong checksum */
     uint8_t hosts[2][4];       /* all zero: 10.0.0.1 and 203.0.113.5 */
 };
 
@@ -80,6 +81,20 @@ static inline size_t build_options(uint8_t *at, const struct segment *s)
     return sizeof syn;
 }
 
+/* RFC 9293 3.1, over IPv4; len: of the TCP header and payload. */
+static inline uint16_t tcp_sum(const uint8_t *ip, const uint8_t *tcp, size_t len)
+{
+    uint32_t sum = 6 + (uint32_t)len;
+    for (size_t i = 12; i < 20; i += 2)
+        sum += (uint32_t)ip[i] << 8 | ip[i + 1];
+    for (size_t i = 0; i < len; i++) {
+        sum += i % 2 == 0 ? (uint32_t)tcp[i] << 8 : tcp[i];
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
 static inline void send_segment(struct conversation *c, const struct segment *s)
 {
     static uint8_t bytes[70000];
@@ -112,6 +127,8 @@ static inline void send_segment(struct conversation *c, const struct segment *s)
     put16(tcp + 14, c->window[s->side]);
     if (s->len > 0)
         memcpy(tcp + 20 + options, s->payload, s->len);
+    put16(tcp + 16, (uint16_t)(tcp_sum(ip, tcp, total - 20) ^ (c->damage ? 0x5555 : 0)));
+    c->damage = false;
     struct packet packet = {.data = bytes,
                             .caplen = (uint32_t)(c->truncate ? 40 + options : total),
                             .len = (uint32_t)total,

@@ -291,8 +291,12 @@ static void texts_join_when_asked_for(void **state)
 static void the_report_holds_every_kind_in_order(void **state)
 {
     json_t *all = report_of(*state, NULL);
-    is_text(json_array_get(all, 0), "type", "capture");
-    is_text(json_array_get(all, 1), "type", "source");
+    is_text(json_array_get(all, 0), "type", "quality");
+    is_number(json_array_get(all, 0), "score", 100);
+    is_text(json_array_get(all, 0), "grade", "good");
+    assert_int_equal(json_array_size(json_object_get(json_array_get(all, 0), "reasons")), 0);
+    is_text(json_array_get(all, 1), "type", "capture");
+    is_text(json_array_get(all, 2), "type", "source");
     for (size_t i = 0; i < 7; i++) {
         is_number(of_type(all, "flow", i), "id", (json_int_t)i + 1);
     }

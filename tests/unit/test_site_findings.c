@@ -340,6 +340,25 @@ static void the_last_moment_of_a_capture_is_no_attack(void **state)
     expect_outcome(s, 1, OUTCOME_UNKNOWN);
 }
 
+/* Its SYN stands right before the clock was set two hours on, or where the clock ran twice. */
+static void a_clock_that_was_set_proves_no_silence(void **state)
+{
+    struct scene *s = *state;
+    scene_healthy(s, CLIENT, 1000, SERVER, 8030, 90);
+    scene_silent_syn(s, CLIENT, 1001, SERVER, 8030, 50, 1);
+    scene_judge(s);
+    expect_outcome(s, s->flow_count, OUTCOME_FAILED);
+    s->capture.jump_from_ns = START_NS + 51 * SECOND;
+    s->capture.jump_to_ns = START_NS + 80 * SECOND;
+    scene_judge(s);
+    expect_outcome(s, s->flow_count, OUTCOME_UNKNOWN);
+    s->capture.jump_from_ns = s->capture.jump_to_ns = 0;
+    s->capture.back_from_ns = START_NS + 52 * SECOND;
+    s->capture.back_to_ns = START_NS + 47 * SECOND;
+    scene_judge(s);
+    expect_outcome(s, s->flow_count, OUTCOME_UNKNOWN);
+}
+
 static void flood_and_its_victim(void **state)
 {
     struct scene *s = *state;
@@ -456,6 +475,7 @@ int main(void)
         SCENE_TEST(port_scan_raises_nothing_else),
         SCENE_TEST(many_ports_that_are_no_scan),
         SCENE_TEST(the_last_moment_of_a_capture_is_no_attack),
+        SCENE_TEST(a_clock_that_was_set_proves_no_silence),
         SCENE_TEST(flood_and_its_victim),
         SCENE_TEST(flood_beyond_its_rows),
         SCENE_TEST(scan_beyond_its_rows),
