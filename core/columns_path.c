@@ -24,6 +24,9 @@ static const struct column path_columns[] = {
     SIDE(segments, "count", 0, "TCP segments with payload sent, first transmissions only."),
     SIDE(retransmissions, "count", 0, "data segments that it sent again."),
     SIDE(losses, "count", 0, "segments sent again that were needed and then acknowledged."),
+    SIDE(losses_before, "count", 0,
+         "of these, those whose first sending never passed the capture point: lost between it and there; "
+         "the others were lost behind it."),
     SIDE(ttl, "", COLUMN_ZERO_IS_NULL,
          "usual IP TTL or hop limit of its TCP packets at the capture point, resets left out."),
     SIDE(hops, "", COLUMN_NEGATIVE_IS_NULL,

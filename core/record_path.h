@@ -17,6 +17,7 @@ struct path_side {
     uint64_t segments;         /* with payload, first transmissions */
     uint64_t retransmissions;  /* data segments sent again */
     uint64_t losses;           /* of those, the needed ones that were acknowledged at last */
+    uint64_t losses_before;    /* of these, lost before the capture point */
     uint8_t ttl;               /* the usual one, RSTs left out; 0 unseen */
     int32_t hops;              /* from the next likely initial TTL down to it; -1 unseen */
     uint8_t ttl_before;        /* before it changed for good; 0: it did not */

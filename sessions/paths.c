@@ -385,6 +385,8 @@ static void note_side(struct path *path, enum side side, const struct flow *flow
     struct path_side *s = &path->record.side[side];
     s->segments += f->segments;
     s->losses += f->recovered_losses;
+    s->losses_before += f->filling_retransmissions < f->recovered_losses ? f->filling_retransmissions
+                                                                       : f->recovered_losses;
     note_smaller(f->mss, &s->mss_min);
     note_larger(f->mss, &s->mss_max);
     note_larger(f->largest_delivered, &s->largest_passed);

@@ -195,6 +195,8 @@ static void find_duplicates(struct judge *judge)
     judge->quality.clean_copies = share >= CLEAN_COPIES;
     claim_add_text(&claim, "kind", c->duplicate_packets >= c->routed_packets ? "mirror" : "routed");
     claim_add_number(&claim, "share", share_of(copies, c->packets) * 100);
+    if (c->routed_packets > 0)
+        claim_add_ms(&claim, "delay_ms", c->routed_delay_ns);
     found(judge, &claim);
 }
 

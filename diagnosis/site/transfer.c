@@ -4,6 +4,8 @@
 /* FINDINGS.md: > 1 % of >= 100 data segments of a path's direction. */
 #define LOSS_SEGMENTS 100
 #define LOSS_SHARE 0.01
+/* So many of them must agree on which side of the tap they were lost. */
+#define LOSS_PLACE_SHARE 0.75
 #define ZERO_WINDOW_SHARE 0.1
 /* A tenth of a transfer that took no time is no stall. */
 #define ZERO_WINDOW_LEAST_NS (200 * FACTS_MS)
@@ -11,6 +13,7 @@
 
 struct path_loss {
     uint64_t lost, segments;
+    uint64_t before; /* of the lost ones, those whose first sending never passed the tap */
     const struct site_flow *worst;
     uint32_t worst_lost;
 };
@@ -41,8 +44,10 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
             flow->f.tcp->side[side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT].zero_windows > 0;
         if (!facts_is_tcp(&flow->f) || closed || judge_is_withdrawn(judge, code, flow))
             continue;
+        uint32_t filling = flow->f.tcp->side[side].filling_retransmissions;
         loss.segments += segments_of(&flow->f, side);
         loss.lost += lost;
+        loss.before += filling < lost ? filling : lost;
         if (lost > loss.worst_lost) {
             loss.worst_lost = lost;
             loss.worst = flow;
@@ -69,6 +74,17 @@ static bool start_path_claim(const struct site_pair *pair, const struct path_los
     return true;
 }
 
+/* Where most of them were lost: between their sender and the tap, or behind it. SIDE_NONE: here and
+ * there. */
+static enum side lossy_side(const struct path_loss *loss, enum side sender)
+{
+    if ((double)loss->before >= LOSS_PLACE_SHARE * (double)loss->lost)
+        return sender;
+    if ((double)(loss->lost - loss->before) >= LOSS_PLACE_SHARE * (double)loss->lost)
+        return sender == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    return SIDE_NONE;
+}
+
 static void find_loss(struct judge *judge, const struct site_pair *pair, enum side side)
 {
     double limit = judge->profile != NULL && judge->profile->loss_share > 0
@@ -80,7 +96,8 @@ static void find_loss(struct judge *judge, const struct site_pair *pair, enum si
         return;
     claim.confidence = 85;
     claim_add_number(&claim, "lost", (double)loss.lost);
-    claim_add_text(&claim, "side", verdict_side_word(side));
+    enum side place = lossy_side(&loss, side);
+    claim_add_text(&claim, "side", place == SIDE_NONE ? NULL : verdict_side_word(place));
     claim.evidence = EVIDENCE(EVENT_RETRANSMISSION);
     judge_claim(judge, &claim);
 }

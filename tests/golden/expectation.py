@@ -6,7 +6,7 @@
     outcome: ok=N failed=N unknown=N unsolicited=N     TCP connections; only what is named is checked
     tcp: COLUMN=N ...           sums of client_COLUMN and server_COLUMN in flow_tcp, as captured
     http: STATUS=N ...          final answers of all HTTP/1 and HTTP/2 requests, by status, as captured
-    must: CODE [culprit=W] [count=N] [server=IP:PORT] [client=IP] [VALUE=number±N%]
+    must: CODE [culprit=W] [count=N] [server=IP:PORT] [client=IP] [VALUE=number±N%] [VALUE=word]
     later: CODE ...          the truth too, but nothing judges it yet: fails as soon as it is found, to become a must
     mustnot: CODE
     allow: CODE              may appear at medium or above
@@ -59,6 +59,8 @@ def _take(e, word, rest):
 def _number_fits(wanted, found):
     if found is None:
         return False
+    if isinstance(found, str):
+        return found == wanted
     text, _, spread = wanted.replace("+-", "±").partition("±")
     share = float(spread.rstrip("%")) / 100 if spread else 0.0
     return abs(float(found) - float(text)) <= abs(float(text)) * share + 1e-9

@@ -285,7 +285,15 @@ static void loss_on_a_path(void **state)
     const struct scene_finding *found = scene_find(s, FINDING_TCP_LOSS);
     assert_non_null(found);
     assert_true(finding_value(found, "share")->number == 2.0);
-    assert_string_equal(finding_value(found, "side")->text, "server");
+    assert_string_equal(finding_value(found, "side")->text, "client"); /* behind the tap */
+    s->flows[1].tcp.side[1].filling_retransmissions = 5;
+    scene_judge(s);
+    assert_string_equal(finding_value(scene_find(s, FINDING_TCP_LOSS), "side")->text, "server");
+    s->flows[1].tcp.side[1].filling_retransmissions = 3; /* here and there */
+    scene_judge(s);
+    found = scene_find(s, FINDING_TCP_LOSS);
+    for (size_t i = 0; i < found->value_count; i++)
+        assert_string_not_equal(found->values[i].name, "side");
     expect_outcome(s, 1, OUTCOME_OK);
     s->flows[1].tcp.side[1].recovered_losses = 2; /* below one in a hundred */
     scene_judge(s);
