@@ -304,6 +304,8 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
     }
     if (l->tcp.acknowledgment == peer->base + 1 && peer->early_data)
         refuse_early_data(peer);
+    if (peer->acknowledged_any && peer->acknowledgment == l->tcp.sequence + 1)
+        tcp->facts.established_ns = p->time_ns; /* its ACK was captured before it: no round trip */
     revive(tcp, side);
     note_syn_options(d, l);
     if (tcp->facts.syn_count > 0)

@@ -127,6 +127,17 @@ static void doubt_server(const struct judge *judge, const struct site_flow *flow
         claim->confidence = CONFIDENCE_POSSIBLE - 5;
 }
 
+/* It lived while the capture's clock was set: what came first, and after how long, is not known. */
+static bool spans_clock_step(const struct judge *judge, const struct flow_facts *f)
+{
+    const struct capture_record *c = &judge->site->capture;
+    bool on = c->jump_to_ns > c->jump_from_ns && f->first_ns <= c->jump_from_ns &&
+              f->last_ns >= c->jump_to_ns;
+    bool back = c->back_from_ns > c->back_to_ns && f->first_ns <= c->back_from_ns &&
+                f->last_ns >= c->back_to_ns;
+    return on || back;
+}
+
 static void judge_flow(struct judge *judge, struct site_flow *flow)
 {
     struct claim claim;
@@ -140,7 +151,8 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
         flow->outcome = (uint8_t)settle(flow);
         return;
     }
-    if (ruling == RULING_FAILED && judge_is_withdrawn(judge, claim.code, flow))
+    if (ruling == RULING_FAILED && (spans_clock_step(judge, &flow->f) ||
+                                    judge_is_withdrawn(judge, claim.code, flow)))
         ruling = RULING_UNKNOWN;
     flow->outcome = (uint8_t)outcome_of(ruling);
     if (ruling != RULING_FAILED)

@@ -65,7 +65,6 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
     const struct http_record *request = last_request(flow);
-    (void)judge;
     int64_t asked = client->last_payload_ns, end = facts_end_ns(f, SIDE_SERVER);
     if (request != NULL && request->response_ns < 0 && request->request_ns > 0)
         asked = request->request_ns;
@@ -75,6 +74,9 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     if (server->last_payload_ns > asked || !crosses(f, asked, end) ||
         (f->tls != NULL && f->tls->close_notify_client))
         return RULING_PASS;
+    int64_t disorder_ns = judge->site->capture.largest_backward_ns;
+    if (disorder_ns > 0 && llabs(end - asked) <= disorder_ns)
+        return RULING_UNKNOWN; /* the capture mixes up what is so close */
     if (client->wire_gap_bytes > 0)
         return RULING_UNKNOWN; /* a word of the client is missing: a goodbye, maybe */
     *out = claim_start(FINDING_HTTP_KEEPALIVE_RACE, flow);

@@ -279,21 +279,11 @@ static bool is_silent_tail(const struct judge *judge, const struct site_flow *fl
            flow->f.tcp->side[other(side)].last_ns <= in_flight_until(&flow->f, s->tail_first_ns);
 }
 
-/* The pause is one of the clock. */
-static bool spans_jump(const struct judge *judge, const struct flow_facts *f)
-{
-    const struct capture_record *c = &judge->site->capture;
-    return c->jump_to_ns > c->jump_from_ns && f->first_ns <= c->jump_from_ns &&
-           f->last_ns >= c->jump_to_ns;
-}
-
 enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     if (!was_idle(f))
         return RULING_PASS;
-    if (spans_jump(judge, f))
-        return RULING_UNKNOWN;
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_SERVER : SIDE_CLIENT;
         if (reset_answers_data(f, side))

@@ -195,6 +195,23 @@ static void test_a_late_fin_fills_its_place(void **state)
     assert_string_equal(f->seen.flows[0].state, "SF");
 }
 
+/* The last ACK of the handshake, captured before the SYN-ACK: the client's next word is no round trip. */
+static void test_an_early_ack_is_no_round_trip(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 13, ACK(0, 1, 1));
+    send_at(c, 0, (struct segment){1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 0});
+    send_at(c, 640, DATA(0, 1, 1, 100));
+    send_at(c, 13, ACK(1, 1, 101));
+    engine_finish(c->engine);
+    assert_true((f->seen.flows[0].facts & FLOW_FACT_ESTABLISHED) != 0);
+    assert_int_equal(f->seen.flows[0].connect_rtt_client_ns, RECORD_NONE_NS);
+    assert_int_equal(f->seen.flows[0].connect_rtt_server_ns, 13000000);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+}
+
 static void test_clock_steps_are_kept(void **state)
 {
     struct fixture *f = *state;
@@ -264,6 +281,7 @@ int main(void)
         CASE(test_a_filled_hole_says_so),
         CASE(test_gaps_are_decided),
         CASE(test_a_late_fin_fills_its_place),
+        CASE(test_an_early_ack_is_no_round_trip),
         CASE(test_clock_steps_are_kept),
         CASE(test_window_full),
         CASE(test_features_have_names),
