@@ -73,6 +73,28 @@ def keepalive_race(lab):
         contrast(lab)
 
 
+@scenario("stale-pool", "nginx reloads and closes its idle connections; a client asks on two of them a second later all the same")
+def stale_pool(lab):
+    lab.start()
+    usual(lab)
+    with lab.capture("m"):
+        contrast(lab)
+        pool = [peers.connect(lab, 8080, src=src) for src in CLIENTS4[:3]]
+        for s in pool:
+            s.sendall(peers.request())
+            expect(peers.read_answer(s).decode(), "200 OK")
+        with open(f"{lab.work}/nginx.{lab.name}.s/pid") as f:
+            lab.exec("s", "kill", "-HUP", f.read().strip())
+        time.sleep(1.5)
+        for s in pool[:2]:
+            with contextlib.suppress(OSError):
+                s.sendall(peers.request())
+                peers.read_answer(s)
+        for s in pool:
+            s.close()
+        contrast(lab)
+
+
 @scenario("null-cipher", "8443 negotiates a suite without encryption (NULL-SHA256)")
 def null_cipher(lab):
     lab.start()
