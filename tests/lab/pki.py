@@ -64,7 +64,7 @@ class Pki:
         return path
 
     def make(self, name, cn, names=(), issuer="inter", ca=False, start=-60 * DAY, end=300 * DAY, key="P-256",
-             org="Example Tax Service", md="sha256", usage=None, client=False):
+             org="Example Tax Service", md="sha256", usage=None, client=False, ocsp=False):
         """Writes NAME.key, NAME.crt and NAME.chain (leaf with its intermediates, no root); returns NAME.
         issuer None = self-signed. start and end are seconds from now."""
         now = time.time()
@@ -77,7 +77,7 @@ class Pki:
         if usage or ca:
             ext.append("keyUsage=critical," + (usage or "keyCertSign,cRLSign"))
         if not ca:
-            ext.append("extendedKeyUsage=" + ("clientAuth" if client else "serverAuth"))
+            ext.append("extendedKeyUsage=" + ("OCSPSigning" if ocsp else "clientAuth" if client else "serverAuth"))
         if names:
             ext.append("subjectAltName=" + ",".join(("IP:" if n[0].isdigit() else "DNS:") + n for n in names))
         with open(self.path(name + ".ext"), "w") as f:

@@ -128,15 +128,15 @@ def suites_of(hello):
 
 
 # --- the two sides ----------------------------------------------------------------------------------
-def server(folder, answer_size=180):
-    """A handler for peers.listen; takes ECC_SM4_CBC_SM3 only."""
+def server(folder, answer_size=180, shown=("gmsign", "gmenc")):
+    """A handler for peers.listen; takes ECC_SM4_CBC_SM3 only. shown: the certificates that it sends."""
     def handle(conn, _peer):
         with conn:
             _, hello = read_record(conn)
             if ECC_SM4_CBC_SM3 not in suites_of(hello):
                 conn.sendall(record(ALERT, bytes([2, HANDSHAKE_FAILURE])))
                 return
-            conn.sendall(server_flight(folder, hello[6:38]))
+            conn.sendall(server_flight(folder, hello[6:38], shown))
             if read_until(conn, CCS) is None:
                 return
             read_record(conn)
@@ -149,7 +149,7 @@ def server(folder, answer_size=180):
     return handle
 
 
-def server_flight(folder, client_random):
+def server_flight(folder, client_random, shown):
     def der(part):
         with open(os.path.join(folder, part + ".der"), "rb") as f:
             return f.read()
@@ -158,7 +158,7 @@ def server_flight(folder, client_random):
     signature = _sign(folder, client_random + random + struct.pack("!I", len(encryption))[1:] + encryption)
     return b"".join(record(HANDSHAKE, m) for m in (
         message(SERVER_HELLO, chosen),
-        message(CERTIFICATE, vector24([der("gmsign"), encryption])),
+        message(CERTIFICATE, vector24([der(part) for part in shown])),
         message(SERVER_KEY, struct.pack("!H", len(signature)) + signature),
         message(HELLO_DONE, b"")))
 

@@ -205,3 +205,17 @@ def tlcp_from_tls(lab):
         for src in CLIENTS4[:2]:
             peers.https(lab, 8443, src=src)
         contrast(lab)
+
+
+@scenario("tlcp-pair", "TLCP servers whose pair of certificates is swapped (refused by alert 42), one alone, one twice, and right")
+def tlcp_pair(lab):
+    start_tlcp(lab, 8446)
+    for port, shown in ((8443, ("gmenc", "gmsign")), (8444, ("gmsign",)), (8445, ("gmsign", "gmsign"))):
+        peers.listen(lab, port, tlcp.server(lab.pki.dir, shown=shown))
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:2]:
+            expect(tlcp.client(lab, 8443, name=NAME, refuse=42, src=src), "refused")
+            for port in (8444, 8445, 8446):
+                expect(tlcp.client(lab, port, name=NAME, src=src), "200")
+        contrast(lab)
