@@ -16,6 +16,7 @@ struct chain_record {
     struct address server_ip;
     uint16_t server_port;
     const char *name;        /* server name asked for; NULL none */
+    const char *name_unicode; /* the same in its own script; NULL when it is plain ASCII */
     int64_t certificate_id;  /* the server's own certificate */
     uint32_t sent;           /* certificates in the message */
     bool in_order;           /* each signed by the next */
@@ -25,6 +26,8 @@ struct chain_record {
     uint32_t learnt;         /* of them known only from other connections or the named store */
     const char *top;         /* issuer of the last certificate seen of the way */
     uint8_t pin;             /* enum chain_pin */
+    const char *subject;     /* common name of the server's own certificate, else its whole subject */
+    const char *sha256;      /* fingerprint of it, hex */
     const char *issuer;      /* of the server's own certificate, RFC 4514; NULL unreadable */
     const char *spki_sha256; /* of its public key, hex */
     const char *key_type;

@@ -17,6 +17,8 @@ enum {
     FLIGHT_RECORDS_MAX = 12,
     TICKET_RECORD_MIN = 100,
     TICKET_RECORD_MAX = 1400,
+    /* JSSE pads each record of the handshake and each alert of TLS 1.3 by so much. */
+    JSSE_PADDING = 16,
     /* HTTP/2 frames that ask nothing: SETTINGS ack 9, WINDOW_UPDATE and RST_STREAM 13, PING 17. */
     H2_CONTROL_MAX = 17
 };
@@ -39,10 +41,29 @@ static struct lengths lengths_for(uint16_t cipher)
     return lengths_of(cipher == 0x1302 ? 48 : 32, cipher == 0x1305 ? 8 : 16);
 }
 
+static bool is_length(uint32_t len, uint32_t plain)
+{
+    return len == plain || len == plain + JSSE_PADDING;
+}
+
 /* The suite is unknown when only the client was seen: then both hashes fit. */
 static bool is_finished_length(const struct tls_record *tls, uint32_t len)
 {
-    return len == lengths_for(tls->cipher).finished || (tls->cipher == 0 && len == 69);
+    return is_length(len, lengths_for(tls->cipher).finished) ||
+           (tls->cipher == 0 && is_length(len, lengths_of(48, 16).finished));
+}
+
+/* Whoever pads Finished pads alerts, too. */
+static void note_padding(struct tls_party *party, const struct tls_record *tls, uint32_t len)
+{
+    party->pads = tls->cipher != 0 && len == lengths_for(tls->cipher).finished + JSSE_PADDING;
+}
+
+/* An alert of a side that is known by its Finished: 18 bytes of data are as long as a padded alert. */
+static bool is_alert_of(const struct tls_party *party, const struct tls_record *tls, uint32_t len)
+{
+    uint32_t plain = lengths_for(tls->cipher).alert;
+    return len == plain || (party->pads && len == plain + JSSE_PADDING);
 }
 
 /* An empty Certificate and Finished in one record, as BoringSSL packs them. */
@@ -151,7 +172,7 @@ static void record_after_13(struct tls_state *state, enum side role, uint32_t le
                             struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
-    bool is_alert = len == lengths_for(tls->cipher).alert;
+    bool is_alert = is_alert_of(&state->party[role], tls, len);
     set_close_notify(tls, role, is_alert);
     if (!is_alert)
         tls_handle_data(state, role, len, context);
@@ -216,17 +237,18 @@ static void client_record_13(struct tls_state *state, uint32_t len, struct disse
     state->client_flight_ns = context->time_ns;
     client->flight_records++;
     if (is_finished_length(tls, len)) {
+        note_padding(client, tls, len);
         finish_client_13(state, context);
     } else if (early_data) {
         client->flight_records--;
         tls_handle_data(state, SIDE_CLIENT, len, context);
-    } else if (len == lengths.alert) {
+    } else if (is_length(len, lengths.alert)) {
         struct tls_hidden_alert hidden = hidden_now(context);
         state->client_refused = true;
         tls_add_letter(tls, SIDE_CLIENT, 'L');
         keep_hidden(tls, SIDE_CLIENT, TLS_ALERT_HIDDEN, &hidden);
         tls_emit(state, context, EVENT_ALERT, SIDE_CLIENT);
-    } else if (len == lengths.empty_certificate) {
+    } else if (is_length(len, lengths.empty_certificate)) {
         client_certificate_13(state, true, context);
     } else if (is_empty_and_finished(tls, len)) {
         client_certificate_13(state, true, context);
@@ -244,7 +266,9 @@ static void server_flight_13(struct tls_state *state, uint32_t len, struct disse
 {
     struct tls_record *tls = context->tls;
     struct tls_party *server = &state->party[SIDE_SERVER];
-    if (len == lengths_for(tls->cipher).alert) { /* shorter than any message of the flight */
+    uint32_t alert = lengths_for(tls->cipher).alert;
+    /* Shorter than any message of the flight; padded as long as EncryptedExtensions at its start. */
+    if (len == alert || (len == alert + JSSE_PADDING && server->flight_records > 0)) {
         struct tls_hidden_alert hidden = hidden_now(context);
         tls_add_letter(tls, SIDE_SERVER, 'L');
         keep_hidden(tls, SIDE_SERVER, TLS_ALERT_HIDDEN, &hidden);
@@ -260,6 +284,7 @@ static void server_flight_13(struct tls_state *state, uint32_t len, struct disse
     if (!last)
         return;
     server->finished = true;
+    note_padding(server, tls, len);
     tls_add_letter(tls, SIDE_SERVER, 'F');
     tls_advance(tls, TLS_STEP_SERVER_DONE);
     if (!tls->resumed && server->flight_records == 5)
@@ -274,7 +299,7 @@ static void server_record_13(struct tls_state *state, uint32_t len, struct disse
     /* Nothing of the client can be told; the server's flight never has so many records. */
     bool past_flight = server->finished || server->flight_records > FLIGHT_RECORDS_MAX;
     bool client_dark = (!client->seen || client->lost) && past_flight;
-    bool is_alert = len == lengths_for(tls->cipher).alert;
+    bool is_alert = is_alert_of(server, tls, len);
     if (tls->established) {
         record_after_13(state, SIDE_SERVER, len, context);
     } else if (state->client_refused) {

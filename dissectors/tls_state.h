@@ -42,6 +42,7 @@ struct tls_party {
     bool lost;      /* bytes of it are missing */
     bool encrypted; /* up to TLS 1.2: after its ChangeCipherSpec */
     bool finished;
+    bool pads;      /* TLS 1.3: its Finished was padded as JSSE does */
     uint32_t flight_records; /* TLS 1.3: encrypted handshake records */
     uint32_t flight_bytes;
 };

@@ -3,10 +3,13 @@
 #include "core/catalogue.h"
 #include "core/json.h"
 #include "reports/cell.h"
+#include "reports/chain_text.h"
 #include "reports/table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define COLUMNS_MOST 16
 #define CHUNK 200 /* ids in one statement */
@@ -23,7 +26,12 @@ enum cell_form {
     CELL_MS,     /* of ns */
     CELL_SECONDS, /* of ns */
     CELL_PPM,     /* as percent */
-    CELL_CULPRIT
+    CELL_CULPRIT,
+    CELL_HOST,    /* a name, with its form in its own script */
+    CELL_ISSUER,  /* the common name of a distinguished name */
+    CELL_CHAIN,   /* certificates sent, and whether in order */
+    CELL_DAYS_LEFT, /* from the last handshake that showed it */
+    CELL_DAYS_NOW   /* from today: the only cell that asks the clock */
 };
 
 struct shown_column {
@@ -68,17 +76,21 @@ static const struct table_spec specs[TABLE_KIND_COUNT] = {
                     {"alert", TEXT_HEAD_ALERT, CELL_NUMBER},
                     {"alert_by", TEXT_HEAD_ALERT_BY, CELL_WORD},
                     {"ja3", TEXT_HEAD_JA3, CELL_AS_IS}}},
-    [TABLE_CERTS] = {RECORD_CERTIFICATE,
-                     "id",
-                     "id IN (SELECT certificate_id FROM tls_certificates WHERE " OF_FLOWS ")",
-                     {{"id", TEXT_HEAD_ID, CELL_NUMBER},
-                      {"subject_cn", TEXT_HEAD_SUBJECT, CELL_AS_IS},
-                      {"issuer_cn", TEXT_HEAD_ISSUER, CELL_AS_IS},
-                      {"not_before_ns", TEXT_HEAD_NOT_BEFORE, CELL_DAY},
+    [TABLE_CERTS] = {RECORD_CHAIN,
+                     "capture_id * 4294967296 + number",
+                     "capture_id = %lld",
+                     {{"server_ip", TEXT_HEAD_SERVER, CELL_ENDPOINT},
+                      {"name", TEXT_HEAD_NAME, CELL_HOST},
+                      {"subject", TEXT_HEAD_SUBJECT, CELL_AS_IS},
+                      {"issuer", TEXT_HEAD_ISSUER, CELL_ISSUER},
                       {"not_after_ns", TEXT_HEAD_NOT_AFTER, CELL_DAY},
-                      {"key_type", TEXT_HEAD_KEY, CELL_AS_IS},
-                      {"key_bits", TEXT_HEAD_BITS, CELL_NUMBER},
-                      {"san", TEXT_HEAD_SAN, CELL_AS_IS},
+                      {"not_after_ns", TEXT_HEAD_DAYS_LEFT, CELL_DAYS_LEFT},
+                      {"not_after_ns", TEXT_HEAD_DAYS_NOW, CELL_DAYS_NOW},
+                      {"sent", TEXT_HEAD_CHAIN, CELL_CHAIN},
+                      {"status", TEXT_HEAD_VERDICT, CELL_WORD},
+                      {"pin", TEXT_HEAD_PIN, CELL_WORD},
+                      {"first_ns", TEXT_HEAD_SINCE, CELL_TIME},
+                      {"connections", TEXT_HEAD_CONNECTIONS, CELL_NUMBER},
                       {"sha256", TEXT_HEAD_SHA256, CELL_AS_IS}}},
     [TABLE_PATHS] = {RECORD_PATH,
                      "id",
@@ -400,6 +412,23 @@ static const char *percent_text(const struct column *column, const void *record,
     return text;
 }
 
+static const char *chain_cell(const struct printer *printer, enum cell_form form,
+                              const struct chain_record *chain, char text[CELL_TEXT_SIZE])
+{
+    switch (form) {
+    case CELL_HOST:
+        return chain_host_text(chain, text);
+    case CELL_ISSUER:
+        return chain_issuer_text(chain, text);
+    case CELL_CHAIN:
+        return chain_sent_text(chain, printer->view->language, text);
+    case CELL_DAYS_LEFT:
+        return chain_days_text(chain, chain->last_ns, text);
+    default: /* CELL_DAYS_NOW */
+        return chain_days_text(chain, (int64_t)time(NULL) * 1000000000LL, text);
+    }
+}
+
 static void add_cell(const struct printer *printer, const struct shown_column *shown,
                      const void *record)
 {
@@ -436,6 +465,13 @@ static void add_cell(const struct printer *printer, const struct shown_column *s
         cell_text(column, record, text);
         text[strcspn(text, " ")] = '\0';
         table_add(printer->table, text);
+        return;
+    case CELL_HOST:
+    case CELL_ISSUER:
+    case CELL_CHAIN:
+    case CELL_DAYS_LEFT:
+    case CELL_DAYS_NOW:
+        table_add(printer->table, chain_cell(printer, shown->form, record, text));
         return;
     case CELL_AS_IS:
     case CELL_TIME:

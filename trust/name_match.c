@@ -134,3 +134,16 @@ bool name_matches_certificate(const char *name, const struct certificate_record 
         return false;
     return wanted.is_address ? strcmp(wanted.name, value) == 0 : matches(wanted.name, value);
 }
+
+bool name_to_unicode(const char *name, char *out, size_t size)
+{
+    char *text = NULL;
+    if (strstr(name, "xn--") == NULL || idn2_to_unicode_8z8z(name, &text, 0) != IDN2_OK)
+        return false;
+    size_t len = strlen(text);
+    bool fits = len < size && strcmp(text, name) != 0;
+    if (fits)
+        memcpy(out, text, len + 1);
+    idn2_free(text);
+    return fits;
+}

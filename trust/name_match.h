@@ -16,7 +16,11 @@
  * parse. */
 bool name_matches_certificate(const char *name, const struct certificate_record *certificate);
 
-/* The same for one presented DNS name, e.g. "*.example.com". */
+/* Writes a name with A-labels (xn--) in its own script; false, and nothing written, when it has none, is
+ * not valid, or does not fit. */
+bool name_to_unicode(const char *name, char *out, size_t size);
+
+/* name_matches_certificate for one presented DNS name, e.g. "*.example.com". */
 bool name_matches_pattern(const char *name, const char *pattern);
 
 #endif

@@ -102,6 +102,16 @@ static bool refuses_certificate(int alert)
            alert == ALERT_DECRYPT_ERROR;
 }
 
+/* What servers say when nothing was sent: 40 (OpenSSL), 42 (Java), 50 (GnuTLS); not what tells that
+ * the keys of both ends differ. */
+static bool fits_missing(const struct tls_facts *t)
+{
+    if (t->certificate_empty)
+        return t->alert != ALERT_BAD_RECORD_MAC && t->alert != ALERT_DECRYPT_ERROR;
+    return t->alert_step >= TLS_STEP_SERVER_DONE &&
+           (t->alert == ALERT_HANDSHAKE_FAILURE || t->alert == ALERT_BAD_CERTIFICATE);
+}
+
 static enum finding_code by_server(const struct tls_facts *t)
 {
     bool missing = t->certificate_requested && !t->certificate_sent;
@@ -110,8 +120,7 @@ static enum finding_code by_server(const struct tls_facts *t)
     if (t->alert_inferred)
         return t->certificate_sent ? FINDING_TLS_CLIENT_CERTIFICATE_REFUSED
                                    : FINDING_TLS_HANDSHAKE_ABORTED;
-    if (missing && (t->certificate_empty || t->alert_step >= TLS_STEP_SERVER_DONE) &&
-        (t->alert == ALERT_HANDSHAKE_FAILURE || t->alert == ALERT_BAD_CERTIFICATE))
+    if (missing && fits_missing(t))
         return FINDING_TLS_CLIENT_CERTIFICATE_MISSING;
     if (t->certificate_sent && refuses_certificate(t->alert))
         return FINDING_TLS_CLIENT_CERTIFICATE_REFUSED;

@@ -6,6 +6,7 @@
 #include "diagnosis/flow/facts.h"
 
 enum {
+    ALERT_BAD_RECORD_MAC = 20,
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_BAD_CERTIFICATE = 42,
     ALERT_CERTIFICATE_UNKNOWN = 46,

@@ -1,6 +1,7 @@
 /* The chains of the capture: grouped, and each distinct list of certificates verified once. */
 #include "diagnosis/site/chains.h"
 #include "diagnosis/site/staples.h"
+#include "trust/name_match.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,12 +133,23 @@ static void add_traits(struct chain_record *r, const struct certificate_record *
     r->sct_sent = first->f.tls->sct_sent;
     if (leaf == NULL || leaf->parse_error != NULL)
         return;
+    r->subject = leaf->subject_cn != NULL ? leaf->subject_cn : leaf->subject;
+    r->sha256 = leaf->sha256;
     r->issuer = leaf->issuer;
     r->spki_sha256 = leaf->spki_sha256;
     r->key_type = leaf->key_type;
     r->self_signed = leaf->self_signed;
     r->not_before_ns = leaf->not_before_ns;
     r->not_after_ns = leaf->not_after_ns;
+}
+
+/* What people read instead of A-labels; NULL when there are none. */
+static const char *unicode_of(const struct judge *judge, const char *name)
+{
+    char text[256];
+    return name != NULL && name_to_unicode(name, text, sizeof text)
+               ? arena_format(&judge->site->arena, "%s", text)
+               : NULL;
 }
 
 static struct site_chain make_chain(const struct judge *judge, const struct chain_verdict *verdict,
@@ -155,6 +167,7 @@ static struct site_chain make_chain(const struct judge *judge, const struct chai
                 .server_ip = first->server->address,
                 .server_port = first->f.port[SIDE_SERVER],
                 .name = first->f.tls->sni,
+                .name_unicode = unicode_of(judge, first->f.tls->sni),
                 .certificate_id = first->f.tls->chain[0],
                 .sent = first->f.tls->chain_count,
                 .in_order = verdict->in_order,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VERSION_SSL3 0x0300
 /* So many suites of a client's list are shown. */
 #define CIPHERS_SHOWN 24
 #define CIPHER_TEXT 5u /* "c02f," */
@@ -73,6 +74,39 @@ void offers_add_versions(struct judge *judge, const struct site_flow *flow, stru
         return;
     const char *both = shared(judge, taken, flow->f.tls->versions_offered, false);
     claim_add_text(out, "common", both != NULL ? both : "none");
+}
+
+bool offers_share_no_version(const struct site_flow *flow)
+{
+    const struct accepted *taken = &flow->service->versions_taken;
+    const char *offered = flow->f.tls->versions_offered;
+    for (uint32_t i = 0; offered != NULL && i < taken->count; i++) {
+        if (is_listed(offered, taken->names[i]))
+            return false;
+    }
+    return true;
+}
+
+/* As many handshakes of the service are looked at. */
+#define NEIGHBORS_SEEN 256
+
+bool offers_are_too_new(const struct site_flow *flow)
+{
+    static const char *const versions[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2"};
+    const char *offered = flow->f.tls->versions_offered;
+    struct flow_range range = flow->service->flows;
+    uint16_t highest = 0;
+    for (size_t i = 0; i < range.count && i < NEIGHBORS_SEEN; i++) {
+        const struct tls_facts *t = range.flows[i]->f.tls;
+        if (t != NULL && t->established && t->version >= VERSION_SSL3 &&
+            t->version < t->version_offered && t->version > highest)
+            highest = t->version;
+    }
+    for (uint16_t v = VERSION_SSL3; offered != NULL && v <= highest && v < VERSION_SSL3 + 4; v++) {
+        if (is_listed(offered, versions[v - VERSION_SSL3]))
+            return false;
+    }
+    return offered != NULL && highest != 0;
 }
 
 static void add_shared(struct claim *out, const char *name, const char *both, uint32_t known)

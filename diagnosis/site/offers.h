@@ -12,4 +12,10 @@ void offers_add_versions(struct judge *judge, const struct site_flow *flow, stru
  * took a suite and a group of this offer elsewhere had another reason: the confidence falls. */
 void offers_add_parameters(struct judge *judge, const struct site_flow *flow, struct claim *out);
 
+/* No handshake of the service succeeded with a version that this client offers. */
+bool offers_share_no_version(const struct site_flow *flow);
+/* The client offers only versions above one that the server chose for another client, which had offered
+ * more: the server does not know them. */
+bool offers_are_too_new(const struct site_flow *flow);
+
 #endif

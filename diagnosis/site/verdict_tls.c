@@ -13,6 +13,10 @@
 #define VERSION_TLS_13 0x0304
 #define VERSION_TLCP 0x0101
 #define INFERRED_MOST 75
+#define KNOWN_VERSIONS 85
+#define VERSION_MAY_BE 75
+/* The alert does not speak of certificates, but comes right behind the missing one. */
+#define MISSING_UNSAID 80
 #define HELLO_EVIDENCE (EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_SERVER_HELLO))
 
 static const char *reason(enum text_id id)
@@ -135,6 +139,50 @@ static bool may_lack_issuer(const struct judge *judge, const struct site_flow *f
     return leaf != NULL && leaf->parse_error == NULL && !leaf->self_signed;
 }
 
+#define ALERT_CERTIFICATE_EXPIRED 45
+#define DAY_NS (86400LL * FACTS_SECOND)
+/* As many handshakes of the service are looked at. */
+#define TAKERS_SEEN 1024
+
+/* Every certificate shown is valid by the capture's clock, with a day to spare. */
+static bool dates_are_right(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct tls_facts *t = flow->f.tls;
+    for (uint32_t i = 0; i < t->chain_count; i++) {
+        const struct certificate_record *c = site_find_certificate(judge->site, t->chain[i]);
+        if (c == NULL || c->parse_error != NULL || t->alert_ns < c->not_before_ns + DAY_NS ||
+            t->alert_ns > c->not_after_ns - DAY_NS)
+            return false;
+    }
+    return t->chain_count > 0;
+}
+
+/* Handshakes of other clients that the same certificate served. */
+static uint32_t count_takers(const struct site_flow *flow)
+{
+    struct flow_range range = flow->service->flows;
+    uint32_t takers = 0;
+    for (size_t i = 0; i < range.count && i < TAKERS_SEEN; i++) {
+        const struct tls_facts *t = range.flows[i]->f.tls;
+        takers += t != NULL && t->established && t->chain_count > 0 &&
+                  t->chain[0] == flow->f.tls->chain[0] && range.flows[i]->client != flow->client;
+    }
+    return takers;
+}
+
+/* "Expired", said of certificates that are valid: the client's clock, or a list of revoked ones that it
+ * keeps and did not renew. */
+static void blame_clock(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    if (flow->f.tls->alert != ALERT_CERTIFICATE_EXPIRED || !dates_are_right(judge, flow))
+        return;
+    uint32_t takers = count_takers(flow);
+    out->culprit = takers > 0 ? CULPRIT_CLIENT : CULPRIT_UNKNOWN;
+    out->confidence = takers > 0 ? 85 : 75;
+    claim_add_number(out, "takers", takers);
+    claim_add_text(out, "dates", "right");
+}
+
 static void blame_alert(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct tls_facts *t = flow->f.tls;
@@ -153,6 +201,9 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
         if (out->culprit == CULPRIT_CLIENT && may_lack_issuer(judge, flow))
             out->confidence = CHAIN_UNSURE;
         break;
+    case FINDING_TLS_CERTIFICATE_REFUSED:
+        blame_clock(judge, flow, out);
+        break;
     case FINDING_TLS_ALERT:
         out->culprit = (uint8_t)alert_culprit(t->alert, (enum side)t->alert_by);
         break;
@@ -166,6 +217,10 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
                        : t->version == VERSION_TLS_12 ? "TLS 1.2"
                        : t->version == VERSION_TLCP   ? "TLCP 1.1"
                                                       : "unknown");
+        if (out->code == FINDING_TLS_CLIENT_CERTIFICATE_MISSING &&
+            t->alert != ALERT_HANDSHAKE_FAILURE && t->alert != ALERT_BAD_CERTIFICATE &&
+            t->alert != ALERT_CERTIFICATE_REQUIRED && out->confidence > MISSING_UNSAID)
+            out->confidence = MISSING_UNSAID;
         return;
     default:
         break;
@@ -195,7 +250,14 @@ enum ruling verdict_alert(struct judge *judge, const struct site_flow *flow, str
     enum finding_code code;
     if (!alert_find_verdict(&flow->f, &code) || flow->f.tls->alert_inferred)
         return RULING_PASS;
-    start_alert(judge, flow, code, out);
+    /* GnuTLS says handshake_failure where no version fits. */
+    bool is_cipher = code == FINDING_TLS_NO_SHARED_CIPHER;
+    bool is_version = is_cipher && offers_are_too_new(flow);
+    start_alert(judge, flow, is_version ? FINDING_TLS_VERSION_MISMATCH : code, out);
+    if (is_version)
+        out->confidence = KNOWN_VERSIONS;
+    else if (is_cipher && offers_share_no_version(flow) && out->confidence > VERSION_MAY_BE)
+        out->confidence = VERSION_MAY_BE;
     return RULING_FAILED;
 }
 

@@ -40,7 +40,7 @@ static const char *const proven[] = {
     "tls-alert", "tls-clienthello-dropped", "tls-handshake-timeout",
     "tls-reset-after-clienthello", "tls-closed-after-clienthello", "tls-handshake-aborted",
     "tls-plaintext-on-tls-port", "tls-on-plaintext-port", "tls-weak-version",
-    "tls-no-forward-secrecy", "tls-tlcp", "cert-expired", "cert-expiring", "cert-not-yet-valid",
+    "tls-no-forward-secrecy", "tls-tlcp", "tls-ocsp-staple-bad", "cert-revoked", "cert-expired", "cert-expiring", "cert-not-yet-valid",
     "cert-self-signed", "cert-name-mismatch", "cert-chain-long", "cert-weak", "http-no-response",
     "http-truncated-response", "http-keepalive-race", "http-server-error", "http-gateway-error",
     "http-auth-failed", "http-rate-limited", "auth-token-expired", "grpc-error", "h2-goaway-error",

@@ -109,12 +109,26 @@ static void test_long_names(void **state)
     free(san);
 }
 
+/* RFC 3492; nothing for names without A-labels, or with broken ones. */
+static void test_own_script(void **state)
+{
+    char text[64] = "as before";
+    (void)state;
+    assert_true(name_to_unicode("xn--nyqy26a.example.cn", text, sizeof text));
+    assert_string_equal(text, "\xe5\x81\xa5\xe5\xba\xb7.example.cn");
+    assert_false(name_to_unicode("inv.example.cn", text, sizeof text));
+    assert_false(name_to_unicode("xn--\xff.example.cn", text, sizeof text));
+    assert_false(name_to_unicode("xn--nyqy26a.example.cn", text, 8));
+    assert_string_equal(text, "\xe5\x81\xa5\xe5\xba\xb7.example.cn");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_own_script),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

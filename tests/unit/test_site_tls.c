@@ -81,6 +81,47 @@ static void client_certificate_missing_and_refused(void **state)
     assert_int_equal(s->verdicts[3].verdict, FINDING_TLS_CLIENT_CERTIFICATE_REFUSED + 1);
 }
 
+/* GnuTLS says decode_error to the empty list; a wrong Finished (51) speaks of something else. */
+static void other_words_for_a_missing_certificate(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 2; i++) {
+        struct scene_flow *f = hello(s, (uint16_t)(1000 + i), 10 + i);
+        flow_server_hello(f, 0.04);
+        f->tls.client_certificate_requested = f->tls.client_certificate_empty = true;
+        flow_alert(f, i == 0 ? 50 : 51, SIDE_SERVER, 0.06);
+    }
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TLS_CLIENT_CERTIFICATE_MISSING, CULPRIT_CLIENT);
+    assert_int_equal(found->record.confidence, 80);
+    assert_int_equal(s->verdicts[2].verdict, FINDING_TLS_ALERT + 1);
+}
+
+/* handshake_failure to offers that no successful handshake had a version of: it may be the version. A server
+ * that chose TLS 1.2 before a client of TLS 1.3 does not know the latter. */
+static void handshake_failure_for_a_version(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 10);
+    f->tls.version_offered = 0x0304;
+    f->tls.versions_offered = "TLS 1.3";
+    flow_alert(f, 40, SIDE_SERVER, 0.06);
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_UNKNOWN);
+    assert_int_equal(found->record.confidence, 75);
+    f = done(s, 1001, 11); /* TLS 1.2 of TLS 1.2 */
+    scene_judge(s);
+    found = expect_verdict(s, 1, FINDING_TLS_NO_SHARED_CIPHER, CULPRIT_UNKNOWN);
+    assert_int_equal(found->record.confidence, 75);
+    f->tls.version_offered = 0x0304;
+    f->tls.versions_offered = "TLS 1.3,TLS 1.2";
+    scene_judge(s);
+    found = expect_verdict(s, 1, FINDING_TLS_VERSION_MISMATCH, CULPRIT_SERVER);
+    assert_int_equal(found->record.confidence, 85);
+}
+
 static void alert_after_a_complete_handshake_is_no_failure(void **state)
 {
     struct scene *s = *state;
@@ -543,6 +584,88 @@ static void certificate_dates(void **state)
     }
 }
 
+static struct scene_flow *refuses_as_expired(struct scene *s, uint16_t port, int at)
+{
+    struct scene_flow *f = hello(s, port, at);
+    flow_server_hello(f, 0.04);
+    with_certificate(f, 1);
+    flow_alert(f, 45, SIDE_CLIENT, 0.06);
+    return f;
+}
+
+/* "Expired" of a certificate that is valid: unclear alone, the client's clock when others took it; of one
+ * that did expire it is the server's fault. */
+static void refused_as_expired(void **state)
+{
+    struct scene *s = *state;
+    (void)certificate(s, 300, 365);
+    (void)refuses_as_expired(s, 1000, 10);
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_UNKNOWN);
+    struct scene_flow *other = scene_flow_add(s, "10.0.0.77", 1001, SERVER, 443, 11);
+    flow_establish(other);
+    flow_tls(other, 0.02);
+    flow_server_hello(other, 0.04);
+    flow_tls_done(other, 0.05);
+    with_certificate(other, 1);
+    flow_fin(other, SIDE_CLIENT, 0.1);
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_CLIENT);
+    s->certificates[0].not_after_ns = START_NS - 3 * DAY;
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_SERVER);
+}
+
+/* GB/T 38636: signing, then encryption certificate, of one subject, each for its purpose. */
+static void pairs_of_tlcp(void **state)
+{
+    static const struct {
+        const char *usage[2], *subject, *key;
+        bool once, twice;
+        const char *fault; /* NULL: right */
+    } rows[] = {
+        {{"digitalSignature", "keyEncipherment,keyAgreement"}, "CN=inv.example.cn", "SM2", false, false, NULL},
+        {{NULL, NULL}, "CN=inv.example.cn", "SM2", false, false, NULL},
+        {{"digitalSignature", "keyEncipherment"}, "CN=inv.example.cn", "SM2", true, false,
+         "only one certificate was sent"},
+        {{"digitalSignature", "keyEncipherment"}, "CN=inv.example.cn", "SM2", false, true,
+         "the same certificate was sent twice"},
+        {{"keyEncipherment", "digitalSignature"}, "CN=inv.example.cn", "SM2", false, false,
+         "signing and encryption certificate are swapped"},
+        {{"digitalSignature", "digitalSignature"}, "CN=inv.example.cn", "SM2", false, false,
+         "the encryption certificate may not encrypt"},
+        {{"digitalSignature", "keyEncipherment"}, "CN=pay.example.cn", "SM2", false, false,
+         "signing and encryption certificate are of different subjects"},
+        {{"digitalSignature", "keyEncipherment"}, "CN=inv.example.cn", "RSA", false, false,
+         "a key does not fit the suite"},
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        s->flow_count = 1;
+        s->certificate_count = 0;
+        for (int part = 0; part < 2; part++) {
+            struct certificate_record *c = certificate(s, 300, 365);
+            c->key_usage = rows[i].usage[part];
+            c->key_type = part == 1 ? rows[i].key : "SM2";
+            c->subject = part == 1 ? rows[i].subject : "CN=inv.example.cn";
+            memset(c->sha256, rows[i].twice ? 'a' : 'a' + part, 64);
+        }
+        struct scene_flow *f = done(s, 1000, 10);
+        f->tls.version = 0x0101;
+        f->tls.cipher = 0xe013;
+        f->tls.cipher_name = "ECC_SM4_CBC_SM3";
+        with_certificate(f, 1);
+        if (!rows[i].once)
+            with_certificate(f, 2);
+        scene_judge(s);
+        const struct scene_finding *found = scene_find(s, FINDING_CERT_TLCP_PAIR);
+        if ((found != NULL) != (rows[i].fault != NULL))
+            fail_msg("row %zu", i);
+        if (found != NULL)
+            assert_string_equal(finding_value(found, "fault")->text, rows[i].fault);
+    }
+}
+
 static void certificate_name_trust_and_strength(void **state)
 {
     struct scene *s = *state;
@@ -653,6 +776,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(alerts_have_their_verdicts),
         SCENE_TEST(client_certificate_missing_and_refused),
+        SCENE_TEST(other_words_for_a_missing_certificate),
+        SCENE_TEST(handshake_failure_for_a_version),
         SCENE_TEST(alert_after_a_complete_handshake_is_no_failure),
         SCENE_TEST(the_older_side_is_to_blame),
         SCENE_TEST(offers_that_work_elsewhere_blame_the_server),
@@ -678,6 +803,8 @@ int main(void)
         SCENE_TEST(missing_names_matter_among_several),
         SCENE_TEST(staples_are_missed_where_they_could_be_read),
         SCENE_TEST(certificate_dates),
+        SCENE_TEST(refused_as_expired),
+        SCENE_TEST(pairs_of_tlcp),
         SCENE_TEST(certificate_name_trust_and_strength),
         SCENE_TEST(old_roots_are_not_weak_and_long_chains_are_told),
     };
