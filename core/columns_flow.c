@@ -8,7 +8,7 @@
      .sentence = (a_sentence), .bits = {(a_shift), (a_width)}}
 
 /* By bits: ECN 1, fast open 2, MPTCP 4, simultaneous 8. */
-static const char *const tcp_features[] = {
+const char *const column_tcp_features[] = {
     "",
     "ecn",
     "fast-open",
@@ -101,7 +101,7 @@ static const struct column flow_columns[] = {
            "established, 3 request open, 4 answer incomplete, 5 duplicates, 6 snap length, 7 "
            "traceroute, 8 no SYN, 9 looped, 10 direction guessed, 11 reused tuple, 12 TLS finished, "
            "13 server spoke first, 14 answered, 15 offload, 16 limit, 17 request part, 18 stray."),
-    PACKED("tcp_features", features, COLUMN_NAMED, tcp_features, 20, 4,
+    PACKED("tcp_features", features, COLUMN_NAMED, column_tcp_features, 20, 4,
            "What the handshake agreed on or was: ecn, fast-open, mptcp, simultaneous-open."),
 };
 

@@ -189,6 +189,11 @@ const char *event_kind_name(unsigned kind)
     return name_in(column_events, kind);
 }
 
+const char *flow_features_name(unsigned features)
+{
+    return name_in(column_tcp_features, features);
+}
+
 const char *event_note_name(unsigned note)
 {
     return name_in(column_notes, note);

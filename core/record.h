@@ -651,6 +651,8 @@ const char *side_name(unsigned side);
 const char *outcome_name(unsigned outcome);
 const char *stage_name(unsigned stage);
 const char *event_kind_name(unsigned kind);
+/* "ecn, fast-open": FLOW_FEATURE_ bits in words. */
+const char *flow_features_name(unsigned features);
 const char *event_note_name(unsigned note);
 const char *event_reason_name(unsigned reason);
 /* How sure the class of a retransmission or late segment is, percent; 0: of another kind. */

@@ -127,12 +127,59 @@ static bool find_stream(const struct report_case *loaded, const struct flow_reco
                         char out[VIEW_TIME_SIZE], struct error *error)
 {
     char sql[256];
+    if (loaded->capture.counted_flows > 0) { /* not every conversation has a row */
+        snprintf(out, VIEW_TIME_SIZE, "?");
+        return true;
+    }
     snprintf(sql, sizeof(sql),
              "SELECT count(*) FROM flows WHERE source_id = %lld AND protocol = %u AND "
              "first_frame < %lld",
              (long long)flow->source_id, (unsigned)flow->protocol, (long long)flow->first_frame);
     out[0] = '\0';
     return store_query(loaded->store, sql, read_number, out, error);
+}
+
+static bool keep_tcp(void *self, const void *record)
+{
+    memcpy(self, record, sizeof(struct flow_tcp_record));
+    return false;
+}
+
+/* "mss,sok,ts,nop,ws (MSS 1460, scale 7)"; "" when its SYN was not seen. */
+static void options_text(const struct tcp_side_facts *side, char out[96])
+{
+    out[0] = '\0';
+    if (side->options[0] != '\0' && side->window_scale >= 0) {
+        snprintf(out, 96, "%s (MSS %u, scale %d)", side->options, side->mss, side->window_scale);
+    } else if (side->options[0] != '\0') {
+        snprintf(out, 96, "%s (MSS %u)", side->options, side->mss);
+    }
+}
+
+/* What the SYNs offered, and what the handshake agreed on. */
+static bool print_options(const struct view *view, const struct report_case *loaded,
+                          const struct flow_record *flow, const char *where, struct error *error)
+{
+    struct flow_tcp_record tcp = {.flow_id = 0};
+    char client[96], server[96], line[512];
+    if (flow->protocol != 6) {
+        return true;
+    }
+    if (!store_select(loaded->store, RECORD_FLOW_TCP, where, NULL, 1, false, keep_tcp, &tcp,
+                      error)) {
+        return false;
+    }
+    const char *features = flow_features_name(flow->features);
+    options_text(&tcp.side[SIDE_CLIENT], client);
+    options_text(&tcp.side[SIDE_SERVER], server);
+    const struct text_value values[] = {{"client", client[0] != '\0' ? client : NULL},
+                                        {"server", server[0] != '\0' ? server : NULL},
+                                        {"features", features[0] != '\0' ? features : NULL}};
+    if (client[0] != '\0' || server[0] != '\0' || features[0] != '\0') {
+        text_format(line, sizeof(line), say(view, TEXT_REPORT_TCP_OPTIONS), values, 3);
+        view_wrap(view, line, 0, 0);
+    }
+    return true;
 }
 
 static bool print_ladder(const struct view *view, const struct report_case *loaded,
@@ -158,7 +205,8 @@ static bool print_ladder(const struct view *view, const struct report_case *load
     fprintf(view->out, "\n");
     view_wrap(view, line, 0, 0);
     snprintf(where, sizeof(where), "flow_id = %lld", (long long)flow->id);
-    if (!store_select(loaded->store, RECORD_FLOW_EVENT, where, "number", -1, false, keep_step,
+    if (!print_options(view, loaded, flow, where, error) ||
+        !store_select(loaded->store, RECORD_FLOW_EVENT, where, "number", -1, false, keep_step,
                       &ladder, error)) {
         return false;
     }

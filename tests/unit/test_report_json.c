@@ -58,7 +58,23 @@ static void put_flow(const struct made *made, const struct sink *sink, int64_t i
                      unsigned verdict)
 {
     struct flow_record flow = make_flow(made, id, outcome, verdict);
-    const struct flow_bundle bundle = {.flow = &flow};
+    struct flow_tcp_record tcp = {.flow_id = id,
+                                  .side = {{.mss = 1460, .window_scale = 7}, {.window_scale = -1}}};
+    snprintf(tcp.side[0].options, sizeof tcp.side[0].options, "mss,sok,ts,nop,ws");
+    const struct flow_event again = {.time_ns = flow.first_ns + NS,
+                                     .frame = 17,
+                                     .sequence = 1,
+                                     .length = 100,
+                                     .source_id = 1,
+                                     .kind = EVENT_RETRANSMISSION,
+                                     .note = NOTE_TIMEOUT,
+                                     .reason = REASON_ORIGINAL_SEEN | REASON_TIMESTAMP};
+    flow.features = id == 1 ? FLOW_FEATURE_ECN : 0;
+    flow.has_tcp = id == 1;
+    const struct flow_bundle bundle = {.flow = &flow,
+                                       .tcp = id == 1 ? &tcp : NULL,
+                                       .events = &again,
+                                       .event_count = id == 1 ? 1 : 0};
     sink_put(sink, RECORD_FLOW, &bundle);
 }
 
@@ -307,6 +323,31 @@ static void the_report_holds_every_kind_in_order(void **state)
     json_decref(all);
 }
 
+static char *explained(const struct made *made, enum language language)
+{
+    char *printed = NULL;
+    size_t size = 0;
+    struct error error = {ERROR_NONE, ""};
+    FILE *out = open_memstream(&printed, &size);
+    assert_non_null(out);
+    const struct view view = {out, language, false, 100};
+    assert_true(report_explain_finding(&view, made->loaded, &made->loaded->findings[0], &error));
+    (void)fclose(out);
+    return printed;
+}
+
+static void explain_names_options_and_reasons(void **state)
+{
+    char *text = explained(*state, LANG_EN);
+    must_hold(text, "client mss,sok,ts,nop,ws (MSS 1460, scale 7); ecn");
+    must_hold(text, "(timeout, original-seen, timestamp, 98 %)");
+    free(text);
+    text = explained(*state, LANG_ZH);
+    must_hold(text, "超时重传");
+    must_hold(text, "时间戳为证");
+    free(text);
+}
+
 static void verdicts_cover_every_connection_once(void **state)
 {
     const struct made *made = *state;
@@ -444,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_finding_as_json),
         cmocka_unit_test(texts_join_when_asked_for),
         cmocka_unit_test(the_report_holds_every_kind_in_order),
+        cmocka_unit_test(explain_names_options_and_reasons),
         cmocka_unit_test(verdicts_cover_every_connection_once),
         cmocka_unit_test(the_first_screen_says_who_why_and_where),
         cmocka_unit_test(loss_lowers_the_quality_and_is_named),
