@@ -12,7 +12,7 @@
 #define ON_ALL ((1u << COMMAND_COUNT) - 1u)
 #define ON_TABLE                                                                                   \
     (ON(FINDINGS) | ON(FLOWS) | ON(TLS) | ON(CERTS) | ON(HTTP) | ON(DNS) | ON(PATHS) |             \
-     ON(SERVICES) | ON(INCIDENTS) | ON(CAPTURES) | ON(BASELINE))
+     ON(SERVICES) | ON(DEPENDENCIES) | ON(INCIDENTS) | ON(CAPTURES) | ON(BASELINE))
 #define ON_RESULT (ON(READ) | ON(LIVE) | ON(JUDGE) | ON(REPORT))
 #define ON_STORE (ON_RESULT | ON_TABLE | ON(EXPLAIN) | ON(EXTRACT) | ON(SQL) | ON(PROFILE))
 

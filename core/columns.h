@@ -64,6 +64,7 @@ extern const struct record_table record_chains, record_incidents, record_inciden
 extern const struct record_table record_dns, record_ntp;
 extern const struct record_table record_flow_delays, record_rtt_samples, record_turns;
 extern const struct record_table record_services, record_service_minutes, record_endpoints;
+extern const struct record_table record_dependencies;
 extern const struct record_table record_domains, record_stories, record_swarms;
 extern const struct record_table record_captures, record_sources, record_flows, record_flow_tcp,
     record_flow_events, record_tls, record_certificates, record_tls_certificates, record_http,

@@ -101,6 +101,7 @@ static const struct record_table *const tables[RECORD_TABLE_COUNT] = {
     [RECORD_SERVICE_MINUTE] = &record_service_minutes,
     [RECORD_ENDPOINT] = &record_endpoints,
     [RECORD_BASELINE] = &record_baselines,
+    [RECORD_DEPENDENCY] = &record_dependencies,
 };
 
 const struct record_table *record_table_get(enum record_kind kind)

@@ -10,6 +10,7 @@
 
 #include "core/address.h"
 #include "core/record_dns.h"
+#include "core/record_dependency.h"
 #include "core/record_ntp.h"
 #include "core/record_reset.h"
 #include "core/record_path.h"
@@ -609,6 +610,7 @@ enum record_kind {
     RECORD_DOMAIN, RECORD_STORY, RECORD_SWARM,
     RECORD_SERVICE, RECORD_SERVICE_MINUTE, RECORD_ENDPOINT,
     RECORD_BASELINE,
+    RECORD_DEPENDENCY,
     RECORD_TABLE_COUNT,
     RECORD_VERDICT = RECORD_TABLE_COUNT, /* no table: an update of one flow, struct verdict_record */
     RECORD_KIND_COUNT

@@ -24,6 +24,7 @@ static const char *const delete_findings[] = {
     "DELETE FROM services WHERE capture_id = ?1",
     "DELETE FROM service_minutes WHERE capture_id = ?1",
     "DELETE FROM endpoints WHERE capture_id = ?1",
+    "DELETE FROM dependencies WHERE capture_id = ?1",
     NULL,
 };
 

@@ -1,6 +1,7 @@
 #include "diagnosis/site/chains.h"
 #include "diagnosis/site/extent.h"
 #include "diagnosis/site/incidents.h"
+#include "diagnosis/site/needs.h"
 #include "diagnosis/site/services.h"
 
 #include <stdlib.h>
@@ -267,7 +268,7 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
         ok = judge_emit(&judge, first_id, &remembering);
         ok = incidents_put(&incidents, &judge, first_id) && ok;
         ok = ok && extent_put_domains(&judge, out) && extent_put_stories(&judge, out);
-        ok = ok && services_put(&judge, out);
+        ok = ok && services_put(&judge, out) && needs_put(&judge, out);
     }
     free(judge.chains);
     free(judge.claims);
