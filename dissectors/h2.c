@@ -257,6 +257,7 @@ static enum feed_result h2_feed(void *state, enum side side, struct cursor *byte
     struct h2_state *s = state;
     const uint8_t *first = bytes->at;
     enum step done = STEP_ON;
+    s->heard[side] = true;
     while (done == STEP_ON && bytes->at == first && cur_left(bytes) > 0 && context->skip == 0)
         done = step(s, side, bytes, context);
     if (done == STEP_LOST) {

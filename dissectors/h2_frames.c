@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define ERROR_NO_ERROR 0
-#define ERROR_CANCEL 8
 #define SETTING_MAX_STREAMS 3
 #define SETTING_INITIAL_WINDOW 4
 
@@ -162,8 +161,9 @@ static void on_reset(struct h2_state *s, enum side side, const struct h2_frame *
         return;
     facts->resets++;
     /* A stream that is closed already (ended, or reset from both sides at once) loses nothing. */
-    bool broke = error != ERROR_NO_ERROR && error != ERROR_CANCEL &&
-                 h2_stream_find(s, frame->stream) != NULL;
+    const struct h2_stream *stream = h2_stream_find(s, frame->stream);
+    bool broke = error != ERROR_NO_ERROR && error != H2_ERROR_CANCEL && stream != NULL &&
+                 !stream->left;
     if (broke && facts->reset_errors++ == 0) {
         facts->reset_error = error;
         facts->reset_ns = context->first_time_ns;
@@ -181,11 +181,11 @@ static void on_goaway(struct h2_state *s, enum side side, struct cursor payload,
     if (!cur_ok(&payload))
         return;
     /* It had said before that it ends: what it says when nothing is left to serve is no trouble. */
-    if (facts->goaway_error == ERROR_NO_ERROR && s->stream_count == 0)
+    if (facts->goaway_error == ERROR_NO_ERROR && s->stream_count == s->left_count)
         return;
     facts->goaway_error = error;
     facts->goaway_stream = last;
-    facts->goaway_open = (uint32_t)s->stream_count;
+    facts->goaway_open = (uint32_t)(s->stream_count - s->left_count);
     facts->goaway_ns = context->first_time_ns;
     facts->goaway_frame = context->first_frame;
     if (side == SIDE_SERVER)

@@ -25,6 +25,7 @@ enum h2_type {
 #define H2_FLAG_END_HEADERS 0x04
 #define H2_FLAG_PADDED 0x08
 #define H2_FLAG_PRIORITY 0x20
+#define H2_ERROR_CANCEL 8
 
 struct h2_frame {
     uint32_t len, stream;
@@ -56,6 +57,9 @@ struct h2_stream {
     uint32_t id;
     struct http_record record;
     bool request_begun, request_done, response_begun, response_done;
+    bool left;    /* its client gave it up: what the server had sent by then may still come */
+    int64_t left_ns; /* when */
+    int64_t deadline_ns; /* how long the client said it would wait; -1 */
     bool refused; /* behind the last one that a GOAWAY promises: another connection takes it */
     int64_t window[2];
     int64_t stalled_ns[2];
@@ -66,9 +70,11 @@ struct h2_state {
     struct h2_record record;
     struct h2_stream *streams; /* open ones, in no order that is told */
     size_t stream_count, stream_capacity;
+    size_t left_count; /* of them the client gave up */
     uint32_t highest; /* stream that the client opened last */
     int64_t last_response_end_ns;
     struct http_secret_log secrets;
+    bool heard[2]; /* a byte of that side */
     bool known; /* a frame or the preface was seen */
     bool reset; /* the connection was aborted */
 };

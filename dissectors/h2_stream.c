@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What was on its way when a client gave a stream up comes within this. */
+#define LEFT_NS (2 * 1000000000LL)
+#define GRPC_DEADLINE_EXCEEDED 4
+
 /* What one header block says. */
 struct message {
     struct dissect_context *context;
@@ -78,9 +82,38 @@ struct h2_stream *h2_stream_find(struct h2_state *s, uint32_t id)
     return NULL;
 }
 
+static size_t open_count(const struct h2_state *s)
+{
+    return s->stream_count - s->left_count;
+}
+
+static void put(struct h2_state *s, struct h2_stream *stream, struct dissect_context *context)
+{
+    struct http_record *r = &stream->record;
+    r->flow_id = context->flow_id;
+    if (r->response_ns >= 0 && r->wait_ns > context->flow->response_max_ns &&
+        r->kind != HTTP_EVENTS)
+        context->flow->response_max_ns = r->wait_ns;
+    sink_put(context->sink, RECORD_HTTP, r);
+    s->left_count -= stream->left;
+    *stream = s->streams[--s->stream_count];
+}
+
+/* Streams that their client gave up wait for what had been sent by then: here that ends. */
+static void put_left(struct h2_state *s, struct dissect_context *context)
+{
+    bool full = s->stream_count == LIMIT_H2_STREAMS;
+    for (size_t i = s->stream_count; i > 0 && s->left_count > 0; i--) {
+        const struct h2_stream *stream = &s->streams[i - 1];
+        if (stream->left && (full || context->time_ns - stream->left_ns > LEFT_NS))
+            put(s, &s->streams[i - 1], context);
+    }
+}
+
 static struct h2_stream *open_stream(struct h2_state *s, uint32_t id,
                                      struct dissect_context *context)
 {
+    put_left(s, context);
     if (s->stream_count == LIMIT_H2_STREAMS) {
         s->record.given_up++;
         return NULL;
@@ -97,6 +130,7 @@ static struct h2_stream *open_stream(struct h2_state *s, uint32_t id,
     }
     struct h2_stream *stream = &s->streams[s->stream_count++];
     *stream = (struct h2_stream){.id = id,
+                                 .deadline_ns = RECORD_NONE_NS,
                                  .window = {s->side[0].stream_window, s->side[1].stream_window},
                                  .stalled_ns = {RECORD_NONE_NS, RECORD_NONE_NS}};
     http_record_start(&stream->record);
@@ -104,20 +138,9 @@ static struct h2_stream *open_stream(struct h2_state *s, uint32_t id,
     stream->record.stream = id;
     stream->record.version = HTTP_VERSION_2;
     s->record.streams++;
-    if (s->stream_count > s->record.streams_open_max)
-        s->record.streams_open_max = (uint32_t)s->stream_count;
+    if (open_count(s) > s->record.streams_open_max)
+        s->record.streams_open_max = (uint32_t)open_count(s);
     return stream;
-}
-
-static void put(struct h2_state *s, struct h2_stream *stream, struct dissect_context *context)
-{
-    struct http_record *r = &stream->record;
-    r->flow_id = context->flow_id;
-    if (r->response_ns >= 0 && r->wait_ns > context->flow->response_max_ns &&
-        r->kind != HTTP_EVENTS)
-        context->flow->response_max_ns = r->wait_ns;
-    sink_put(context->sink, RECORD_HTTP, r);
-    *stream = s->streams[--s->stream_count];
 }
 
 /* Calls and event streams may stay open for good. */
@@ -131,7 +154,7 @@ static void note_open(const struct h2_state *s, struct dissect_context *context)
     uint64_t open = 0;
     for (size_t i = 0; i < s->stream_count; i++) {
         const struct h2_stream *stream = &s->streams[i];
-        if (stream->refused || stream->record.kind == HTTP_WEBSOCKET)
+        if (stream->refused || stream->left || stream->record.kind == HTTP_WEBSOCKET)
             continue;
         if (stream->request_done && !stream->response_begun)
             open |= FLOW_FACT_REQUEST_OPEN;
@@ -158,10 +181,23 @@ void h2_stream_half_done(struct h2_state *s, enum side side, uint32_t id,
         context->flow->facts |= FLOW_FACT_ANSWERED;
     }
     if (stream->response_done && (stream->request_done || !stream->request_begun)) {
-        stream->record.complete = stream->request_done;
+        stream->record.complete = stream->request_done && !stream->left;
         put(s, stream, context);
     }
     note_open(s, context);
+}
+
+/* A call that its client cancels when its own deadline has passed has failed by it, whatever is or is not
+ * answered later: its program was told DEADLINE_EXCEEDED. The timer began a little before the packet. */
+static void note_deadline(struct h2_stream *stream, int64_t now)
+{
+    struct http_record *r = &stream->record;
+    int64_t waited = now - r->request_ns;
+    if (stream->deadline_ns <= 0 || r->request_ns < 0 || r->grpc_status >= 0 ||
+        waited < stream->deadline_ns - stream->deadline_ns / 20)
+        return;
+    r->grpc_status = GRPC_DEADLINE_EXCEEDED;
+    r->kind = HTTP_GRPC;
 }
 
 void h2_stream_reset(struct h2_state *s, enum side side, uint32_t id, int64_t error,
@@ -170,9 +206,19 @@ void h2_stream_reset(struct h2_state *s, enum side side, uint32_t id, int64_t er
     struct h2_stream *stream = h2_stream_find(s, id);
     if (stream == NULL)
         return;
-    stream->record.reset_error = error;
-    stream->record.reset_by = stream->record.ended_by = (uint8_t)side;
-    put(s, stream, context);
+    if (!stream->left) {
+        stream->record.reset_error = error;
+        stream->record.reset_by = stream->record.ended_by = (uint8_t)side;
+    }
+    if (side == SIDE_CLIENT && error == H2_ERROR_CANCEL && !stream->left) {
+        if (s->heard[SIDE_SERVER]) /* else the answer may have gone another way */
+            note_deadline(stream, context->time_ns);
+        stream->left = true;
+        stream->left_ns = context->time_ns;
+        s->left_count++;
+    } else {
+        put(s, stream, context);
+    }
     note_open(s, context);
 }
 
@@ -198,8 +244,9 @@ void h2_streams_close(struct h2_state *s, struct dissect_context *context)
     while (s->stream_count > 0) {
         struct h2_stream *stream = &s->streams[0];
         stream->record.truncated =
-            !lost && has_end(stream) && stream->response_begun && !stream->response_done;
-        stream->record.ended_by = context->flow->closed_by;
+            !lost && !stream->left && has_end(stream) && stream->response_begun && !stream->response_done;
+        if (!stream->left)
+            stream->record.ended_by = context->flow->closed_by;
         put(s, stream, context);
     }
 }
@@ -220,6 +267,7 @@ static void on_request(struct h2_state *s, uint32_t id, const struct message *m,
     if (stream != NULL) {
         struct http_record *r = &stream->record;
         stream->request_begun = true;
+        stream->deadline_ns = m->fields.deadline_ns;
         r->method = m->method;
         r->host = m->host;
         r->path = m->path;
@@ -228,7 +276,7 @@ static void on_request(struct h2_state *s, uint32_t id, const struct message *m,
             r->kind = HTTP_WEBSOCKET;
         r->request_ns = ns;
         r->request_frame = frame;
-        if (s->stream_count == 1 && s->last_response_end_ns >= 0)
+        if (open_count(s) == 1 && s->last_response_end_ns >= 0)
             r->idle_ns = ns - s->last_response_end_ns;
     }
     if (m->secrets.count > 0)
@@ -257,7 +305,7 @@ static void on_response(struct h2_state *s, uint32_t id, const struct message *m
     if (stream == NULL)
         return;
     struct http_record *r = &stream->record;
-    if (m->fields.grpc_status >= 0)
+    if (m->fields.grpc_status >= 0 && !(stream->left && r->grpc_status > 0))
         r->grpc_status = m->fields.grpc_status;
     if (stream->response_begun || m->status == 0) { /* trailers */
         stream->response_begun = true;

@@ -11,6 +11,7 @@ enum field {
     FIELD_COOKIE,
     FIELD_DATE,
     FIELD_GRPC_STATUS,
+    FIELD_GRPC_TIMEOUT,
     FIELD_HSTS,
     FIELD_LOCATION,
     FIELD_SET_COOKIE,
@@ -33,6 +34,7 @@ static const struct {
     {"set-cookie", FIELD_SET_COOKIE},
     {"grpc-status", FIELD_GRPC_STATUS},
     {"cache-status", FIELD_CACHE_STATUS},
+    {"grpc-timeout", FIELD_GRPC_TIMEOUT},
     {"content-type", FIELD_CONTENT_TYPE},
     {"x-auth-token", FIELD_ACCESS_TOKEN},
     {"access-token", FIELD_ACCESS_TOKEN},
@@ -129,9 +131,30 @@ static int16_t grpc_status(struct http_text value)
     return (int16_t)status;
 }
 
+/* At most eight digits and a unit (gRPC over HTTP/2, "Timeout"). */
+static int64_t grpc_timeout(struct http_text value)
+{
+    static const struct {
+        char unit;
+        int64_t ns;
+    } units[] = {{'n', 1},          {'u', 1000},         {'m', 1000000},
+                 {'S', 1000000000}, {'M', 60000000000},  {'H', 3600000000000}};
+    int64_t count = 0;
+    size_t digits = 0;
+    while (digits < value.len && digits < 8 && value.at[digits] >= '0' && value.at[digits] <= '9')
+        count = count * 10 + value.at[digits++] - '0';
+    if (digits == 0 || digits + 1 != value.len)
+        return RECORD_NONE_NS;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (units[i].unit == value.at[digits])
+            return count < INT64_MAX / units[i].ns ? count * units[i].ns : RECORD_NONE_NS;
+    }
+    return RECORD_NONE_NS;
+}
+
 void http_fields_start(struct http_fields *out)
 {
-    *out = (struct http_fields){.grpc_status = -1, .date_ns = RECORD_NONE_NS};
+    *out = (struct http_fields){.grpc_status = -1, .deadline_ns = RECORD_NONE_NS, .date_ns = RECORD_NONE_NS};
 }
 
 void http_fields_note(struct http_text name, struct http_text value, struct secrets *secrets,
@@ -166,6 +189,9 @@ void http_fields_note(struct http_text name, struct http_text value, struct secr
         break;
     case FIELD_GRPC_STATUS:
         out->grpc_status = grpc_status(value);
+        break;
+    case FIELD_GRPC_TIMEOUT:
+        out->deadline_ns = grpc_timeout(value);
         break;
     case FIELD_HSTS:
         out->hsts = true;

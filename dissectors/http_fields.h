@@ -11,6 +11,7 @@ struct http_fields {
     bool cached;       /* Age: the answer comes from a cache */
     bool body_is_text; /* a form, JSON or XML: its beginning may hold a secret */
     int16_t grpc_status; /* -1 none */
+    int64_t deadline_ns; /* gRPC: the client waits no longer than that; -1 none */
     int64_t date_ns;     /* -1 none */
 };
 

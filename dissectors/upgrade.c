@@ -46,6 +46,8 @@ static enum feed_result upgrade_feed(void *self, enum side side, struct cursor *
 {
     struct upgrade_state *s = self;
     size_t len = cur_left(bytes);
+    if (len == 0)
+        return FEED_MORE;
     if (s->family == UPGRADE_UNDECIDED &&
         upgrade_family_of(bytes->at, len, side, &s->family) != MATCH_YES)
         return FEED_GIVE_UP;

@@ -70,9 +70,18 @@ static void on_record(void *self, enum record_kind kind, const void *record)
         mix_http(r, h);
         r->http++;
     }
+    if (kind == RECORD_COMMAND) {
+        const struct command_record *c = record;
+        check(c->number > 0 && c->command != NULL && c->result <= COMMAND_REFUSED);
+        check(c->wait_ns >= -1 && (c->reply == NULL || strlen(c->reply) <= 24));
+        mix(r, c->command, strlen(c->command));
+        mix(r, &c->reply, sizeof c->reply); /* interned */
+        mix(r, &c->result, sizeof c->result);
+        mix(r, &c->data_port, sizeof c->data_port);
+    }
     if (kind == RECORD_SECRET) {
         const struct secret_record *s = record;
-        check(s->kind > SECRET_NONE && s->kind <= SECRET_TOKEN && s->place <= SECRET_IN_BODY);
+        check(s->kind > SECRET_NONE && s->kind <= SECRET_TOKEN && s->place <= SECRET_IN_COMMAND);
         check(memchr(s->hash, '\0', sizeof s->hash) != NULL);
         mix(r, s->hash, sizeof s->hash);
         r->secrets++;

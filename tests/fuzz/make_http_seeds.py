@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_http and fuzz_h2: whole conversations in the format of fuzz_stream.h."""
+"""Writes the seeds of fuzz_http, fuzz_h2 and fuzz_dialogues (whole conversations in the format of fuzz_stream.h),
+and of fuzz_hpack (header blocks behind their lengths)."""
 import os
 import struct
 import sys
@@ -48,9 +49,36 @@ H2 = {
 }
 
 
+HPACK = {
+    "request": b"".join(bytes([len(b)]) + b for b in (REQUEST, b"\x82\x86\x84\xbf\xbe", b"\x3f\xe1\x1f\x88")),
+    "huffman": b"\x11\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff",  # RFC 7541 C.4.1
+    "unseen": b"\x04\x82\xc8\x7f\x00\x08\x40\x01a\x01b\xbe\xbf\xff",
+    "resized": b"\x02\x20\x88\x05\x3f\xff\xff\xff\x0f\x01\x80",
+}
+
+
+def dialogues():
+    """The conversations in which golden/secrets.py plants its words, and a listing of FTP."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
+    import secrets_dialogues
+    which = {21: 0, 22: 1, 3306: 2, 5432: 3, 6379: 4, 5672: 5, 25: 6, 110: 6, 143: 6}
+    seeds = {}
+    for port, turns in secrets_dialogues.dialogues():
+        said = ((side, text.encode() if isinstance(text, str) else text) for side, text in turns)
+        seeds[f"port{port}"] = bytes([which[port]]) + b"".join(segment(side, data) for side, data in said)
+    name = b"\7example\3com\0\0\1\0\1"
+    query, answer = (struct.pack("!6H", 7, flags, 1, n, 0, 0) + name for flags, n in ((0x100, 0), (0x8180, 1)))
+    answer += b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4"
+    seeds["dns"] = b"\7" + segment(0, struct.pack("!H", len(query)) + query) + \
+        segment(1, struct.pack("!H", len(answer)) + answer)
+    seeds["ftp-gap"] = b"\0" + segment(1, b"220 a\r\n") + segment(0, b"USER a\r\n") + gap(1, 20) + \
+        segment(1, b"x\r\n") + segment(0, b"PASV\r\n") + segment(1, b"227 (1,2,3,4,5,6)\r\n")
+    return seeds
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
-    for subject, seeds in (("http", HTTP), ("h2", H2)):
+    for subject, seeds in (("http", HTTP), ("h2", H2), ("hpack", HPACK), ("dialogues", dialogues())):
         folder = os.path.join(here, "corpus", subject)
         os.makedirs(folder, exist_ok=True)
         for name, data in seeds.items():
