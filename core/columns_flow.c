@@ -27,6 +27,19 @@ const char *const column_tcp_features[] = {
     "ecn, fast-open, mptcp, simultaneous-open",
     NULL};
 
+static const char *const flow_risks[] = {
+    "",
+#define FLOW_RISK(id, bit, words) words,
+#include "core/flow_risks.def"
+#undef FLOW_RISK
+    NULL};
+_Static_assert(FLOW_RISK_COUNT <= 32, "five bits");
+
+const char *flow_risk_words(unsigned risk)
+{
+    return risk < FLOW_RISK_COUNT ? flow_risks[risk] : "";
+}
+
 static const struct column flow_columns[] = {
     COL(id, "", COLUMN_KEY,
         "Number of the flow: the order of the flows' first packets by time, source and frame, from 1; "
@@ -50,6 +63,8 @@ static const struct column flow_columns[] = {
     COL(service, "", 0, "Name of the service in the site profile; NULL when it names none."),
     COL(app, "", 0, "Application protocol by the flow's own bytes: tls, tlcp, http, ftp, ssh, mysql, postgresql, redis, amqp ...; NULL unknown."),
     COL(ndpi_protocol, "", 0, "What nDPI takes the flow for; NULL when it was not asked."),
+    PACKED("ndpi_risk", ndpi_risk, COLUMN_NAMED, flow_risks, 27, 5,
+           "The most telling risk that nDPI sees and no finding covers; NULL none."),
     COL(name, "", 0, "What the client called the server: TLS SNI or HTTP Host."),
     COL(client_packets, "count", 0, "Packets sent by the client."),
     COL(server_packets, "count", 0, "Packets sent by the server."),
@@ -68,7 +83,7 @@ static const struct column flow_columns[] = {
     NAMED(stage, column_stages, 0,
           "How far the connection came: DNS, ARP, SYN, SYNACK, ACK, TLS_CH, TLS_SH, TLS_CERT, "
           "TLS_FIN, REQ, RESP, IDLE, CLOSE."),
-    PACKED("end_reason", end, COLUMN_NAMED, column_ends, 24, 8,
+    PACKED("end_reason", end, COLUMN_NAMED, column_ends, 24, 3,
            "Why the record was closed: closed (FIN or RST), capture (end of capture), timeout, reused "
            "(new SYN on the same ports), evicted (memory ceiling)."),
     NAMED(closed_by, column_sides, 0, "Side that sent the first FIN or RST; NULL when none did."),

@@ -49,6 +49,16 @@ enum end_reason {
     END_EVICTED                /* memory ceiling */
 };
 
+/* Remarks of nDPI. */
+enum flow_risk {
+    FLOW_RISK_NONE,
+#define FLOW_RISK(id, bit, words) FLOW_RISK_##id,
+#include "core/flow_risks.def"
+#undef FLOW_RISK
+    FLOW_RISK_COUNT
+};
+const char *flow_risk_words(unsigned risk);
+
 /* ---- flows ----------------------------------------------------------------------------------- */
 struct flow_record {
     int64_t id;                 /* ordinal of (time, source, frame) of the first packet, from 1 */
@@ -66,6 +76,7 @@ struct flow_record {
     const char *service_class;  /* not a column: management, order, payment ... */
     const char *app;            /* by our dissectors: "tls", "tlcp", "http", ... */
     const char *ndpi_protocol;
+    uint8_t ndpi_risk;          /* enum flow_risk: the first that no finding covers */
     const char *name;           /* SNI, HTTP Host: what the client called the server */
     uint64_t client_packets, server_packets;
     uint64_t client_bytes, server_bytes;                 /* IP packet lengths */

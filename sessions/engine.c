@@ -251,7 +251,7 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     }
     if (v.has_payload) {
         side = engine_app_payload(e, flow, side, p, l, v.payload_offset);
-        engine_ndpi(e, flow, p, l);
+        engine_ndpi(e, flow, p, l, side, v.payload_offset);
     }
     engine_delay_note(e, flow, side, p, l, &v);
     if (v.fin)
@@ -274,7 +274,7 @@ static void on_datagram(struct engine *e, struct flow *flow, enum side side, con
                  l->payload_len);
     engine_datagram(e, flow, side, p, l);
     if (l->payload_len > 0)
-        engine_ndpi(e, flow, p, l);
+        engine_ndpi(e, flow, p, l, side, -1);
 }
 
 /* A traceroute raises its TTL on purpose: routers that answer it are no fault. */

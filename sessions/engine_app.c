@@ -347,24 +347,26 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
 }
 
 void engine_ndpi(struct engine *e, struct flow *flow, const struct packet *packet,
-                 const struct layers *l)
+                 const struct layers *l, enum side side, int64_t offset)
 {
-    char name[64];
+    struct opinion_verdict verdict;
     enum engine_ndpi mode = e->options.ndpi;
     if (mode == ENGINE_NDPI_OFF || flow->ndpi_protocol != NULL || flow->ndpi_done)
         return;
     if (packet == NULL) {
-        opinions_give_up(e->opinions, &flow->ndpi, name, sizeof name);
+        opinions_give_up(e->opinions, &flow->ndpi, &verdict);
     } else {
         if (mode == ENGINE_NDPI_UNKNOWN && flow->tcp != NULL && flow->stream != NULL &&
             !tcp_stream_is_watched(flow->stream))
             return; /* ours has it, or may still take it */
         if (l->network == NULL || l->network_caplen < l->ip_len)
             return;
-        if (!opinions_packet(e->opinions, &flow->ndpi, l->network, l->network_caplen,
-                             packet->time_ns, name, sizeof name))
+        const struct opinion_packet shown = {l->network, l->network_caplen, packet->time_ns,
+                                             (int)side,  offset,            l->payload_len};
+        if (!opinions_packet(e->opinions, &flow->ndpi, &shown, &verdict))
             return;
     }
     flow->ndpi_done = true;
-    flow->ndpi_protocol = intern_text(e->options.strings, name);
+    flow->ndpi_risk = verdict.risk;
+    flow->ndpi_protocol = intern_text(e->options.strings, verdict.name);
 }

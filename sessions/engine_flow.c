@@ -172,6 +172,7 @@ static void fill_record(struct engine *e, struct flow *flow, enum end_reason end
         .tunnel = flow->tunnel,
         .app = flow->app,
         .ndpi_protocol = flow->ndpi_protocol,
+        .ndpi_risk = flow->ndpi_risk,
         .name = flow->name != NULL ? flow->name : flow->resolved_name,
         .client_packets = flow->side[SIDE_CLIENT].packets,
         .server_packets = flow->side[SIDE_SERVER].packets,
@@ -321,7 +322,7 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
         engine_datagram_close(e, flow, certificates, &bundle.tls_certificate_count);
     }
     if (flow->ndpi != NULL)
-        engine_ndpi(e, flow, NULL, NULL);
+        engine_ndpi(e, flow, NULL, NULL, SIDE_NONE, -1);
     fill_record(e, flow, end, &record);
     if (flow->tcp != NULL) {
         generic_request_state(flow, &record);

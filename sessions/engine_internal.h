@@ -95,8 +95,10 @@ void engine_app_leave(struct engine *engine, struct flow *flow);
 /* Returns how many of the count were stamped and copied, at most ENGINE_CERTIFICATES. */
 size_t engine_copy_certificates(const struct flow *flow, const struct tls_certificate_record *sent,
                                 size_t count, struct tls_certificate_record *out);
+/* Shows nDPI a packet with payload, that of TCP with its offset in the stream of its side (else -1);
+ * packet NULL: the flow ends. */
 void engine_ndpi(struct engine *engine, struct flow *flow, const struct packet *packet,
-                 const struct layers *layers);
+                 const struct layers *layers, enum side side, int64_t offset);
 
 /* engine_plain.c: dissect_context.plain, and the end of what it made. */
 void engine_plain(void *self, enum plain_event event, enum side side, const uint8_t *bytes,

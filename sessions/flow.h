@@ -65,6 +65,7 @@ struct flow {
     bool app_decided; /* no dissector will have it */
     uint8_t datagram_tries; /* datagrams that no dissector wanted */
     bool ndpi_done;
+    uint8_t ndpi_risk; /* enum flow_risk */
     bool referenced; /* rows of other tables name it already */
     bool tls_named;                         /* the server's clear answer says that it wants TLS */
     uint8_t first_bytes[2];                 /* enum first_bytes */

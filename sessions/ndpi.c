@@ -1,5 +1,7 @@
 #include "sessions/ndpi.h"
 
+#include "core/record.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,8 @@ struct opinions {
 struct ndpi_opinion {
     struct ndpi_flow_struct *flow;
     int packets;
+    int64_t next[2]; /* offset up to which a side was shown */
+    bool started[2];
 };
 
 struct opinions *opinions_new(void)
@@ -84,38 +88,81 @@ static void name_protocol(struct opinions *ndpi, ndpi_protocol protocol, char *n
     (void)ndpi_protocol2name(ndpi->module, protocol, name, (u_int)size);
 }
 
-void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion, char *name, size_t size)
+/* The first of the risks that no finding of ours covers. */
+static uint8_t remark_of(u_int64_t risks)
 {
-    u_int8_t guessed = 0;
-    name[0] = '\0';
-    if (*opinion == NULL)
-        return;
-    name_protocol(ndpi, ndpi_detection_giveup(ndpi->module, (*opinion)->flow, 1, &guessed), name,
-                  size);
+    static const uint8_t bits[] = {
+        0,
+#define FLOW_RISK(id, bit, words) bit,
+#include "core/flow_risks.def"
+#undef FLOW_RISK
+    };
+    for (uint8_t i = 1; i < FLOW_RISK_COUNT; i++) {
+        if ((risks >> bits[i] & 1) != 0)
+            return i;
+    }
+    return FLOW_RISK_NONE;
+}
+
+static void decide(struct opinions *ndpi, struct ndpi_opinion **opinion, ndpi_protocol protocol,
+                   struct opinion_verdict *out)
+{
+    name_protocol(ndpi, protocol, out->name, sizeof out->name);
+    out->risk = remark_of((*opinion)->flow->risk);
     forget(opinion);
 }
 
-bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion, const uint8_t *network,
-                     size_t len, int64_t time_ns, char *name, size_t size)
+void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion,
+                      struct opinion_verdict *out)
 {
-    name[0] = '\0';
+    u_int8_t guessed = 0;
+    *out = (struct opinion_verdict){.name = ""};
+    if (*opinion != NULL)
+        decide(ndpi, opinion, ndpi_detection_giveup(ndpi->module, (*opinion)->flow, 1, &guessed),
+               out);
+}
+
+enum order { ORDER_NEXT, ORDER_AGAIN, ORDER_HOLE };
+
+static enum order order_of(struct ndpi_opinion *opinion, const struct opinion_packet *packet)
+{
+    int side = packet->side == 1;
+    int64_t next = opinion->started[side] ? opinion->next[side] : packet->offset;
+    if (packet->offset < 0)
+        return ORDER_NEXT;
+    if (packet->offset != next)
+        return packet->offset < next ? ORDER_AGAIN : ORDER_HOLE;
+    opinion->started[side] = true;
+    opinion->next[side] = packet->offset + (int64_t)packet->payload_len;
+    return ORDER_NEXT;
+}
+
+bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion,
+                     const struct opinion_packet *packet, struct opinion_verdict *out)
+{
+    *out = (struct opinion_verdict){.name = ""};
     if (!start(ndpi))
         return true;
     if (*opinion == NULL && (*opinion = begin()) == NULL)
         return true;
+    enum order order = order_of(*opinion, packet);
+    if (order == ORDER_AGAIN)
+        return false;
+    if (order == ORDER_HOLE) {
+        opinions_give_up(ndpi, opinion, out);
+        return true;
+    }
     struct ndpi_flow_struct *flow = (*opinion)->flow;
-    u_int16_t show = (u_int16_t)(len > UINT16_MAX ? UINT16_MAX : len);
-    ndpi_protocol protocol = ndpi_detection_process_packet(ndpi->module, flow, network, show,
-                                                           (u_int64_t)(time_ns / 1000000));
-    bool known = protocol.app_protocol != NDPI_PROTOCOL_UNKNOWN &&
-                 !ndpi_extra_dissection_possible(ndpi->module, flow);
-    if (known) {
-        name_protocol(ndpi, protocol, name, size);
-        forget(opinion);
+    u_int16_t show = (u_int16_t)(packet->len > UINT16_MAX ? UINT16_MAX : packet->len);
+    ndpi_protocol protocol = ndpi_detection_process_packet(
+        ndpi->module, flow, packet->network, show, (u_int64_t)(packet->time_ns / 1000000));
+    if (protocol.app_protocol != NDPI_PROTOCOL_UNKNOWN &&
+        !ndpi_extra_dissection_possible(ndpi->module, flow)) {
+        decide(ndpi, opinion, protocol, out);
         return true;
     }
     if (++(*opinion)->packets < PACKETS_TO_VERDICT)
         return false;
-    opinions_give_up(ndpi, opinion, name, size);
+    opinions_give_up(ndpi, opinion, out);
     return true;
 }

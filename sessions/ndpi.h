@@ -12,13 +12,27 @@ struct ndpi_opinion; /* of one flow, while undecided */
 
 struct opinions *opinions_new(void);
 void opinions_free(struct opinions *ndpi);
-/* Shows one packet with payload: network = IP header on. *opinion is made on the first call and
- * freed (NULL again) with the verdict, which goes to name (size bytes, "" when unknown). Returns
- * whether the verdict fell. */
-bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion, const uint8_t *network,
-                     size_t len, int64_t time_ns, char *name, size_t size);
+struct opinion_packet {
+    const uint8_t *network; /* IP header on */
+    size_t len;
+    int64_t time_ns;
+    int side;       /* enum side of the sender */
+    int64_t offset; /* of its payload in the stream; -1 for datagrams */
+    size_t payload_len;
+};
+
+struct opinion_verdict {
+    char name[64];  /* "" when unknown */
+    uint8_t risk;  /* enum flow_risk of core/record.h */
+};
+
+/* Shows one packet with payload. Bytes that came before are left out; where bytes are missing the
+ * opinion ends with what was seen till then: nDPI puts no stream together. *opinion is made on the
+ * first call and freed (NULL again) with the verdict. Returns whether it fell. */
+bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion,
+                     const struct opinion_packet *packet, struct opinion_verdict *out);
 /* The flow ended undecided: nDPI's best guess. */
-void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion, char *name,
-                      size_t size);
+void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion,
+                      struct opinion_verdict *out);
 
 #endif

@@ -102,6 +102,7 @@ static void fill_flow(const struct flow_record *r, struct flow_facts *out)
         .connect_rtt_client_ns = r->connect_rtt_client_ns,
         .rtt_ns = {r->rtt_min_client_ns, r->rtt_min_server_ns},
         .capture_lost_bytes = r->capture_lost_bytes,
+        .ndpi_risk = r->ndpi_risk,
         .bits = r->facts,
         .syn_retransmissions = r->syn_retransmissions,
         .synack_retransmissions = r->synack_retransmissions,

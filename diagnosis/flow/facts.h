@@ -62,6 +62,7 @@ struct flow_facts {
     uint32_t request_count;
     uint16_t port[2];
     uint16_t given_verdict; /* as the record came */
+    uint8_t ndpi_risk; /* enum flow_risk */
     uint8_t given_outcome, given_stage;
     uint8_t protocol, end, closed_by, ttl[2];
     char state[8];
