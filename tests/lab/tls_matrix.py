@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -85,15 +86,15 @@ def start_servers(lab, chosen):
 
 
 def talk(lab, ports, clients):
-    """(port, place among the connections of the port, label, client, verdicts, side, what the client said)"""
-    rows, count = [], collections.Counter()
+    """(port, (begin, end), label, client, verdicts, side, what the client said)"""
+    rows = []
     for (server, kind), port in ports.items():
         for label, (wanted, words, _, _) in CASES.items():
             for client in clients if wanted == kind else ():
                 how = {"low": TLS12, "high": TLS13, "ca": "root", "cert": None, "name": NAME} | words
+                begin = time.time()
                 said = stacks.CLIENTS[client](lab, port, how["low"], how["high"], how["ca"], how["cert"], how["name"])
-                rows.append((port, count[port], f"{server}: {label}", client, *plan(server, label, client), said))
-                count[port] += 1
+                rows.append((port, (begin, time.time()), f"{server}: {label}", client, *plan(server, label, client), said))
     return rows
 
 
@@ -105,7 +106,7 @@ def judge(binary, capture):
     flows = [o for o in objects if o["type"] == "flow" and o.get("server_port", 0) > 8300]
     findings = [o for o in objects if o["type"] == "finding"]
     by_port = collections.defaultdict(list)
-    for flow in sorted(flows, key=lambda f: f["first_ns"] if "first_ns" in f else f["first"]):
+    for flow in sorted(flows, key=lambda f: f["first_ns"]):
         by_port[flow["server_port"]].append(flow)
     return by_port, findings
 
@@ -115,21 +116,17 @@ def confidence_of(flow, findings):
                 and f.get("server_port") in (None, flow["server_port"])] or [0])
 
 
-def closer_of(flow, findings):
-    for f in findings:
-        if f["code"] == flow.get("verdict") and f.get("server_port") == flow["server_port"]:
-            return f.get("culprit")
-    return None
-
-
 def compare(rows, by_port, findings):
     right, hidden, wrong, loud = 0, 0, [], 0
-    for port, place, label, client, verdicts, side, said in rows:
+    for port, (begin, end), label, client, verdicts, side, said in rows:
+        flow = next((f for f in by_port[port] if begin <= f["first_ns"] / 1e9 <= end), None)
+        if flow is None or said == "":
+            print(f"no connection: {label}, {client}")
+            continue
         worked = any(w in said for w in (" 200", "200 OK", "400 Bad Request")) or said.endswith("ok\n")
         if worked != (verdicts is None):
             print(f"not what was planned: {label}, {client}: {said[-160:]!r}")
             continue
-        flow = by_port[port][place] if place < len(by_port[port]) else {}
         code, outcome = flow.get("verdict"), flow.get("outcome")
         shown = SHOWN.get(label.split(": ")[1])
         if verdicts is None and outcome == "ok" and code is None:
