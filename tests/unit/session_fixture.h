@@ -89,6 +89,7 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
     struct fixture *f = *state;
+    engine_finish(f->c.engine); /* gives up what open connections hold */
     engine_free(f->c.engine);
     intern_free(f->strings);
     free(f);
