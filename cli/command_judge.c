@@ -1,3 +1,4 @@
+#include "cli/names_load.h"
 #include "cli/profile_yaml.h"
 #include "cli/result.h"
 #include "cli/trust_load.h"
@@ -61,12 +62,19 @@ static int run(struct context *context)
         profile_yaml_free(profile);
         return command_fail(context, &judge.error);
     }
+    struct names *names;
+    if (!names_load(arguments, &trusting, &names, &judge.error)) {
+        trust_store_free(trust);
+        profile_yaml_free(profile);
+        return command_fail(context, &judge.error);
+    }
     judge.profile = &trusting;
     judge.store = store_open(path, STORE_CHANGE, &judge.error);
     status = judge.store != NULL ? judge_all(&judge) : command_fail(context, &judge.error);
     if (judge.store != NULL) {
         store_close(judge.store);
     }
+    names_free(names);
     trust_store_free(trust);
     profile_yaml_free(profile);
     return status;

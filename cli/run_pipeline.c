@@ -1,6 +1,7 @@
 #include "cli/run_pipeline.h"
 
 #include "cli/keylog_load.h"
+#include "cli/names_load.h"
 #include "cli/profile_yaml.h"
 #include "cli/result.h"
 #include "cli/signals.h"
@@ -69,8 +70,15 @@ int run_pipeline(struct context *context, const char *interface)
         profile_yaml_free(profile);
         return command_fail(context, &error);
     }
+    struct names *names;
+    if (!names_load(arguments, &trusting, &names, &error)) {
+        trust_store_free(trust);
+        profile_yaml_free(profile);
+        return command_fail(context, &error);
+    }
     struct tls_keys *keys;
     if (!keylog_load(arguments, &keys, &error)) {
+        names_free(names);
         trust_store_free(trust);
         profile_yaml_free(profile);
         return command_fail(context, &error);
@@ -94,6 +102,7 @@ int run_pipeline(struct context *context, const char *interface)
     };
     int status = analyse(context, &options);
     tls_keys_free(keys);
+    names_free(names);
     trust_store_free(trust);
     profile_yaml_free(profile);
     return status;

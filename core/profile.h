@@ -121,7 +121,7 @@ struct profile_quiet {
     int16_t offset_min;        /* of its clock against UTC */
 };
 
-struct profile_host { /* how reports call an address */
+struct profile_host { /* how findings call a server that no client named */
     struct address address;
     const char *name;
 };

@@ -78,6 +78,12 @@ static const struct claim *lead_of(const struct group *group)
     return lead;
 }
 
+/* What the site calls a server that no client named. */
+static const char *host_name(const struct judge *judge, const struct claim *claim)
+{
+    return judge->profile != NULL ? profile_host_name(judge->profile, &claim->server_ip) : NULL;
+}
+
 static struct finding_record make_finding(const struct judge *judge, const struct group *group,
                                           const struct claim *lead, int64_t id)
 {
@@ -96,7 +102,7 @@ static struct finding_record make_finding(const struct judge *judge, const struc
         .server_ip = lead->server_ip,
         .client_port = lead->client_port,
         .server_port = lead->server_port,
-        .name = lead->name,
+        .name = lead->name != NULL && lead->name[0] != '\0' ? lead->name : host_name(judge, lead),
         .service = lead->service,
         .flow_id = lead->flow != NULL ? lead->flow->f.id : 0,
         .rivals = lead->rivals,

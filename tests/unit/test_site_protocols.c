@@ -248,6 +248,25 @@ static void the_authority_of_another_environment(void **state)
     assert_null(scene_find(s, FINDING_CERT_WRONG_ENVIRONMENT));
 }
 
+/* A client named nobody: the site's own name for the address stands. */
+static void servers_without_a_name_have_that_of_the_site(void **state)
+{
+    struct scene *s = *state;
+    static struct profile_host hosts[1] = {{.name = "bastion"}};
+    assert_true(address_from_text("10.0.0.2", &hosts[0].address));
+    s->profile.hosts = hosts;
+    s->profile.host_count = 1;
+    ssh(s, 8080, 1);
+    web(s, 443, 1, 204);
+    s->flows[s->flow_count - 1].flow.name = "inv.example.cn"; /* as its client called it */
+    scene_judge(s);
+    assert_int_equal(s->finding_count, 2);
+    for (size_t i = 0; i < s->finding_count; i++) {
+        bool unnamed = s->findings[i].record.server_port == 8080;
+        assert_string_equal(s->findings[i].record.name, unnamed ? "bastion" : "inv.example.cn");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +276,7 @@ int main(void)
         SCENE_TEST(a_multiplexer_hands_out_both),
         SCENE_TEST(another_program_took_the_port),
         SCENE_TEST(what_was_not_seen_accuses_nobody),
+        SCENE_TEST(servers_without_a_name_have_that_of_the_site),
         SCENE_TEST(the_key_of_another_service),
         SCENE_TEST(the_certificate_of_another_environment),
         SCENE_TEST(the_authority_of_another_environment),
