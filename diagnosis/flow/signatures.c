@@ -114,5 +114,8 @@ unsigned signature_of(const struct flow_facts *f, enum side side, bool silent)
         if (bare == NULL && !r->with_ack)
             bare = r;
     }
+    if (first == NULL && !silent && f->tcp->side[side].rst_count > 0)
+        *(f->tcp->side[side].rst_with_ack ? &view.rst_ack : &view.rst) =
+            f->tcp->side[side].rst_count; /* rows are kept of what is worth comparing */
     return signature_match(&view);
 }

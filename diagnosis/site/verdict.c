@@ -2,6 +2,7 @@
 #include "diagnosis/site/verdict.h"
 
 #include "core/texts.h"
+#include "diagnosis/flow/signatures.h"
 #include "diagnosis/site/dual_synack.h"
 #include "diagnosis/site/neighbors.h"
 #include "diagnosis/site/reset_trigger.h"
@@ -138,6 +139,30 @@ static bool spans_clock_step(const struct judge *judge, const struct flow_facts 
     return on || back;
 }
 
+/* The tampering signature of verdicts that a device on the way may be behind. */
+static void add_signature(const struct site_flow *flow, struct claim *claim)
+{
+    static const struct {
+        enum finding_code code;
+        enum side side;
+        bool silent;
+    } verdicts[] = {
+        {FINDING_CONN_SYN_TIMEOUT, SIDE_SERVER, true},
+        {FINDING_CONN_REJECTED_BY_MIDDLEBOX, SIDE_SERVER, false},
+        {FINDING_TLS_CLIENTHELLO_DROPPED, SIDE_SERVER, true},
+        {FINDING_TLS_RESET_AFTER_CLIENTHELLO, SIDE_SERVER, false},
+        {FINDING_TCP_RESET_BY_SERVER, SIDE_SERVER, false},
+        {FINDING_TCP_RESET_BY_CLIENT, SIDE_CLIENT, false},
+    };
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        unsigned number = verdicts[i].code == claim->code
+                              ? signature_of(&flow->f, verdicts[i].side, verdicts[i].silent)
+                              : 0;
+        if (number != 0)
+            claim_add_text(claim, "signature", signature_name(number));
+    }
+}
+
 static void judge_flow(struct judge *judge, struct site_flow *flow)
 {
     struct claim claim;
@@ -162,6 +187,7 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
         flow->stage = STAGE_ARP;
     claim.primary = true;
     doubt_server(judge, flow, &claim);
+    add_signature(flow, &claim);
     judge_claim(judge, &claim);
 }
 

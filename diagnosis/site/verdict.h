@@ -74,5 +74,7 @@ bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *f
                             enum side side);
 /* The service's server sent nothing back on any connection at that time. */
 const char *verdict_side_word(enum side side);
+/* A client that ends by a RST without ACK was ended before, out of sight: it is not to blame. */
+void verdict_doubt_aborter(const struct flow_facts *flow, struct claim *out);
 
 #endif

@@ -81,14 +81,23 @@ static void doubt_sender(const struct reset_signs *signs, struct claim *out)
 
 /* RFC 9293 3.10.7.1: a RST without ACK answers a segment for a connection that is no more. What
  * ended it on that side, its program or a reset out of this tap's sight, was not captured. */
-static void doubt_aborter(const struct tcp_side_facts *client, struct claim *out)
+void verdict_doubt_aborter(const struct flow_facts *f, struct claim *out)
 {
-    if (client->rst_with_ack || out->culprit != CULPRIT_CLIENT)
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    if (client->rst_ns < 0 || client->rst_with_ack || client->fin_ns >= 0 ||
+        out->culprit != CULPRIT_CLIENT)
         return;
     out->culprit = CULPRIT_UNKNOWN;
     out->reason = text_get(TEXT_REASON_ENDED_UNSEEN, LANG_EN);
     if (out->confidence >= CONFIDENCE_POSSIBLE)
         out->confidence = CONFIDENCE_POSSIBLE - 5;
+}
+
+/* The file was cut before what contradicts the reset could have come: its sender's own packets. */
+static bool is_cut_behind(const struct judge *judge, const struct flow_facts *f, int64_t rst_ns)
+{
+    return judge->quality.found[FINDING_CAPTURE_FILE_CUT] &&
+           judge_capture_end(judge, rst_ns) - rst_ns < facts_rtt(f);
 }
 
 /* ---- the server's ---------------------------------------------------------------------------- */
@@ -154,8 +163,8 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
         return RULING_UNKNOWN;
     bool fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_SERVER);
-    if (signs.count == 0 && signs.follows_gap)
-        return RULING_UNKNOWN; /* what came just before it is not in the capture */
+    if (signs.count == 0 && (signs.follows_gap || is_cut_behind(judge, f, server->rst_ns)))
+        return RULING_UNKNOWN; /* what came around it is not in the capture */
     int64_t waited = client->last_payload_ns >= 0 ? server->rst_ns - client->last_payload_ns : 0;
     *out = claim_start(FINDING_TCP_RESET_BY_SERVER, flow);
     /* in protocols that nobody here reads, who spoke last need not be owed anything */
@@ -203,11 +212,11 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     *out = claim_start(FINDING_TCP_RESET_BY_CLIENT, flow);
     out->culprit = patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_CLIENT);
-    if (signs.count == 0 && signs.follows_gap)
-        return RULING_UNKNOWN; /* what came just before it is not in the capture */
+    if (signs.count == 0 && (signs.follows_gap || is_cut_behind(judge, f, client->rst_ns)))
+        return RULING_UNKNOWN; /* what came around it is not in the capture */
     out->confidence = signs.count > 0 ? 45 : facts_is_dialogue(f) ? 75 : 55;
     doubt_sender(&signs, out);
-    doubt_aborter(client, out);
+    verdict_doubt_aborter(f, out);
     out->weight = (double)waited;
     out->evidence_from_ns = client->last_payload_ns;
     claim_add_ms(out, "waited_ms", waited);

@@ -592,6 +592,8 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
         return RULING_UNKNOWN;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
     out->confidence = t->alert_inferred ? 70 : 65;
+    if (by_client && !t->alert_inferred)
+        verdict_doubt_aborter(f, out);
     claim_add_text(out, "step", step_word(t->alert_inferred ? t->alert_step : t->step));
     claim_add_text(out, "closer", by_client ? "client" : "server");
     out->evidence = HELLO_EVIDENCE | EVIDENCE(EVENT_CERTIFICATE) | EVIDENCE(EVENT_ALERT) |

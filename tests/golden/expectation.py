@@ -60,7 +60,7 @@ def _number_fits(wanted, found):
     if found is None:
         return False
     if isinstance(found, str):
-        return found == wanted
+        return found in (wanted, wanted.replace("_", " "))
     text, _, spread = wanted.replace("+-", "±").partition("±")
     share = float(spread.rstrip("%")) / 100 if spread else 0.0
     return abs(float(found) - float(text)) <= abs(float(text)) * share + 1e-9

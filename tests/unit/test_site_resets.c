@@ -263,6 +263,59 @@ static void trigger_is_named(void **state)
         assert_string_not_equal(found->values[i].name, "trigger");
 }
 
+/* Every signature that ends in resets, built from the rows of the resets of either side. */
+static void signatures_of_both_directions(void **state)
+{
+    static const struct {
+        unsigned number;
+        bool answered; /* the SYN, and acknowledged */
+        uint32_t data;
+        const char *resets; /* r bare, a with ACK, o bare with another number, 0 bare with zero */
+    } rows[] = {
+        {2, false, 0, "r"},  {3, false, 0, "a"},  {4, false, 0, "ra"}, {6, true, 0, "r"},
+        {7, true, 0, "rr"},  {8, true, 0, "a"},   {9, true, 0, "aa"},  {11, true, 1, "r"},
+        {12, true, 1, "a"},  {13, true, 1, "ra"}, {14, true, 1, "aa"}, {15, true, 1, "rr"},
+        {16, true, 1, "ro"}, {17, true, 1, "r0"}, {18, true, 3, "r"},  {19, true, 3, "a"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (enum side side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+            struct flow_tcp_record tcp = {.syn_count = 1};
+            struct reset_record resets[2] = {0};
+            struct flow_facts f = {.tcp = &tcp, .reset_rows = resets};
+            enum side other = side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+            tcp.side[0].fin_ns = tcp.side[1].fin_ns = RECORD_NONE_NS;
+            tcp.side[SIDE_CLIENT].segments = rows[i].data;
+            f.bits = rows[i].answered ? FLOW_FACT_ESTABLISHED : 0;
+            for (const char *at = rows[i].resets; *at != '\0'; at++) {
+                struct reset_record *r = &resets[f.reset_row_count++];
+                r->side = (uint8_t)side;
+                r->with_ack = *at == 'a';
+                r->acknowledgment = *at == 'o' ? 77 : *at == '0' ? 0 : 5;
+                *(side == SIDE_CLIENT ? &r->segments_before : &r->peer_segments_before) =
+                    rows[i].data;
+            }
+            assert_int_equal(signature_of(&f, side, false), rows[i].number);
+            assert_int_equal(signature_of(&f, other, false), 0);
+        }
+    }
+}
+
+static void signatures_of_silence(void **state)
+{
+    struct flow_tcp_record tcp = {.syn_count = 1};
+    struct flow_facts f = {.tcp = &tcp};
+    (void)state;
+    tcp.side[0].fin_ns = tcp.side[1].fin_ns = RECORD_NONE_NS;
+    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 1);
+    f.bits = FLOW_FACT_ESTABLISHED;
+    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 5);
+    tcp.side[SIDE_CLIENT].segments = 1;
+    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 10);
+    tcp.side[SIDE_CLIENT].segments = 2;
+    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 0);
+}
+
 /* PEERS.md 2.5, in its order. */
 static void signatures(void **state)
 {
@@ -374,6 +427,8 @@ int main(void)
         SCENE_TEST(complete_answers_are_left_alone),
         SCENE_TEST(trigger_is_named),
         cmocka_unit_test(signatures),
+        cmocka_unit_test(signatures_of_both_directions),
+        cmocka_unit_test(signatures_of_silence),
         SCENE_TEST(dual_synack),
         SCENE_TEST(dual_synack_look_alikes),
     };

@@ -224,6 +224,12 @@ static void reset_by_the_client(void **state)
     scene_judge(s);
     expect_verdict(s, 1, FINDING_TCP_RESET_BY_CLIENT, CULPRIT_CLIENT);
     expect_verdict(s, 2, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER);
+    s->flow_count = 2;
+    s->flows[1].tcp.side[0].rst_with_ack = false; /* its socket had gone before */
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TCP_RESET_BY_CLIENT, CULPRIT_UNKNOWN);
+    assert_true(found->record.confidence < 50);
 }
 
 static void injected_needs_two_families(void **state)

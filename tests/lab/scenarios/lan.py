@@ -1,5 +1,7 @@
 """Faults of the local network."""
 import contextlib
+import socket
+import struct
 import time
 
 import peers
@@ -140,4 +142,33 @@ def ip_conflict(lab):
         lab.ip("f", "neigh", "flush", "dev", "f1")
         contrast(lab, 2)
         time.sleep(1.1)
+    lab.end_captures()
+
+
+@scenario("address-moved", "an address moves to another machine, which says so by gratuitous ARP; the old one falls silent")
+def address_moved(lab):
+    lab.start()
+    switch(lab)
+    neighbor(lab, "198.51.100.22")
+    lab.ip("x", "route", "add", "default", "via", GATEWAY)
+    lab.sysctl("x", "net.ipv4.ip_default_ttl", 57)
+    lab.sysctl("x", "net.ipv4.ip_nonlocal_bind", 1)
+    for ns in "sx":
+        peers.nginx(lab, peers.tls_server(lab) + peers.http_server(lab, 8080), ns=ns)
+    lab.capture_on("f", "f1")
+    time.sleep(0.15)
+    contrast(lab, 2)
+    time.sleep(0.5)
+    lab.ip("s", "addr", "del", f"{SERVER}/24", "dev", "s0")
+    neighbor(lab, SERVER)
+    wire = lab.socket("x", socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind(("x0", 0))
+    mac, ip = bytes.fromhex("525400c6649a"), socket.inet_aton(SERVER)
+    told = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + ip + b"\0" * 6 + ip
+    for _ in range(3):
+        wire.send(b"\xff" * 6 + mac + b"\x08\x06" + told)
+        time.sleep(0.3)
+    for _ in range(3):
+        contrast(lab, 2)
+        time.sleep(0.8)
     lab.end_captures()

@@ -303,6 +303,47 @@ def old_stamps(lab):
             ask(peers.connect(lab, 8201, sport=41020 + 2 * i))
 
 
+def far_server(lab, delay_ms):
+    """A bridge of our own between router and server."""
+    lab.add_space("d")
+    lab.ip("f", "link", "del", "f1")
+    lab.link("f", "f1", "52:54:00:c6:64:01", "d", "d0", "52:54:00:c6:64:f0")
+    lab.link("s", "s0", "52:54:00:c6:64:14", "d", "d1", "52:54:00:c6:64:f1")
+    lab.ip("f", "addr", "add", "198.51.100.1/24", "dev", "f1")
+    lab.ip("s", "addr", "add", f"{SERVER}/24", "dev", "s0")
+    lab.ip("s", "route", "add", "default", "via", "198.51.100.1")
+    lab.bridges.append(bridge.Bridge(lab, "d", "d0", "d1", None, delay_ms))
+    lab.touch("c", CLIENTS4[0], SERVER)
+
+
+@scenario("syn-proxy", "the router answers SYNs in the server's name and connects behind them (nftables synproxy)")
+def syn_proxy(lab):
+    lab.start()
+    far_server(lab, 30)
+    lab.sysctl("f", "net.netfilter.nf_conntrack_tcp_loose", 0)
+    lab.sysctl("f", "net.ipv4.tcp_syncookies", 1)
+    path = f"{lab.work}/nft.synproxy"
+    with open(path, "w") as f:
+        f.write("""table ip front {
+  chain before {
+    type filter hook prerouting priority -300; policy accept;
+    tcp dport 8443 tcp flags syn notrack
+  }
+  chain through {
+    type filter hook forward priority 0; policy accept;
+    tcp dport 8443 ct state invalid,untracked synproxy mss 1400 wscale 9
+    tcp dport 8443 ct state invalid drop
+  }
+}
+""")
+    lab.exec("f", "nft", "-f", path)
+    peers.nginx(lab, peers.tls_server(lab, 8443))
+    with lab.capture("cs"):
+        for src in CLIENTS4[:2]:
+            for _ in range(3):
+                expect(peers.https(lab, 8443, src=src), "200")
+
+
 # --- what looks alike ---------------------------------------------------------------------------------------------
 @scenario("quiet-pool", "nine open connections, nobody sends for 5 s, then all go on: no outage, no lost state")
 def quiet_pool(lab):
