@@ -46,6 +46,9 @@ static void leave(struct engine *e, struct plain_text *plain, const struct insid
     plain->facts = in->view.facts & APPLICATION_FACTS;
     view->request_count = in->view.request_count;
     view->response_max_ns = in->view.response_max_ns;
+    view->http_rows = in->view.http_rows;
+    view->secret_rows = in->view.secret_rows;
+    view->command_rows = in->view.command_rows;
     view->facts |= in->view.facts & (uint64_t)FLOW_FACT_LIMIT;
     if (view->name == NULL)
         view->name = in->view.name;
