@@ -115,7 +115,8 @@ static const struct column flow_columns[] = {
            "Bits for the diagnosis (FLOW_FACT_ in core/record.h): 0 midstream, 1 unseen peer, 2 "
            "established, 3 request open, 4 answer incomplete, 5 duplicates, 6 snap length, 7 "
            "traceroute, 8 no SYN, 9 looped, 10 direction guessed, 11 reused tuple, 12 TLS finished, "
-           "13 server spoke first, 14 answered, 15 offload, 16 limit, 17 request part, 18 stray."),
+           "13 server spoke first, 14 answered, 15 offload, 16 limit, 17 request part, 18 stray, "
+           "19 a server's reset from another hardware address."),
     PACKED("tcp_features", features, COLUMN_NAMED, column_tcp_features, 20, 4,
            "What the handshake agreed on or was: ecn, fast-open, mptcp, simultaneous-open."),
 };

@@ -53,8 +53,8 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->resets, sizeof(struct tcp_resets), 64, &e->memory);
     pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
-    e->tcp_env = (struct tcp_env){&e->holes, &e->gaps, &e->gap_bytes, &e->acked_segments, &e->resets,
-                                 &e->recent_small, &e->recent_full};
+    e->tcp_env = (struct tcp_env){&e->holes,  &e->gaps,         &e->gap_bytes,  &e->acked_segments,
+                                  &e->resets, &e->recent_small, &e->recent_full};
     e->tcp_stream_limits = (struct tcp_stream_limits){
         &e->stream_memory, &e->state_memory, &e->counters.limit_streams, &e->counters.limit_bytes};
     e->counters.routed_delay_ns = RECORD_NONE_NS;
@@ -202,6 +202,8 @@ static void note_mac(struct engine *e, struct flow *flow, enum side side,
             neighbors_frames(e->neighbors, &ip, s->mac, s->mac_packets, s->mac_first_ns,
                              s->mac_last_ns);
         s->mac_packets = 0;
+        if (side == SIDE_SERVER && flow->tcp != NULL && (l->tcp.flags & TCP_RST) != 0)
+            flow->facts |= FLOW_FACT_RESET_MAC;
     }
     if (s->mac_packets == 0)
         s->mac_first_ns = packet->time_ns;

@@ -95,18 +95,38 @@ static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
 
 /* A client that went on found the certificate valid by its own clock: the capture's may be wrong.
  * So may it be when nothing shows what the client did. */
-static uint8_t date_confidence(const struct site_flow *flow, uint8_t accepted)
+static bool is_date_refused(const struct site_flow *flow)
 {
     const struct tls_facts *t = flow->f.tls;
-    bool refused = !t->established && (t->alert >= 0 || facts_end_ns(&flow->f, SIDE_CLIENT) >= 0);
-    return refused ? 95 : accepted;
+    return !t->established && (t->alert >= 0 || facts_end_ns(&flow->f, SIDE_CLIENT) >= 0);
+}
+
+/* Nobody refused the certificate and somebody's clock has it valid: the capture's may be wrong. */
+static void claim_not_yet(struct judge *judge, const struct site_flow *flow,
+                          const struct certificate_record *c, int64_t now)
+{
+    int64_t skew = judge_skew_ns(judge, &flow->server->address);
+    struct claim claim = start(FINDING_CERT_NOT_YET_VALID, flow, c);
+    bool is_valid_there = skew > 0 && now + skew >= c->not_before_ns;
+    claim_add_text(&claim, "not_before", date_text(judge, c->not_before_ns));
+    if (is_valid_there)
+        claim_add_ms(&claim, "clock_ms", skew);
+    claim.confidence = 95;
+    if (!is_date_refused(flow)) {
+        claim.confidence = 60;
+        if (is_valid_there ||
+            (judge->clock.ahead_ns > 0 && now + judge->clock.ahead_ns >= c->not_before_ns)) {
+            claim.severity = SEVERITY_LOW;
+            claim.culprit = CULPRIT_UNKNOWN;
+        }
+    }
+    judge_claim(judge, &claim);
 }
 
 static void judge_dates(struct judge *judge, const struct site_flow *flow,
                         const struct certificate_record *c)
 {
     int64_t now = clock_correct(&judge->clock, flow_handshake_ns(flow));
-    int64_t skew = judge_skew_ns(judge, &flow->server->address);
     struct claim claim;
     if (c->not_after_ns <= c->not_before_ns || now < CLOCK_UNSET_NS)
         return;
@@ -114,15 +134,10 @@ static void judge_dates(struct judge *judge, const struct site_flow *flow,
         claim = start(FINDING_CERT_EXPIRED, flow, c);
         claim_add_text(&claim, "not_after", date_text(judge, c->not_after_ns));
         claim_add_number(&claim, "days", (double)(now - c->not_after_ns) / (double)DAY_NS);
-        claim.confidence = date_confidence(flow, 90);
+        claim.confidence = is_date_refused(flow) ? 95 : 90;
         judge_claim(judge, &claim);
     } else if (now < c->not_before_ns) {
-        claim = start(FINDING_CERT_NOT_YET_VALID, flow, c);
-        claim_add_text(&claim, "not_before", date_text(judge, c->not_before_ns));
-        if (skew > 0 && now + skew >= c->not_before_ns)
-            claim_add_ms(&claim, "clock_ms", skew);
-        claim.confidence = date_confidence(flow, 60);
-        judge_claim(judge, &claim);
+        claim_not_yet(judge, flow, c, now);
     } else {
         enum severity severity =
             expiring_severity(c->not_after_ns - now, c->not_after_ns - c->not_before_ns);
@@ -276,8 +291,8 @@ static void claim_untrusted(struct judge *judge, const struct site_flow *flow,
     judge_claim(judge, &claim);
 }
 
-/* FINDINGS.md cert-untrusted, cert-chain-incomplete: without a named store only what the client itself
- * refused counts against the issuer. */
+/* FINDINGS.md cert-untrusted, cert-chain-incomplete: without a named store only what the client
+ * itself refused counts against the issuer. */
 static void judge_trust(struct judge *judge, const struct site_flow *flow,
                         const struct certificate_record *leaf)
 {

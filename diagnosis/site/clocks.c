@@ -157,6 +157,15 @@ static void read_host(struct clocks *clocks, const struct answer *answers, size_
     }
 }
 
+/* A Date is never later than the answer, so that it tells this much without the request, and if it
+ * was stored. */
+static void note_ahead(struct judge *judge, const struct http_record *r)
+{
+    if (r->date_ns > 0 && r->response_ns >= 0 &&
+        r->date_ns - r->response_ns > judge->clock.ahead_ns)
+        judge->clock.ahead_ns = r->date_ns - r->response_ns;
+}
+
 static void read_answers(struct judge *judge, struct clocks *clocks)
 {
     const struct site *site = judge->site;
@@ -170,6 +179,7 @@ static void read_answers(struct judge *judge, struct clocks *clocks)
         const struct site_flow *flow = site->flows[i];
         for (uint32_t j = 0; j < flow->request_count; j++) {
             const struct http_record *r = flow->requests[j];
+            note_ahead(judge, r);
             if (is_dated(r))
                 answers[count++] = (struct answer){
                     flow,
@@ -381,7 +391,8 @@ static void claim_capture(struct judge *judge, const struct clocks *clocks,
                 EVENT_RESPONSE);
     }
     judge_claim(judge, &claim);
-    judge->clock = (struct capture_clock){true, reference};
+    judge->clock.is_off = true;
+    judge->clock.off = reference;
 }
 
 /* One vote each; the capture's clock counts as a machine's. */

@@ -17,6 +17,7 @@ struct clock_interval {
 struct capture_clock {
     bool is_off;
     struct clock_interval off; /* what has to be added to its times */
+    int64_t ahead_ns;          /* how far the Date of any answer is ahead of it; 0: none is */
 };
 
 /* A host that is off against most clocks. */

@@ -120,6 +120,15 @@ static void doubt_server(const struct judge *judge, const struct site_flow *flow
         claim->confidence = claim->confidence < CONFLICT_MOST ? claim->confidence : CONFLICT_MOST;
         return;
     }
+    /* Another machine of the tap's network sent the reset. Where copies were left out, the tap sees
+     * both sides of a router. */
+    if ((claim->evidence & EVIDENCE(EVENT_RST)) != 0 && !facts_has(f, FLOW_FACT_DUPLICATES) &&
+        facts_has(f, FLOW_FACT_RESET_MAC)) {
+        claim->culprit = CULPRIT_UNKNOWN;
+        claim->reason = text_get(TEXT_REASON_FOREIGN_SIGNS, LANG_EN);
+        claim->confidence = claim->confidence < CONFLICT_MOST ? claim->confidence : CONFLICT_MOST;
+        return;
+    }
     if (!dual_synack_holds(judge, f))
         return;
     claim->culprit = CULPRIT_UNKNOWN;

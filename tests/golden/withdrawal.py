@@ -69,6 +69,8 @@ WEAKER = {
     "conn-backlog-overflow": ("conn-syn-timeout",),
     # that there were many is not seen: a probe that was refused was refused
     "sec-port-scan": ("conn-refused", "conn-icmp-unreachable", "conn-icmp-prohibited"),
+    # who passed the frames on is not seen: two machines answer for the address
+    "mitm-arp-spoof": ("net-ip-conflict",),
     # the hello is not seen
     "tls-reset-after-clienthello": ("tcp-reset-by-server",),
 }
@@ -177,7 +179,11 @@ def is_rest(found, whole):
     if found.get("culprit") == "unknown":
         return True
     culprits = {found.get("culprit"), whole.get("culprit")}
-    return found["confidence"] <= whole["confidence"] and (len(culprits) == 1 or culprits <= BETWEEN)
+    if whole["code"] == "mitm-arp-spoof":  # it is told at the severity of the incident that it is part of
+        return found["confidence"] <= whole["confidence"]
+    if whole["code"] == "conn-icmp-prohibited":  # which firewall dropped in silence is not seen
+        culprits -= {"server"}
+    return found["confidence"] <= whole["confidence"] and (len(culprits) <= 1 or culprits <= BETWEEN)
 
 
 def is_true_of_capture(found, whole, way):
