@@ -28,6 +28,8 @@ static const struct column staple_columns[] = {
     COL(produced_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "Time at which the response was signed, ns since 1970 UTC."),
     COL(signature, "", 0, "Algorithm of the responder's signature, in OpenSSL's words."),
+    COL(sct_count, "count", 0, "Certificate timestamps in the first answer (RFC 6962 3.3)."),
+    COL(sct_logs, "", 0, "Ids of their logs, hex, comma separated; their signatures are not verified."),
     COL(parse_error, "", 0, "Why the response could not be read; NULL when it could."),
     COL(der, "", COLUMN_NOT_JSON, "The response itself, DER."),
     COL(first_seen_ns, "ns", 0, "Time of the packet that first showed it, ns since 1970 UTC."),

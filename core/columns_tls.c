@@ -72,7 +72,10 @@ static const struct column tls_columns[] = {
     COL(staple_sent, "bool", 0, "1: the server sent one; visible up to TLS 1.2 and with keys."),
     REF(staple_id, "ocsp_staples(id)", COLUMN_ZERO_IS_NULL, "The staple; NULL none, or not kept."),
     COL(sct_asked, "bool", 0, "1: the client asked for certificate timestamps (RFC 6962)."),
-    COL(sct_sent, "bool", 0, "1: the ServerHello brought some; visible up to TLS 1.2."),
+    COL(sct_sent, "bool", 0,
+        "1: the server sent some in an extension of the handshake; visible up to TLS 1.2 and with keys."),
+    COL(sct_count, "count", 0, "How many certificate timestamps that extension holds."),
+    COL(sct_logs, "", 0, "Ids of their logs, hex, comma separated; their signatures are not verified."),
     COL(renegotiations, "count", 0,
         "Handshakes within the encrypted session, up to TLS 1.2, by the client's ChangeCipherSpec."),
     COL(secure_renegotiation, "bool", 0, "1: the ServerHello takes secure renegotiation (RFC 5746)."),
@@ -130,6 +133,10 @@ static const struct column certificate_columns[] = {
     COL(der, "", COLUMN_NOT_JSON, "The certificate itself, DER."),
     COL(first_seen_ns, "ns", 0, "Time of the packet that first showed it, ns since 1970 UTC."),
 };
+    COL(revocation, "", 0,
+        "Where to ask whether it was revoked: ocsp:http://a/,crl:http://b/c.crl; NULL nowhere."),
+    COL(sct_count, "count", 0, "Certificate timestamps in the certificate itself (RFC 6962 3.3)."),
+    COL(sct_logs, "", 0, "Ids of their logs, hex, comma separated; their signatures are not verified."),
 
 const struct record_table record_certificates = {
     .kind = RECORD_CERTIFICATE, .table = "certificates", .json_type = "certificate",

@@ -28,6 +28,8 @@
 #define LIMIT_TLS_MESSAGE (128u * 1024u)
 #define LIMIT_TLS_HANDSHAKE (256u * 1024u)
 #define LIMIT_TLS_CERTIFICATES 16
+/* Logs named of one list of certificate timestamps: browsers ask for two or three. */
+#define LIMIT_SCT_LOGS 8
 /* Secrets of key logs (5 a session) and the size of one log: a client writes some 1 KiB a session, so
  * this is a day of a large site. */
 #define LIMIT_TLS_SECRETS (1024u * 1024u)

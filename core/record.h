@@ -352,6 +352,8 @@ struct tls_record {
     const char *synack;            /* shape of the SYN-ACK to that of the SYN, TCP only; NULL unseen */
     const char *upgraded_from;     /* what the connection spoke before: "smtp", "socks5"; NULL nothing */
     uint8_t decryption;            /* enum tls_decryption */
+    uint32_t sct_count;            /* timestamps in the handshake's own extension */
+    const char *sct_logs;          /* ids of their logs, hex, comma separated */
     const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
 };
 
@@ -383,6 +385,9 @@ struct tls_certificate_record {
     int64_t flow_id;
     uint8_t side;                  /* who sent it */
     int64_t position;              /* 0 = first in the message */
+    const char *revocation;        /* "ocsp:http://a/,crl:http://b/c.crl": where to ask; NULL nowhere */
+    uint32_t sct_count;            /* certificate timestamps in its own extension (RFC 6962 3.3) */
+    const char *sct_logs;          /* ids of their logs, hex, comma separated */
     int64_t certificate_id;
 };
 

@@ -22,6 +22,8 @@ struct staple_record {
     const char *responder;   /* name, or the hash of its key in hex */
     int64_t produced_ns;
     const char *signature;   /* OpenSSL's name of the algorithm */
+    uint32_t sct_count;      /* certificate timestamps in the first answer (RFC 6962 3.3) */
+    const char *sct_logs;    /* ids of their logs, hex, comma separated */
     const char *parse_error; /* set when the DER did not parse; then most fields are empty */
     const uint8_t *der;
     int64_t der_len;

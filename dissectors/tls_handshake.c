@@ -1,6 +1,7 @@
 /* Handshake messages, ChangeCipherSpec and alerts that can be read. */
 #include "dissectors/ja3.h"
 #include "dissectors/names.h"
+#include "dissectors/sct.h"
 #include "dissectors/tls_hello.h"
 #include "dissectors/tls_reader.h"
 #include "dissectors/tls_state.h"
@@ -384,6 +385,7 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
     note_group(tls, hello.group);
     tls->sct_sent = hello.has_sct;
     tls->secure_renegotiation = hello.has_renegotiation;
+    tls->sct_logs = sct_list_read(hello.scts, context->strings, &tls->sct_count);
     if (cur_left(&hello.alpn) > 0)
         tls->alpn =
             intern_bytes(context->strings, (const char *)hello.alpn.at, cur_left(&hello.alpn));

@@ -1,4 +1,5 @@
 /* Messages of TLS 1.3 behind the ServerHello, when their records can be read: RFC 8446 4.3 to 4.6. */
+#include "dissectors/sct.h"
 #include "dissectors/tls_reader.h"
 
 enum {
@@ -49,6 +50,9 @@ static void note_entry_extensions(struct cursor list, bool is_own, struct dissec
         if (type == EXTENSION_STATUS_REQUEST && is_own)
             tls_take_staple(extension, context);
         context->tls->sct_sent |= type == EXTENSION_SCT;
+        if (type == EXTENSION_SCT && is_own)
+            context->tls->sct_logs =
+                sct_list_read(extension, context->strings, &context->tls->sct_count);
     }
 }
 

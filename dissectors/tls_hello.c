@@ -159,6 +159,7 @@ static void read_server_extension(uint16_t type, struct cursor body, struct tls_
         break;
     case EXTENSION_SCT:
         out->has_sct = true;
+        out->scts = body;
         break;
     case EXTENSION_ENCRYPT_THEN_MAC:
         out->has_encrypt_then_mac = true;
@@ -183,7 +184,7 @@ static void read_server_extension(uint16_t type, struct cursor body, struct tls_
 bool tls_server_hello_parse(struct cursor body, struct tls_server_hello *out)
 {
     struct tls_server_hello hello = {0};
-    hello.session_id = hello.extensions = hello.alpn = cur_of(NULL, 0);
+    hello.session_id = hello.extensions = hello.alpn = hello.scts = cur_of(NULL, 0);
     hello.legacy_version = hello.version = cur_u16(&body);
     const uint8_t *random = cur_take(&body, 32);
     /* Drafts up to 21 had neither session id nor compression here. */

@@ -41,6 +41,7 @@ struct tls_server_hello {
     struct cursor alpn;       /* the selected name */
     bool is_downgraded;       /* RFC 8446 4.1.3: the server could do more than it chose */
     bool is_retry;            /* RFC 8446 4.1.3 */
+    struct cursor scts;       /* SignedCertificateTimestampList, RFC 6962 3.3.1 */
     bool has_psk;
     bool has_sct;
     bool has_renegotiation; /* renegotiation_info, RFC 5746 */

@@ -3,6 +3,7 @@
 #include "core/digest.h"
 #include "core/json.h"
 #include "core/limits.h"
+#include "dissectors/x509_extensions.h"
 
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
@@ -307,6 +308,9 @@ static void read_certificate(struct intern *strings, X509 *certificate,
     out->signature = intern_text(strings, signature);
     out->is_ca = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
     out->key_usage = key_usage_text(strings, certificate);
+    out->revocation = x509_revocation_text(certificate, strings);
+    int place = X509_get_ext_by_NID(certificate, NID_ct_precert_scts, -1);
+    out->sct_logs = x509_sct_logs(X509_get_ext(certificate, place), strings, &out->sct_count);
     out->self_signed = is_self_signed(certificate);
 }
 

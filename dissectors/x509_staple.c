@@ -1,6 +1,7 @@
 /* OCSP responses (RFC 6960 4.2.1): what they say, not whether they may. */
 #include "core/digest.h"
 #include "dissectors/x509.h"
+#include "dissectors/x509_extensions.h"
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -71,6 +72,9 @@ static void read_answer(struct intern *strings, OCSP_SINGLERESP *answer, struct 
     (void)OCSP_id_get0_info(NULL, NULL, NULL, &serial,
                             (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(answer));
     out->serial = serial_text(strings, serial);
+    int place = OCSP_SINGLERESP_get_ext_by_NID(answer, NID_ct_cert_scts, -1);
+    out->sct_logs =
+        x509_sct_logs(OCSP_SINGLERESP_get_ext(answer, place), strings, &out->sct_count);
 }
 
 static void read_basic(struct intern *strings, OCSP_BASICRESP *basic, struct staple_record *out)
