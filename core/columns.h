@@ -57,6 +57,7 @@ extern const char *const column_reasons[];
 extern const char *const column_tcp_features[];
 extern const char *const column_tls_steps[];
 extern const char *const column_tls_decryptions[];
+extern const char *const column_tls_signatures[];
 extern const char *const column_states[];
 extern const struct record_table record_baselines;
 extern const struct record_table record_chains, record_incidents, record_incident_steps;

@@ -95,6 +95,10 @@ static const struct column tls_columns[] = {
         "NULL none."),
     NAMED(decryption, column_tls_decryptions, 0,
           "What key logs made of it: no-keys, failed, partly, whole; NULL not tried."),
+    NAMED(key_signature, column_tls_signatures, 0,
+          "TLCP: the server's signature over its key exchange: valid, wrong, or right in a way that the standard "
+          "does not know (other-certificate: over the signing certificate; other-key: by the encryption key; "
+          "other-form: over bytes put together differently); NULL not checked."),
     COL(client_ciphers, "", 0, "Cipher suites offered by the client, in hex, comma separated."),
 };
 
@@ -129,14 +133,14 @@ static const struct column certificate_columns[] = {
     COL(rsa_exponent, "", COLUMN_ZERO_IS_NULL, "RSA public exponent; NULL not RSA, -1 above 2^62."),
     COL(spki_sha256, "", 0, "SHA-256 of the public key (SubjectPublicKeyInfo), hex: what pins hold."),
     COL(key_usage, "", 0, "Key usages, comma separated; NULL when not limited."),
-    COL(parse_error, "", 0, "Why the certificate could not be read; NULL when it could."),
-    COL(der, "", COLUMN_NOT_JSON, "The certificate itself, DER."),
-    COL(first_seen_ns, "ns", 0, "Time of the packet that first showed it, ns since 1970 UTC."),
-};
     COL(revocation, "", 0,
         "Where to ask whether it was revoked: ocsp:http://a/,crl:http://b/c.crl; NULL nowhere."),
     COL(sct_count, "count", 0, "Certificate timestamps in the certificate itself (RFC 6962 3.3)."),
     COL(sct_logs, "", 0, "Ids of their logs, hex, comma separated; their signatures are not verified."),
+    COL(parse_error, "", 0, "Why the certificate could not be read; NULL when it could."),
+    COL(der, "", COLUMN_NOT_JSON, "The certificate itself, DER."),
+    COL(first_seen_ns, "ns", 0, "Time of the packet that first showed it, ns since 1970 UTC."),
+};
 
 const struct record_table record_certificates = {
     .kind = RECORD_CERTIFICATE, .table = "certificates", .json_type = "certificate",

@@ -36,6 +36,8 @@ const char *const column_reasons[] = {"",
                                       "other-bytes, timestamp",
                                       "ip-id, timestamp",
                                       NULL};
+const char *const column_tls_signatures[] = {"", "valid", "other-certificate", "other-key",
+                                             "other-form", "wrong", NULL};
 const char *const column_tls_decryptions[] = {"", "no-keys", "failed", "partly", "whole", NULL};
 const char *const column_tls_steps[] = {"",
                                         "client-hello",
@@ -62,6 +64,7 @@ SAME_COUNT(column_notes, NOTE_COUNT);
 SAME_COUNT(column_reasons, REASON_COUNT);
 SAME_COUNT(column_tls_steps, TLS_STEP_FINISHED + 1);
 SAME_COUNT(column_tls_decryptions, TLS_DECRYPTION_WHOLE + 1);
+SAME_COUNT(column_tls_signatures, TLS_SIGNATURE_WRONG + 1);
 SAME_COUNT(column_states, FINDING_WITHDRAWN + 1);
 
 static const struct record_table *const tables[RECORD_TABLE_COUNT] = {

@@ -290,6 +290,15 @@ enum tls_decryption { /* with key logs */
     TLS_DECRYPTION_WHOLE
 };
 
+enum tls_signature { /* of the key exchange of TLCP by the server */
+    TLS_SIGNATURE_NONE,              /* not checked */
+    TLS_SIGNATURE_VALID,
+    TLS_SIGNATURE_OTHER_CERTIFICATE, /* right, but over the signing certificate */
+    TLS_SIGNATURE_OTHER_KEY,         /* right, but by the key for encryption */
+    TLS_SIGNATURE_OTHER_FORM,        /* right, but over bytes put together in another way */
+    TLS_SIGNATURE_WRONG
+};
+
 struct tls_record {
     int64_t flow_id;
     int64_t client_hello_ns, server_hello_ns, finished_ns; /* -1 unseen */
@@ -343,6 +352,8 @@ struct tls_record {
     bool staple_asked, staple_sent; /* status_request; CertificateStatus, readable up to TLS 1.2 */
     int64_t staple_id;             /* ocsp_staples; 0 none, or not kept */
     bool sct_asked, sct_sent;      /* signed_certificate_timestamp in the hellos */
+    uint32_t sct_count;            /* timestamps in the handshake's own extension */
+    const char *sct_logs;          /* ids of their logs, hex, comma separated */
     uint32_t renegotiations;       /* handshakes within the encrypted session, up to TLS 1.2 */
     bool secure_renegotiation;     /* the server takes RFC 5746 */
     uint32_t server_flight_bytes;  /* from ServerHello to the end of the server's first flight */
@@ -352,8 +363,7 @@ struct tls_record {
     const char *synack;            /* shape of the SYN-ACK to that of the SYN, TCP only; NULL unseen */
     const char *upgraded_from;     /* what the connection spoke before: "smtp", "socks5"; NULL nothing */
     uint8_t decryption;            /* enum tls_decryption */
-    uint32_t sct_count;            /* timestamps in the handshake's own extension */
-    const char *sct_logs;          /* ids of their logs, hex, comma separated */
+    uint8_t key_signature;         /* enum tls_signature */
     const char *client_ciphers;    /* hex list, for rivals and mismatches: "1301,1302,c02f" */
 };
 
@@ -375,6 +385,9 @@ struct certificate_record {
     int64_t rsa_exponent;          /* 0 not RSA, -1 larger than 2^62 */
     char spki_sha256[65];
     const char *key_usage;         /* "digitalSignature,keyEncipherment" */
+    const char *revocation;        /* "ocsp:http://a/,crl:http://b/c.crl": where to ask; NULL nowhere */
+    uint32_t sct_count;            /* certificate timestamps in its own extension (RFC 6962 3.3) */
+    const char *sct_logs;          /* ids of their logs, hex, comma separated */
     const char *parse_error;       /* set when the DER did not parse; then most fields are empty */
     const uint8_t *der;
     int64_t der_len;
@@ -385,9 +398,6 @@ struct tls_certificate_record {
     int64_t flow_id;
     uint8_t side;                  /* who sent it */
     int64_t position;              /* 0 = first in the message */
-    const char *revocation;        /* "ocsp:http://a/,crl:http://b/c.crl": where to ask; NULL nowhere */
-    uint32_t sct_count;            /* certificate timestamps in its own extension (RFC 6962 3.3) */
-    const char *sct_logs;          /* ids of their logs, hex, comma separated */
     int64_t certificate_id;
 };
 

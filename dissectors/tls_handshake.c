@@ -273,6 +273,7 @@ static void handle_client_hello(struct tls_state *state, struct cursor body,
         return;
     note_versions(state, &hello, context);
     tls_reader_begin(state, hello.random, context);
+    memcpy(state->randoms, hello.random, TLS_RANDOM_LEN);
     tls->sni = intern_bytes(context->strings, (const char *)hello.sni.at, cur_left(&hello.sni));
     if (tls->sni != NULL)
         context->flow->name = tls->sni;
@@ -384,12 +385,13 @@ static void handle_server_hello(struct tls_state *state, struct cursor body,
     tls->cipher_name = tls_cipher_name(hello.cipher);
     note_group(tls, hello.group);
     tls->sct_sent = hello.has_sct;
-    tls->secure_renegotiation = hello.has_renegotiation;
     tls->sct_logs = sct_list_read(hello.scts, context->strings, &tls->sct_count);
+    tls->secure_renegotiation = hello.has_renegotiation;
     if (cur_left(&hello.alpn) > 0)
         tls->alpn =
             intern_bytes(context->strings, (const char *)hello.alpn.at, cur_left(&hello.alpn));
     ja3_of_server(&hello, tls->ja3s);
+    memcpy(state->randoms + TLS_RANDOM_LEN, hello.random, TLS_RANDOM_LEN);
     tls->downgrade_sentinel = hello.is_downgraded;
     /* A TLS 1.3 client's session id is noise that a TLS 1.2 server has no reason to echo. */
     size_t id_len = cur_left(&hello.session_id);
@@ -482,6 +484,7 @@ static void handle_server_message(struct tls_state *state, uint8_t type, struct 
     case MESSAGE_SERVER_KEY_EXCHANGE:
         state->server_key_exchange = true;
         read_group(body, tls);
+        tls_check_signature(state, body, context);
         break;
     case MESSAGE_CERTIFICATE_REQUEST:
         tls->client_certificate_requested = true;

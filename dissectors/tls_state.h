@@ -14,6 +14,7 @@ enum {
     TLS_RECORD_DATA = 23,
     TLS_RECORD_HEARTBEAT = 24,
     TLS_RECORD_HEADER = 5,
+    TLS_RANDOM_LEN = 32,
     /* 2^14 + 2048, RFC 5246 6.2.3 */
     TLS_RECORD_MAX = 18432
 };
@@ -68,6 +69,7 @@ struct tls_state {
     bool client_refused;         /* TLS 1.3: an alert instead of the client's Finished */
     bool concluded;
     bool client_fin_first, fin_seen;
+    uint8_t randoms[2 * TLS_RANDOM_LEN]; /* of client and server, for TLCP's signature */
     uint8_t session_id[32];
     uint8_t session_id_len;
     bool session_echoed; /* the server took the session id that was offered */
@@ -124,6 +126,9 @@ void tls_keep_certificate(struct tls_state *state, enum side role, int64_t posit
 /* The server's CertificateStatus (RFC 6066 8, RFC 8446 4.4.2.1): type, then the OCSP response; of a list of
  * them (RFC 6961) the first, which is of its own certificate. */
 void tls_take_staple(struct cursor status, struct dissect_context *context);
+/* The server's ServerKeyExchange of TLCP: keeps what its signature is worth. */
+void tls_check_signature(const struct tls_state *state, struct cursor body,
+                         const struct dissect_context *context);
 /* Last conclusions, once: hidden alerts, warnings that ended it. */
 void tls_conclude(struct tls_state *state, struct dissect_context *context);
 

@@ -56,6 +56,7 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
         .alert_level = r->alert_level,
         .alert_step = r->alert_step,
         .step = r->step,
+        .key_signature = r->key_signature,
         .alert_inferred = r->alert_inferred,
         .established = r->established,
         .resumed = r->resumed,

@@ -35,7 +35,7 @@ struct tls_facts {
     uint32_t certificate_count;
     uint16_t version_offered, version, cipher, group;
     int16_t alert;
-    uint8_t alert_by, alert_level, alert_step, step;
+    uint8_t alert_by, alert_level, alert_step, step, key_signature;
     bool alert_inferred, established, resumed, hello_retry, downgrade_sentinel;
     bool certificate_requested, certificate_sent, certificate_empty;
     bool close_notify_client, close_notify_server, plaintext_client, plaintext_server;

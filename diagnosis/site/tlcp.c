@@ -82,6 +82,35 @@ static const char *fault_of(const struct judge *judge, const struct site_flow *f
     return pair_fault(sign, enc, t->cipher, flow_handshake_ns(flow));
 }
 
+/* What the signature over the key exchange shows; NULL: nothing wrong, or not checked. */
+static const char *signature_fault(const struct tls_facts *t)
+{
+    static const char *const words[] = {
+        [TLS_SIGNATURE_OTHER_CERTIFICATE] = "the key exchange is signed over the signing certificate",
+        [TLS_SIGNATURE_OTHER_KEY] = "the key exchange is signed with the encryption key",
+        [TLS_SIGNATURE_OTHER_FORM] = "the key exchange is signed in another form than the standard's",
+        [TLS_SIGNATURE_WRONG] = "the signature over the key exchange is wrong",
+    };
+    size_t count = sizeof words / sizeof words[0];
+    const char *fault = t->key_signature < count ? words[t->key_signature] : NULL;
+    /* A client that goes on takes the other way for right: both ends agree. */
+    return t->established && t->key_signature != TLS_SIGNATURE_WRONG ? NULL : fault;
+}
+
+/* Whether the client went away, or complained, right behind the server's flight. */
+static bool is_refused(const struct tls_facts *t)
+{
+    return t->alert >= 0 && t->alert_by == SIDE_CLIENT;
+}
+
+/* A client that goes on may sign under another identity than the usual one; or does not check. */
+static uint8_t signature_confidence(const struct tls_facts *t)
+{
+    if (t->established)
+        return 45;
+    return is_refused(t) ? 85 : 70;
+}
+
 static void detect(struct judge *judge)
 {
     for (size_t i = 0; i < judge->site->flow_count; i++) {
@@ -90,10 +119,13 @@ static void detect(struct judge *judge)
         bool is_pair = t != NULL && t->version == VERSION_TLCP && t->chain_count > 0 &&
                        t->certificate_count == t->chain_count && !IS_IDENTITY_SUITE(t->cipher);
         const char *fault = is_pair ? fault_of(judge, flow) : NULL;
+        bool of_signature = is_pair && fault == NULL;
+        if (of_signature)
+            fault = signature_fault(t);
         if (fault == NULL)
             continue;
         struct claim claim = claim_start(FINDING_CERT_TLCP_PAIR, flow);
-        claim.confidence = t->established ? 80 : 90;
+        claim.confidence = of_signature ? signature_confidence(t) : t->established ? 80 : 90;
         claim_add_text(&claim, "fault", fault);
         claim_add_reference(&claim, flow->f.source_id, t->server_hello_frame,
                             flow_handshake_ns(flow), EVENT_SERVER_HELLO);

@@ -1,4 +1,5 @@
-"""A small TLCP 1.1 client and server (GB/T 38636, suite ECC_SM4_CBC_SM3), since Debian has no such stack.
+"""A small TLCP 1.1 client and server (GB/T 38636, suites ECC_SM4_CBC_SM3 and ECDHE_SM4_CBC_SM3), since Debian has no
+such stack.
 
 Certificates, the server's signature over its encryption certificate and the encrypted pre-master secret are real SM2,
 made by the openssl program. What follows ChangeCipherSpec is random bytes of the right length: no key could open it.
@@ -15,6 +16,7 @@ VERSION = b"\x01\x01"
 ECC_SM4_CBC_SM3, ECDHE_SM4_CBC_SM3 = 0xE013, 0xE011
 SM2_ID = "distid:1234567812345678"
 CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, SERVER_KEY, HELLO_DONE, CLIENT_KEY = 1, 2, 11, 12, 14, 16
+CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, ECDSA_SIGN, CURVE_SM2 = 13, 15, 64, 41
 CLOSE_NOTIFY, HANDSHAKE_FAILURE, UNKNOWN_CA = 0, 40, 48
 MAC, BLOCK = 32, 16
 
@@ -47,11 +49,11 @@ def make_certificates(folder, name):
     _openssl(folder, "pkey", "-in", "gmenc.key", "-pubout", "-out", "gmenc.pub")
 
 
-def _sign(folder, data):
+def _sign(folder, data, key="gmsign"):
     path = os.path.join(folder, f"signed.{os.urandom(4).hex()}")
     with open(path, "wb") as f:
         f.write(data)
-    signature = _openssl(folder, "pkeyutl", "-sign", "-inkey", "gmsign.key", "-rawin", "-digest", "sm3", "-in", path,
+    signature = _openssl(folder, "pkeyutl", "-sign", "-inkey", key + ".key", "-rawin", "-digest", "sm3", "-in", path,
                          "-pkeyopt", SM2_ID)
     os.unlink(path)
     return signature
@@ -128,15 +130,16 @@ def suites_of(hello):
 
 
 # --- the two sides ----------------------------------------------------------------------------------
-def server(folder, answer_size=180, shown=("gmsign", "gmenc")):
-    """A handler for peers.listen; takes ECC_SM4_CBC_SM3 only. shown: the certificates that it sends."""
+def server(folder, answer_size=180, shown=("gmsign", "gmenc"), suite=ECC_SM4_CBC_SM3, signed="right"):
+    """A handler for peers.listen; takes one suite only. shown: the certificates that it sends; signed: how its
+    ServerKeyExchange is (key_exchange)."""
     def handle(conn, _peer):
         with conn:
             _, hello = read_record(conn)
-            if ECC_SM4_CBC_SM3 not in suites_of(hello):
+            if suite not in suites_of(hello):
                 conn.sendall(record(ALERT, bytes([2, HANDSHAKE_FAILURE])))
                 return
-            conn.sendall(server_flight(folder, hello[6:38], shown))
+            conn.sendall(server_flight(folder, hello[6:38], shown, suite, signed))
             if read_until(conn, CCS) is None:
                 return
             read_record(conn)
@@ -149,18 +152,57 @@ def server(folder, answer_size=180, shown=("gmsign", "gmenc")):
     return handle
 
 
-def server_flight(folder, client_random, shown):
-    def der(part):
-        with open(os.path.join(folder, part + ".der"), "rb") as f:
-            return f.read()
-    encryption, random = der("gmenc"), hello_random()
-    chosen = VERSION + random + b"\x20" + os.urandom(32) + struct.pack("!HB", ECC_SM4_CBC_SM3, 0)
-    signature = _sign(folder, client_random + random + struct.pack("!I", len(encryption))[1:] + encryption)
+def der_of(folder, part):
+    with open(os.path.join(folder, part + ".der"), "rb") as f:
+        return f.read()
+
+
+def point(folder):
+    """An ephemeral public key on the curve of SM2: ECParameters, then the point behind its length."""
+    name = f"ephemeral.{os.urandom(4).hex()}"
+    _openssl(folder, "genpkey", "-algorithm", "SM2", "-out", name)
+    spki = _openssl(folder, "pkey", "-in", name, "-pubout", "-outform", "DER")
+    os.unlink(os.path.join(folder, name))
+    return b"\x03" + struct.pack("!HB", CURVE_SM2, 65) + spki[-65:]
+
+
+def key_exchange(folder, randoms, suite=ECC_SM4_CBC_SM3, signed="right"):
+    """The body of ServerKeyExchange. signed: right; certificate (over the signing certificate instead of that for
+    encryption), key (by the key for encryption), bare (without the certificate's length), named (behind the
+    number of its algorithm, as TLS 1.2 has it), wrong (over the randoms of another session)."""
+    shown = der_of(folder, "gmsign" if signed == "certificate" else "gmenc")
+    params = point(folder) if suite == ECDHE_SM4_CBC_SM3 else b""
+    length = b"" if signed == "bare" else struct.pack("!I", len(shown))[1:]
+    covered = params or length + shown
+    signature = _sign(folder, (os.urandom(64) if signed == "wrong" else randoms) + covered,
+                      "gmenc" if signed == "key" else "gmsign")
+    algorithm = b"\x07\x08" if signed == "named" else b""
+    return params + algorithm + struct.pack("!H", len(signature)) + signature
+
+
+def server_flight(folder, client_random, shown, suite=ECC_SM4_CBC_SM3, signed="right"):
+    random = hello_random()
+    chosen = VERSION + random + b"\x20" + os.urandom(32) + struct.pack("!HB", suite, 0)
+    asks = [message(CERTIFICATE_REQUEST, bytes([1, ECDSA_SIGN, 0, 0]))] if suite == ECDHE_SM4_CBC_SM3 else []
     return b"".join(record(HANDSHAKE, m) for m in (
         message(SERVER_HELLO, chosen),
-        message(CERTIFICATE, vector24([der(part) for part in shown])),
-        message(SERVER_KEY, struct.pack("!H", len(signature)) + signature),
-        message(HELLO_DONE, b"")))
+        message(CERTIFICATE, vector24([der_of(folder, part) for part in shown])),
+        message(SERVER_KEY, key_exchange(folder, client_random + random, suite, signed)),
+        *asks, message(HELLO_DONE, b"")))
+
+
+def client_flight(lab, suite):
+    """The client's certificates, where its suite needs them, and its key exchange. Its CertificateVerify is signed, but
+    over other bytes than a server would check."""
+    folder = lab.pki.dir
+    if suite != ECDHE_SM4_CBC_SM3:
+        secret = _openssl(folder, "pkeyutl", "-encrypt", "-pubin", "-inkey", "gmenc.pub", data=VERSION + os.urandom(46))
+        return record(HANDSHAKE, message(CLIENT_KEY, struct.pack("!H", len(secret)) + secret))
+    proof = _sign(folder, os.urandom(32))
+    return b"".join(record(HANDSHAKE, m) for m in (
+        message(CERTIFICATE, vector24([der_of(folder, part) for part in ("gmsign", "gmenc")])),
+        message(CLIENT_KEY, point(folder)),
+        message(CERTIFICATE_VERIFY, struct.pack("!H", len(proof)) + proof)))
 
 
 def client(lab, port, suites=(ECC_SM4_CBC_SM3, ECDHE_SM4_CBC_SM3), name=None, refuse=None, size=130, **options):
@@ -169,17 +211,17 @@ def client(lab, port, suites=(ECC_SM4_CBC_SM3, ECDHE_SM4_CBC_SM3), name=None, re
     conn = peers.connect(lab, port, **options)
     with conn:
         conn.sendall(record(HANDSHAKE, client_hello(hello_random(), suites, name)))
-        for _ in range(4):
+        suite = body = None
+        while not body or body[0] != HELLO_DONE:
             kind, body = read_record(conn)
             if kind != HANDSHAKE:
                 return "closed" if kind is None else body.hex()
+            if body[0] == SERVER_HELLO:
+                suite = struct.unpack_from("!H", body, 39 + body[38])[0]
         if refuse:
             conn.sendall(record(ALERT, bytes([2, refuse])))
             return "refused"
-        secret = _openssl(lab.pki.dir, "pkeyutl", "-encrypt", "-pubin", "-inkey", "gmenc.pub",
-                          data=VERSION + os.urandom(46))
-        conn.sendall(record(HANDSHAKE, message(CLIENT_KEY, struct.pack("!H", len(secret)) + secret))
-                     + record(CCS, b"\x01") + record(HANDSHAKE, sealed(16)))
+        conn.sendall(client_flight(lab, suite) + record(CCS, b"\x01") + record(HANDSHAKE, sealed(16)))
         if read_until(conn, HANDSHAKE) is None:
             return "closed"
         conn.sendall(record(DATA, sealed(size)))

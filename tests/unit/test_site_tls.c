@@ -666,6 +666,57 @@ static void pairs_of_tlcp(void **state)
     }
 }
 
+/* The signature over the key exchange: a client that went on weakens, or ends, what is said. */
+static void signatures_of_tlcp(void **state)
+{
+    static const struct {
+        uint8_t signature;
+        bool refused;
+        const char *fault; /* NULL: nothing is said */
+        int64_t confidence;
+    } rows[] = {
+        {TLS_SIGNATURE_NONE, true, NULL, 0},
+        {TLS_SIGNATURE_VALID, true, NULL, 0},
+        {TLS_SIGNATURE_OTHER_KEY, false, NULL, 0},
+        {TLS_SIGNATURE_OTHER_KEY, true, "the key exchange is signed with the encryption key", 85},
+        {TLS_SIGNATURE_OTHER_CERTIFICATE, true,
+         "the key exchange is signed over the signing certificate", 85},
+        {TLS_SIGNATURE_OTHER_FORM, true,
+         "the key exchange is signed in another form than the standard's", 85},
+        {TLS_SIGNATURE_WRONG, true, "the signature over the key exchange is wrong", 85},
+        {TLS_SIGNATURE_WRONG, false, "the signature over the key exchange is wrong", 45},
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        s->flow_count = 1;
+        s->certificate_count = 0;
+        for (int part = 0; part < 2; part++) {
+            struct certificate_record *c = certificate(s, 300, 365);
+            c->key_type = "SM2";
+            c->subject = "CN=inv.example.cn";
+            memset(c->sha256, 'a' + part, 64);
+        }
+        struct scene_flow *f = done(s, 1000, 10);
+        f->tls.version = 0x0101;
+        f->tls.cipher = 0xe013;
+        f->tls.key_signature = rows[i].signature;
+        with_certificate(f, 1);
+        with_certificate(f, 2);
+        if (rows[i].refused) {
+            f->tls.established = false;
+            flow_alert(f, 51, SIDE_CLIENT, 0.05);
+        }
+        scene_judge(s);
+        const struct scene_finding *found = scene_find(s, FINDING_CERT_TLCP_PAIR);
+        if ((found != NULL) != (rows[i].fault != NULL))
+            fail_msg("row %zu", i);
+        if (found == NULL)
+            continue;
+        assert_string_equal(finding_value(found, "fault")->text, rows[i].fault);
+        assert_int_equal(found->record.confidence, rows[i].confidence);
+    }
+}
+
 static void certificate_name_trust_and_strength(void **state)
 {
     struct scene *s = *state;
@@ -805,6 +856,7 @@ int main(void)
         SCENE_TEST(certificate_dates),
         SCENE_TEST(refused_as_expired),
         SCENE_TEST(pairs_of_tlcp),
+        SCENE_TEST(signatures_of_tlcp),
         SCENE_TEST(certificate_name_trust_and_strength),
         SCENE_TEST(old_roots_are_not_weak_and_long_chains_are_told),
     };

@@ -219,3 +219,20 @@ def tlcp_pair(lab):
             for port in (8444, 8445, 8446):
                 expect(tlcp.client(lab, port, name=NAME, src=src), "200")
         contrast(lab)
+
+
+@scenario("tlcp-signature", "TLCP key exchanges: signed right with ECC (8443) and ECDHE (8447); over the signing certificate "
+          "(8444), with the encryption key (8445), refused by alerts 42 and 51; wrong: refused (8446), taken (8448)")
+def tlcp_signature(lab):
+    start_tlcp(lab, 8443)
+    for port, signed in ((8444, "certificate"), (8445, "key"), (8446, "wrong"), (8448, "wrong")):
+        peers.listen(lab, port, tlcp.server(lab.pki.dir, signed=signed))
+    peers.listen(lab, 8447, tlcp.server(lab.pki.dir, suite=tlcp.ECDHE_SM4_CBC_SM3))
+    with lab.capture("m"):
+        contrast(lab)
+        for src in CLIENTS4[:2]:
+            for port in (8443, 8447, 8448):
+                expect(tlcp.client(lab, port, name=NAME, src=src), "200")
+            for port, alert in ((8444, 42), (8445, 51), (8446, 51)):
+                expect(tlcp.client(lab, port, name=NAME, refuse=alert, src=src), "refused")
+        contrast(lab)
