@@ -64,6 +64,8 @@ static const struct column tls_columns[] = {
     COL(groups_offered, "", 0, "Groups offered by the client, by name, comma separated."),
     COL(key_shares, "", 0, "Groups for which the first ClientHello brought a key share."),
     COL(compressions, "", 0, "Certificate compressions offered (RFC 8879): zlib, brotli, zstd."),
+    COL(compression, "", 0,
+        "How the server packed its certificates (RFC 8879); NULL not at all, or read without keys."),
     COL(early_data, "bool", 0, "1: the client announced or sent data ahead of the handshake (0-RTT)."),
     COL(psk_offered, "bool", 0, "1: the client offered to resume a session by ticket or key."),
     COL(ech, "bool", 0, "1: the hello carries encrypted_client_hello, real or GREASE."),

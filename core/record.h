@@ -345,6 +345,7 @@ struct tls_record {
     const char *groups_offered;    /* names, comma separated, GREASE left out */
     const char *key_shares;        /* groups whose share came along, comma separated */
     const char *compressions;      /* certificate compressions offered: "zlib,brotli" */
+    const char *compression;       /* of the server's certificates, "brotli": seen with keys only */
     bool early_data;               /* 0-RTT was announced or sent */
     bool psk_offered;              /* TLS 1.3 pre-shared key, or a ticket that is not empty */
     bool ech;                      /* encrypted_client_hello, real or GREASE */

@@ -1,4 +1,5 @@
 /* Handshake messages, ChangeCipherSpec and alerts that can be read. */
+#include "dissectors/inflate.h"
 #include "dissectors/ja3.h"
 #include "dissectors/names.h"
 #include "dissectors/sct.h"
@@ -196,11 +197,10 @@ static const char *groups_text(struct cursor groups, bool with_keys, struct inte
 /* RFC 8879 7.3 */
 static const char *compressions_text(struct cursor algorithms, struct intern *strings)
 {
-    static const char *const names[] = {NULL, "zlib", "brotli", "zstd"};
     char list[64] = "";
     while (cur_left(&algorithms) >= 2) {
-        uint16_t number = cur_u16(&algorithms);
-        const char *name = number > 0 && number < 4 ? names[number] : "other";
+        const char *name = inflate_name(cur_u16(&algorithms));
+        name = name != NULL ? name : "other";
         append_item(list, sizeof list, name, strlen(name));
     }
     return list[0] != '\0' ? intern_text(strings, list) : NULL;

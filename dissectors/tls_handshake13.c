@@ -1,6 +1,9 @@
 /* Messages of TLS 1.3 behind the ServerHello, when their records can be read: RFC 8446 4.3 to 4.6. */
+#include "dissectors/inflate.h"
 #include "dissectors/sct.h"
 #include "dissectors/tls_reader.h"
+
+#include <stdlib.h>
 
 enum {
     MESSAGE_SESSION_TICKET = 4,
@@ -94,6 +97,35 @@ static void take_certificates(struct tls_state *state, enum side role, struct cu
     conclude_certificates(state, role, count, readable && count == 0, context);
 }
 
+/* RFC 8879 4: algorithm, length of what was packed, that itself. What does not unpack to just that was a certificate
+ * message all the same. */
+static void take_packed(struct tls_state *state, enum side role, struct cursor body,
+                        struct dissect_context *context)
+{
+    uint16_t algorithm = cur_u16(&body);
+    uint32_t len = cur_u24(&body);
+    struct cursor packed = cur_cut(&body, cur_u24(&body));
+    bool readable = cur_ok(&body) && cur_left(&body) == 0 && len > 0 && len <= LIMIT_TLS_MESSAGE;
+    uint8_t *text = readable ? malloc(len) : NULL;
+    const char *name = inflate_name(algorithm);
+    if (role == SIDE_SERVER)
+        context->tls->compression = name != NULL ? name : "other";
+    if (text != NULL && inflate_exactly(algorithm, packed, text, len))
+        take_certificates(state, role, cur_of(text, len), context);
+    else
+        conclude_certificates(state, role, 0, false, context);
+    free(text);
+}
+
+/* One of each end, and none once the handshake is done: one asked for later changes nothing of it. */
+static bool is_due(const struct tls_state *state, enum side role, const struct tls_record *tls)
+{
+    if (tls->established)
+        return false;
+    return role == SIDE_SERVER ? !state->server_certificate
+                               : !tls->client_certificate_sent && !tls->client_certificate_empty;
+}
+
 static void take_finished(struct tls_state *state, enum side role, struct dissect_context *context)
 {
     struct tls_record *tls = context->tls;
@@ -135,12 +167,12 @@ void tls_handle_message_13(struct tls_state *state, enum side role, uint8_t type
         tls->client_certificate_requested |= !tls->established;
         break;
     case MESSAGE_CERTIFICATE:
-        if (!tls->established) /* one asked for later changes no outcome of the handshake */
+        if (is_due(state, role, tls))
             take_certificates(state, role, body, context);
         break;
     case MESSAGE_COMPRESSED_CERTIFICATE:
-        if (!tls->established)
-            conclude_certificates(state, role, 0, false, context);
+        if (is_due(state, role, tls))
+            take_packed(state, role, body, context);
         break;
     case MESSAGE_FINISHED:
         if (!state->party[role].finished)

@@ -2,6 +2,7 @@
 import os
 
 import peers
+import tls13
 from net import CLIENT, NAME, SERVER
 from peers import expect
 from pki import DAY
@@ -50,3 +51,16 @@ def keys_refused(lab):
             expect(logged(lab, 443, "--tlsv1.3"), "200")
         for _ in range(3):
             expect(logged(lab, 8443, "--tlsv1.3"), "certificate")
+
+
+@scenario("keys-packed", "TLS 1.3 with certificates packed by zlib, brotli and zstd (RFC 8879), one packed wrongly (8446), with the "
+          "client's key log")
+def keys_packed(lab):
+    lab.start()
+    fresh(lab)
+    for port, algorithm, lie in ((8443, tls13.ZLIB, 0), (8444, tls13.BROTLI, 0), (8445, tls13.ZSTD, 0),
+                                 (8446, tls13.ZLIB, 1)):
+        peers.listen(lab, port, tls13.server(lab.pki, algorithm, lie=lie))
+    with lab.capture("m"):
+        for port in range(8443, 8447):
+            expect(tls13.client(lab, port, os.path.join(lab.out, lab.name + ".keylog"), path=f"/api/v1/{port}"), "200")
