@@ -301,6 +301,20 @@ static void note_turn(struct tcp_delay *d, uint32_t len)
     }
 }
 
+/* RFC 8446 D.4: ChangeCipherSpec alone says nothing. A client that sends it at once, and its Finished when it has
+ * checked the certificates, has not taken its turn yet. */
+static bool is_idle_ccs(struct tcp_delay *d, const struct tcp_delay_input *in)
+{
+    static const uint8_t record[] = {20, 3, 3, 0, 1, 1};
+    const struct layers *l = in->layers;
+    uint32_t left = (uint32_t)sizeof record - d->idle_bytes;
+    bool fits = d->tls_open && in->side == SIDE_CLIENT && l->payload_len <= left &&
+                l->payload_caplen == l->payload_len &&
+                memcmp(l->payload, record + d->idle_bytes, l->payload_len) == 0;
+    d->idle_bytes = fits ? (uint8_t)(d->idle_bytes + l->payload_len) : 0;
+    return fits;
+}
+
 static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
                          const struct tcp_delay_input *in)
 {
@@ -317,6 +331,8 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
     }
     tcp_rtt_sent(&d->rtt[side], in->verdict->payload_offset + in->layers->payload_len, in->packet,
                  in->layers);
+    if (is_idle_ccs(d, in))
+        return;
     if (may_be_ticket(d, tcp, in)) {
         d->held_ns = d->pending_ns;
         d->held_at_ns = in->packet->time_ns;

@@ -38,6 +38,7 @@ struct tcp_delay {
     int64_t held_at_ns, held_frame, held_len; /* the segment of held_ns */
     struct turn_record ended;  /* the turn before, until somebody takes it; start_ns 0 none */
     uint32_t last_len;      /* payload of the last data segment */
+    uint8_t idle_bytes;     /* so many bytes of a ChangeCipherSpec that comes alone */
     uint8_t last_side;      /* who sent data last; SIDE_NONE nobody yet */
     uint32_t tickets;       /* so many bytes of the server may still be session tickets */
     bool window_closed[2];  /* that side's, behind the last packet */

@@ -1,6 +1,7 @@
 /* Whose turn it was, and how long: slow handshakes, pausing clients, slow answers inside TLS, windows
  * that hold a transfer back. */
 #include "diagnosis/site/delays.h"
+#include "diagnosis/site/revocation.h"
 #include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 /* FINDINGS.md. */
 #define SLOW_TLS_NS FACTS_SECOND
 #define CLIENT_SLOW_NS (3 * FACTS_SECOND)
+/* Shorter pauses count when what they went by on is known. */
+#define CLIENT_WAITS_NS FACTS_SECOND
 #define WINDOW_RTTS 3
 /* Fewer acknowledgments are no sample. */
 #define WINDOW_ACKS 10
@@ -58,6 +61,18 @@ static void explain_slow_tls(const struct judge *judge, const struct site_flow *
         claim_add_text(claim, "resumption", "no ticket or session offered again");
 }
 
+/* The server asked whether a certificate was revoked before it went on. */
+static void explain_server_wait(const struct judge *judge, const struct site_flow *flow,
+                                int64_t from_ns, int64_t wait, struct claim *claim)
+{
+    struct revocation_question q;
+    int64_t until = from_ns + wait + 2 * facts_rtt(&flow->f);
+    if (revocation_find(judge, flow, flow->server, from_ns, until, &q)) {
+        claim_add_text(claim, "asked", q.host);
+        claim_add_ms(claim, "asked_ms", q.until_ns - q.from_ns);
+    }
+}
+
 static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
@@ -73,6 +88,7 @@ static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
     claim_add_ms(&claim, "delay_ms", wait);
     claim_add_text(&claim, "step", hello ? "before ServerHello" : "after the client's key exchange");
     explain_slow_tls(judge, flow, &claim);
+    explain_server_wait(judge, flow, hello ? t->client_hello_ns : t->server_hello_ns, wait, &claim);
     claim_add_reference(&claim, flow->f.source_id, t->client_hello_frame, t->client_hello_ns,
                         EVENT_CLIENT_HELLO);
     claim_add_reference(&claim, flow->f.source_id, t->server_hello_frame, t->server_hello_ns,
@@ -80,10 +96,31 @@ static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
     judge_claim(judge, &claim);
 }
 
+/* Whether the pause went by on asking somebody else whether the certificate was revoked. */
+static bool explain_pause(const struct judge *judge, const struct site_flow *flow,
+                          struct claim *claim)
+{
+    const struct tls_facts *t = flow->f.tls;
+    const struct delay_facts *d = flow->delay;
+    struct revocation_question q;
+    if (t == NULL || t->server_hello_ns < 0 || d->pause_step != DELAY_STEP_TLS)
+        return false;
+    int64_t until = t->server_hello_ns + d->pause_ns + 2 * facts_rtt(&flow->f);
+    if (!revocation_find(judge, flow, flow->client, t->server_hello_ns, until, &q))
+        return false;
+    claim_add_text(claim, "asked", q.host);
+    claim_add_ms(claim, "asked_ms", q.until_ns - q.from_ns);
+    claim_add_text(claim, "result", q.answered ? "answered" : "no answer");
+    if (q.at != NULL)
+        claim_add_reference(claim, q.at->f.source_id, q.at->f.first_frame, q.at->f.first_ns,
+                            EVENT_SYN);
+    return true;
+}
+
 static void find_slow_client(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
-    if (d->pause_ns <= CLIENT_SLOW_NS || d->pause_step == DELAY_STEP_NONE ||
+    if (d->pause_ns <= CLIENT_WAITS_NS || d->pause_step == DELAY_STEP_NONE ||
         judge_is_withdrawn(judge, FINDING_CLIENT_SLOW, flow))
         return;
     struct claim claim = claim_start(FINDING_CLIENT_SLOW, flow);
@@ -95,6 +132,8 @@ static void find_slow_client(struct judge *judge, const struct site_flow *flow)
     if (flow->f.tls != NULL)
         claim_add_reference(&claim, flow->f.source_id, flow->f.tls->client_hello_frame,
                             flow->f.tls->client_hello_ns, EVENT_CLIENT_HELLO);
+    if (!explain_pause(judge, flow, &claim) && d->pause_ns <= CLIENT_SLOW_NS)
+        return;
     judge_claim(judge, &claim);
 }
 

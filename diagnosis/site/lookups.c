@@ -84,6 +84,11 @@ static size_t find(const struct site *site, const struct address *client, const 
     return low;
 }
 
+size_t lookup_first_of(const struct site *site, const struct address *client)
+{
+    return find(site, client, "");
+}
+
 static bool is_near(const struct dns_record *r, int64_t at_ns)
 {
     int64_t away = lookup_time(r) - at_ns;

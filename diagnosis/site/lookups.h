@@ -21,6 +21,8 @@ struct lookup {
 
 /* When a record began: its query, or its answer when that was seen alone. */
 int64_t lookup_time(const struct dns_record *record);
+/* Index of the first record of that client in site->dns, which keeps them together. */
+size_t lookup_first_of(const struct site *site, const struct address *client);
 /* Reads the lookup that starts at `index` of the sorted records (site->dns). */
 struct lookup lookup_at(const struct site *site, size_t index);
 /* SERVFAIL, REFUSED and others that say nothing about the name. */

@@ -64,9 +64,10 @@ class Pki:
         return path
 
     def make(self, name, cn, names=(), issuer="inter", ca=False, start=-60 * DAY, end=300 * DAY, key="P-256",
-             org="Example Tax Service", md="sha256", usage=None, client=False, ocsp=False):
+             org="Example Tax Service", md="sha256", usage=None, client=False, ocsp=False,
+             more=()):
         """Writes NAME.key, NAME.crt and NAME.chain (leaf with its intermediates, no root); returns NAME.
-        issuer None = self-signed. start and end are seconds from now."""
+        issuer None = self-signed. start and end are seconds from now. more: lines of extensions."""
         now = time.time()
         self.key(name, key)
         _run("req", "-new", "-config", self.path("ca.cnf"), "-key", name + ".key", "-subj",
@@ -78,6 +79,7 @@ class Pki:
             ext.append("keyUsage=critical," + (usage or "keyCertSign,cRLSign"))
         if not ca:
             ext.append("extendedKeyUsage=" + ("OCSPSigning" if ocsp else "clientAuth" if client else "serverAuth"))
+        ext += more
         if names:
             ext.append("subjectAltName=" + ",".join(("IP:" if n[0].isdigit() else "DNS:") + n for n in names))
         with open(self.path(name + ".ext"), "w") as f:

@@ -11,10 +11,12 @@ import ssl
 import time
 
 import peers
+import staple
 from net import CLIENT, CLIENTS4, NAME, SERVER2, SERVER6
 from peers import expect
 from runner import scenario
 from scenarios.reach import contrast, usual
+from scenarios.tls import gnutls
 
 NEAR, FAR = 0, 1
 
@@ -218,6 +220,32 @@ def client_slow(lab):
         with context.wrap_socket(s, server_hostname=NAME) as t:
             t.sendall(peers.request())
             expect(peers.read_answer(t).decode(), "200")
+        contrast(lab)
+
+
+@scenario("revocation-stall", "GnuTLS asks by OCSP in the middle of its handshakes of TLS 1.2 (8443) and 1.3 (443): the answer comes "
+          "4 s late (8444: at once)")
+def revocation_stall(lab):
+    start(lab)
+    wait = {"s": 0.0}
+
+    def responder(conn, _peer):
+        with conn:
+            if peers.read_request(conn):
+                time.sleep(wait["s"])
+                with open(answer, "rb") as f:
+                    body = f.read()
+                conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/ocsp-response\r\nContent-Length: %d\r\n"
+                             b"Connection: close\r\n\r\n" % len(body) + body)
+    lab.pki.make("asked", NAME, names=[NAME], more=[f"authorityInfoAccess=OCSP;URI:http://{SERVER2}:8880/ocsp"])
+    answer = staple.make(lab.pki, "asked.ocsp", "asked")
+    usual(lab, peers.tls_server(lab, 8443, cert="asked", protocols="TLSv1.2") + peers.tls_server(lab, 8445, cert="asked"))
+    peers.listen(lab, 8880, responder, ip=SERVER2)
+    with lab.capture("m"):
+        contrast(lab)
+        for port, seconds in ((8443, 0.0), (8443, 4.0), (8445, 4.0)):
+            wait["s"] = seconds
+            expect(gnutls(lab, port, "--ocsp"), "200 OK")
         contrast(lab)
 
 
