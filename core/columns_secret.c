@@ -15,7 +15,7 @@ static const struct column secret_columns[] = {
     COL(request_number, "", 0, "Number of the request in http_transactions; 0 where it was a command."),
     NAMED(kind, column_secret_kinds, 0,
           "basic (user and password), bearer, jwt, api-key, userinfo (user:password in a URL), "
-          "password (of a form or document) or token (access_token and the like)."),
+          "password (of a URL, form or document) or token (access_token and the like)."),
     NAMED(place, places, 0, "Where it stood: header, cookie, url, body, or command (FTP PASS)."),
     NAMED(side, column_sides, 0, "Side that sent it."),
     COL(hash, "", 0, "First 64 bits of SHA-256 over the read's salt and the value, hex: equal values "

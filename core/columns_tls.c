@@ -201,6 +201,8 @@ static const struct column http_columns[] = {
         "Date of the answer, ns since 1970 UTC; NULL none, or it came from a cache."),
     COL(hsts, "bool", 0, "1: the answer has Strict-Transport-Security."),
     COL(to_https, "bool", 0, "1: the answer redirects to an https address."),
+    COL(from_https, "bool", 0,
+        "1: the request says that its client asked for https: (:scheme, X-Forwarded-Proto, Fetch Metadata)."),
     NAMED(credentials, column_secret_kinds, 0,
           "What the request was authorised with, as in secrets; NULL nothing that is known."),
     COL(credentials_hash, "", 0, "Salted hash of these credentials, as in secrets."),

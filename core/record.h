@@ -427,6 +427,7 @@ struct http_record {
     int64_t date_ns;               /* Date of an answer that comes from no cache; -1 */
     bool hsts;                     /* the answer has Strict-Transport-Security */
     bool to_https;                 /* the answer redirects to https: */
+    bool from_https;               /* the request says that its client asked for https: */
     uint8_t credentials;           /* enum secret_kind of what the request was authorised with */
     char credentials_hash[SECRET_HASH_SIZE];
     int64_t token_expires_ns;      /* of a JWT that the request was authorised with; -1 */

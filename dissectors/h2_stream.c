@@ -49,6 +49,8 @@ static void note_pseudo(struct message *m, const char *name, size_t len, struct 
         m->path = intern_bytes(strings, path, http_path_template(value, path, sizeof path));
     } else if (is(name, len, ":status")) {
         m->status = status_of(value);
+    } else if (is(name, len, ":scheme")) {
+        m->fields.from_https = is(value.at, value.len, "https");
     } else if (is(name, len, ":protocol")) {
         m->websocket = is(value.at, value.len, "websocket"); /* RFC 8441 */
     }

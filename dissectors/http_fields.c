@@ -10,6 +10,8 @@ enum field {
     FIELD_CONTENT_TYPE,
     FIELD_COOKIE,
     FIELD_DATE,
+    FIELD_FETCH_METADATA,
+    FIELD_FORWARDED_SCHEME,
     FIELD_GRPC_STATUS,
     FIELD_GRPC_TIMEOUT,
     FIELD_HSTS,
@@ -38,11 +40,13 @@ static const struct {
     {"content-type", FIELD_CONTENT_TYPE},
     {"x-auth-token", FIELD_ACCESS_TOKEN},
     {"access-token", FIELD_ACCESS_TOKEN},
+    {"sec-fetch-site", FIELD_FETCH_METADATA},
     {"x-proxy-cache", FIELD_CACHE_STATUS},
     {"authorization", FIELD_AUTHORIZATION},
     {"x-access-token", FIELD_ACCESS_TOKEN},
     {"x-cache-status", FIELD_CACHE_STATUS},
     {"cf-cache-status", FIELD_CACHE_STATUS},
+    {"x-forwarded-proto", FIELD_FORWARDED_SCHEME},
     {"proxy-authorization", FIELD_AUTHORIZATION},
     {"strict-transport-security", FIELD_HSTS},
 };
@@ -187,6 +191,12 @@ void http_fields_note(struct http_text name, struct http_text value, struct secr
     case FIELD_CACHE_STATUS: /* "HIT from cache", "squid; hit" (RFC 9211) */
         out->cached = out->cached || holds(value, "hit");
         break;
+    case FIELD_FETCH_METADATA: /* browsers send it to secure origins only (Fetch Metadata, 3) */
+        out->from_https = true;
+        break;
+    case FIELD_FORWARDED_SCHEME:
+        out->from_https = out->from_https || begins(value, "https");
+        break;
     case FIELD_GRPC_STATUS:
         out->grpc_status = grpc_status(value);
         break;
@@ -209,6 +219,7 @@ void http_fields_of_request(const struct http_fields *fields, const struct secre
 {
     out->kind = fields->kind;
     out->has_credentials = fields->has_credentials;
+    out->from_https = fields->from_https;
     for (size_t i = 0; i < secrets->count && out->credentials == SECRET_NONE; i++) {
         const struct secret_fact *fact = &secrets->at[i];
         if (fact->kind == SECRET_PASSWORD || fact->place == SECRET_IN_BODY)

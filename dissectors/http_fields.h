@@ -8,6 +8,7 @@ struct http_fields {
     uint8_t kind; /* enum http_kind: grpc, events, or plain */
     bool has_credentials;
     bool hsts, to_https;
+    bool from_https;   /* the client believes that it speaks HTTPS: a device on the way ended TLS */
     bool cached;       /* Age: the answer comes from a cache */
     bool body_is_text; /* a form, JSON or XML: its beginning may hold a secret */
     int16_t grpc_status; /* -1 none */

@@ -68,12 +68,13 @@ static bool spoke_by_commands(const struct site *site, const struct site_flow *f
 }
 
 /* An answer in clear. A server of TLS may say in clear that it wants TLS: there only success tells,
- * and a proxy's tunnel is no service. */
+ * and a proxy's tunnel is no service. Of a client that asked for https: TLS was taken off before this place: it is
+ * the inner side of a proxy, or a mirror of what one decrypted. */
 static bool answered_http(const struct site_flow *flow, bool wants_tls)
 {
     for (uint32_t i = 0; i < flow->request_count; i++) {
         const struct http_record *r = flow->requests[i];
-        bool success = r->status >= 200 && r->status < 300 && r->kind != HTTP_TUNNEL;
+        bool success = r->status >= 200 && r->status < 300 && r->kind != HTTP_TUNNEL && !r->from_https;
         if (r->status > 0 && (success || !wants_tls))
             return true;
     }

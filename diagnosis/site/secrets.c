@@ -38,7 +38,7 @@ static const char *kind_words(uint8_t kind)
         [SECRET_JWT] = "JWT",
         [SECRET_API_KEY] = "API key",
         [SECRET_USERINFO] = "user and password in a URL",
-        [SECRET_PASSWORD] = "password in a form or document",
+        [SECRET_PASSWORD] = "password in a URL, form or document",
         [SECRET_TOKEN] = "token",
     };
     return kind <= SECRET_TOKEN ? words[kind] : words[SECRET_NONE];

@@ -85,12 +85,27 @@ static void test_many_cancels(void **state)
     assert_int_equal(talk.f->seen.http_count, 20);
 }
 
+/* :scheme says https although nothing is encrypted here: static entries 0x87 and 0x86 (RFC 7541 A). */
+static void test_scheme(void **state)
+{
+    struct talk talk = begin(state);
+    SAY(&talk, 1, 0, "\0\0\x03\x01\x05\0\0\0\1" "\x82\x86\x84");
+    SAY(&talk, 1, 1, ANSWER("\1"));
+    SAY(&talk, 1, 0, "\0\0\x03\x01\x05\0\0\0\3" "\x82\x87\x84");
+    SAY(&talk, 1, 1, ANSWER("\3"));
+    engine_finish(talk.f->c.engine);
+    assert_int_equal(talk.f->seen.http_count, 2);
+    assert_false(talk.f->seen.http[0].from_https);
+    assert_true(talk.f->seen.http[1].from_https);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answer_crosses_cancel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_cancels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scheme, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

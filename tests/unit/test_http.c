@@ -3,6 +3,8 @@
 
 #include "core/limits.h"
 
+#include <stdio.h>
+
 #define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define NO_CONTENT "HTTP/1.1 204 No Content\r\n\r\n"
@@ -73,6 +75,30 @@ static void test_answers_without_body(void **state)
     expect(&talk, 1, "/a", 304);
     expect(&talk, 2, "/a", 204);
     assert_true(record(&talk, 2)->complete);
+}
+
+/* What the request says of the scheme that its client believes in. */
+static void test_clients_that_asked_for_https(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool https;
+    } rows[] = {{"", false},
+                {"Upgrade-Insecure-Requests: 1\r\nReferer: https://x/\r\n", false},
+                {"X-Forwarded-Proto: http\r\n", false},
+                {"X-Forwarded-Proto: https\r\n", true},
+                {"Sec-Fetch-Site: none\r\n", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200];
+        struct talk talk = begin(state);
+        (void)snprintf(text, sizeof text, "GET /a HTTP/1.1\r\nHost: x\r\n%s\r\n", rows[i].fields);
+        say(&talk, 0, text);
+        say(&talk, 1, NO_CONTENT);
+        end(&talk, 0);
+        assert_int_equal(record(&talk, 0)->from_https, rows[i].https);
+        tear_down(state);
+        set_up(state);
+    }
 }
 
 static void test_chunks(void **state)
@@ -433,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_answers_without_body),
+        CASE(test_clients_that_asked_for_https),
         CASE(test_chunks),
         CASE(test_bare_line_feeds_and_merged_lengths),
         CASE(test_pipelining),

@@ -56,6 +56,19 @@ static void clear_text_where_tls_is_expected(void **state)
     expect_mismatch(s, "TLS", "HTTP");
 }
 
+/* A client that asked for https: a device on the way took TLS off, the server is no other than it should be. */
+static void https_seen_behind_the_end_of_tls(void **state)
+{
+    struct scene *s = *state;
+    struct http_record *r = web(s, 443, 1, 200);
+    r->from_https = true;
+    expect_none(s);
+    r->version = HTTP_VERSION_2;
+    expect_none(s);
+    web(s, 443, 2, 200);
+    expect_mismatch(s, "TLS", "HTTP");
+}
+
 static void ssh_where_a_web_service_is_expected(void **state)
 {
     struct scene *s = *state;
@@ -271,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(clear_text_where_tls_is_expected),
+        SCENE_TEST(https_seen_behind_the_end_of_tls),
         SCENE_TEST(ssh_where_a_web_service_is_expected),
         SCENE_TEST(what_shares_or_wraps_is_right),
         SCENE_TEST(a_multiplexer_hands_out_both),
