@@ -50,6 +50,9 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     v->app = flow->app;
     v->name = flow->name;
     v->request_count = flow->request_count;
+    v->http_rows = flow->http_rows;
+    v->secret_rows = flow->secret_rows;
+    v->command_rows = flow->command_rows;
     v->response_max_ns = flow->response_max_ns;
     v->facts = flow->facts;
     v->closed_by = SIDE_NONE; /* known at the end only */
@@ -86,6 +89,9 @@ void engine_app_leave(struct engine *e, struct flow *flow)
     flow->app = v->app;
     flow->name = v->name;
     flow->request_count = v->request_count;
+    flow->http_rows = v->http_rows;
+    flow->secret_rows = v->secret_rows;
+    flow->command_rows = v->command_rows;
     flow->response_max_ns = v->response_max_ns;
     flow->facts = v->facts & ~(uint64_t)FLOW_FACT_MIDSTREAM;
     e->current = NULL;

@@ -87,6 +87,7 @@ struct flow {
     const char *upgrade; /* what was spoken before another protocol took over; static */
     const char *resolved_name; /* by which its client had found the address; NULL unknown */
     uint64_t request_count;
+    uint32_t http_rows, secret_rows, command_rows; /* as in flow_record */
     int64_t response_max_ns;
     struct event_list events;
 };

@@ -101,6 +101,27 @@ static void test_clients_that_asked_for_https(void **state)
     }
 }
 
+/* Requests of two connections by turns: each connection counts its own. */
+static void test_numbers_are_of_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct talk talks[2] = {{f, {1, 1}}, {f, {1, 1}}};
+    static const uint16_t ports[2] = {50000, 50001};
+    for (int i = 0; i < 2; i++) {
+        f->c.ports[0] = ports[i];
+        handshake(&f->c, 20, 5);
+    }
+    for (int i = 0; i < 6; i++) {
+        f->c.ports[0] = ports[i % 2];
+        say(&talks[i % 2], 0, GET);
+        say(&talks[i % 2], 1, NO_CONTENT);
+    }
+    engine_finish(f->c.engine);
+    assert_int_equal(f->seen.http_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(f->seen.http[i].number, 1 + i / 2);
+}
+
 static void test_chunks(void **state)
 {
     static const char body[] =
@@ -460,6 +481,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_answers_without_body),
         CASE(test_clients_that_asked_for_https),
+        CASE(test_numbers_are_of_the_connection),
         CASE(test_chunks),
         CASE(test_bare_line_feeds_and_merged_lengths),
         CASE(test_pipelining),
