@@ -158,7 +158,7 @@ static const struct column arp_columns[] = {
     COL(ip, "", 0, "Address asked for or claimed."),
     COL(requester_ip, "", 0, "Address that asks; NULL for claims."),
     COL(mac, "", 0, "Hardware address of the requester or of the owner."),
-    COL(vlan, "", COLUMN_NEGATIVE_IS_NULL, "VLAN id; NULL without a tag."),
+    COL(vlan, "", COLUMN_NEGATIVE_IS_NULL, "VLAN id, in an overlay its network's id; NULL without either."),
     COL(requests, "count", 0, "How often it was asked for."),
     COL(replies, "count", 0, "Answers to this requester."),
     COL(claims, "count", 0, "Replies and gratuitous announcements of this owner."),

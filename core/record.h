@@ -455,7 +455,8 @@ struct icmp_record {
     uint8_t quoted_ttl;
 };
 
-/* One row per (vlan, requester, target) of requests and per (vlan, address, mac) of claims. */
+/* One row per (vlan, requester, target) of requests and per (vlan, address, mac) of claims; in a
+ * tunnel with an id, vlan is that id. */
 struct arp_record {
     int64_t capture_id, source_id, first_frame, last_frame, first_ns, last_ns;
     bool is_request;               /* else: the owner of mac claims ip */

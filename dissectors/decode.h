@@ -117,6 +117,8 @@ struct layers {
     const char *tunnel;       /* "" none, "gre", "vxlan", "ipip" ...: outermost kind, static text */
     uint32_t tunnel_id;       /* VNI, GRE key */
     uint8_t tunnel_depth;
+    uint8_t inner_mac_depth;  /* tunnel_depth of the innermost Ethernet header, 0 none in a tunnel */
+    uint8_t inner_src_mac[6];
     /* transport */
     uint16_t src_port, dst_port; /* TCP, UDP, SCTP; ICMP: as Community ID maps type and code */
     struct tcp_header tcp;

@@ -83,6 +83,9 @@ enum walk_next link_ethernet(struct walk *w)
         out->has_mac = true;
         memcpy(out->dst_mac, w->bytes.at, 6);
         memcpy(out->src_mac, w->bytes.at + 6, 6);
+    } else {
+        out->inner_mac_depth = out->tunnel_depth;
+        memcpy(out->inner_src_mac, w->bytes.at + 6, 6);
     }
     cur_skip(&head, 12);
     uint16_t ethertype = cur_u16(&head);

@@ -194,9 +194,10 @@ static void note_mac(struct engine *e, struct flow *flow, enum side side,
                      const struct packet *packet, const struct layers *l)
 {
     struct flow_side *s = &flow->side[side];
-    if (!l->has_mac || l->tunnel_depth > 0)
+    const uint8_t *mac = l->tunnel_depth == 0 ? l->src_mac : l->inner_src_mac;
+    if (l->tunnel_depth == 0 ? !l->has_mac : l->inner_mac_depth != l->tunnel_depth)
         return;
-    if (s->has_mac && memcmp(s->mac, l->src_mac, 6) != 0) {
+    if (s->has_mac && memcmp(s->mac, mac, 6) != 0) {
         struct address ip = flow_address(flow, side);
         if (!neighbors_is_empty(e->neighbors))
             neighbors_frames(e->neighbors, &ip, s->mac, s->mac_packets, s->mac_first_ns,
@@ -208,7 +209,7 @@ static void note_mac(struct engine *e, struct flow *flow, enum side side,
     if (s->mac_packets == 0)
         s->mac_first_ns = packet->time_ns;
     s->mac_last_ns = packet->time_ns;
-    memcpy(s->mac, l->src_mac, 6);
+    memcpy(s->mac, mac, 6);
     s->has_mac = true;
     s->mac_packets++;
 }

@@ -125,13 +125,19 @@ static void touch(struct row *row, const struct packet *packet)
     row->record.last_ns = packet->time_ns;
 }
 
+/* Addresses of two tenants of an overlay have nothing to do with each other. */
+static int32_t network_of(const struct layers *l)
+{
+    return l->tunnel_id != 0 && l->tunnel_id <= INT32_MAX ? (int32_t)l->tunnel_id : l->vlan;
+}
+
 static void note_request(struct neighbors *table, const struct packet *packet,
                          const struct layers *l)
 {
     const struct neighbor_message *m = &l->neighbor;
     struct key key = {.ip = m->target_ip,
                       .requester = m->sender_ip,
-                      .vlan = l->vlan,
+                      .vlan = network_of(l),
                       .is_request = true,
                       .ndp = m->ndp};
     struct row *row = row_of(table, &key, packet);
@@ -149,7 +155,7 @@ static void note_claim(struct neighbors *table, const struct packet *packet, con
                        const struct address *ip, bool counts)
 {
     const struct neighbor_message *m = &l->neighbor;
-    struct key key = {.ip = *ip, .vlan = l->vlan, .ndp = m->ndp};
+    struct key key = {.ip = *ip, .vlan = network_of(l), .ndp = m->ndp};
     memcpy(key.mac, m->sender_mac, 6);
     struct row *row = row_of(table, &key, packet);
     if (row == NULL)
@@ -187,7 +193,7 @@ void neighbors_message(struct neighbors *table, const struct packet *packet,
     if (m->duplicate_probe || !m->sender_mac_known)
         return;
     note_claim(table, packet, layers, &m->sender_ip, true);
-    settle_requests(table, &m->sender_ip, layers->vlan);
+    settle_requests(table, &m->sender_ip, network_of(layers));
 }
 
 static void note_source(struct row *row, const struct address *ip, const uint8_t mac[6],

@@ -16,10 +16,16 @@ TABLES = {
     "certificate_chains": "SELECT * FROM certificate_chains ORDER BY capture_id, number",
     "incidents": "SELECT * FROM incidents ORDER BY id",
     "incident_steps": "SELECT * FROM incident_steps ORDER BY incident_id, number",
+    "fault_domains": "SELECT * FROM fault_domains ORDER BY capture_id, number",
+    "stories": "SELECT * FROM stories ORDER BY capture_id, number",
+    "path_samples": "SELECT * FROM path_samples ORDER BY id",
+    "dependencies": "SELECT * FROM dependencies ORDER BY capture_id, number",
     "services": "SELECT * FROM services ORDER BY capture_id, number",
     "service_minutes": "SELECT * FROM service_minutes ORDER BY capture_id, number",
     "endpoints": "SELECT * FROM endpoints ORDER BY capture_id, number",
     "flows": "SELECT id, outcome, verdict, stage FROM flows ORDER BY id",
+    "v_causes": "SELECT * FROM v_causes",
+    "v_path_services": "SELECT * FROM v_path_services",
 }
 
 

@@ -1,7 +1,9 @@
 """Rewrites a capture so that the truth stays and the form changes: `cut` (every TCP payload in one-byte segments),
-`double` (every packet twice, 10 us apart) and `oneway` (what goes from servers to clients taken away).
+`double` (every packet twice, 10 us apart), `tagged` (an 802.1Q tag more in every frame), `stacked` (an 802.1ad tag and an
+802.1Q tag more), `oneway` (what goes from servers to clients taken away); and inside a tunnel: whole frames by `vxlan`,
+`geneve` and `nvgre`, IP packets alone (what is no IP stays as it is) by `gre`, `ipip`, `gtp`, `mpls` and `pppoe`.
 
-    mutate.py cut|double|oneway IN.pcap OUT.pcap
+    mutate.py KIND IN.pcap OUT.pcap
 
 Reads classic pcap of both byte orders and resolutions and pcapng; writes classic pcap with nanoseconds.
 """
@@ -200,6 +202,95 @@ def double(packets):
     return [p for _, _, p in out]
 
 
+def _pushed(packets, tags):
+    return [Packet(p.ns, p.data[:12] + tags + p.data[12:], p.length + len(tags)) if len(p.data) >= 14 else p for p in packets]
+
+
+def tagged(packets):
+    """Every frame with a VLAN tag more, as a trunk carries it; a capture cut short kept as many bytes of the packet."""
+    return _pushed(packets, struct.pack("!HH", 0x8100, 0x6000 | 117))
+
+
+def stacked(packets):
+    """Every frame with a provider's tag and a customer's."""
+    return _pushed(packets, struct.pack("!HHHH", 0x88A8, 0x2000 | 1009, 0x8100, 117))
+
+
+OUTER = bytes.fromhex("02000a00000202000a0000010800")  # MAC addresses of the tunnel's ends, IPv4
+TUNNEL_ENDS = bytes([192, 0, 2, 1, 192, 0, 2, 2])
+
+
+def _outer(number, size, proto):
+    head = bytearray(struct.pack("!BBHHHBBH", 0x45, 0, (20 + size) & 0xFFFF, number & 0xFFFF, 0, 62, proto, 0) + TUNNEL_ENDS)
+    struct.pack_into("!H", head, 10, checksum(bytes(head)))
+    return OUTER + bytes(head)
+
+
+def _udp(number, size, port, head):
+    return _outer(number, 8 + len(head) + size, 17) + struct.pack("!HHHH", 40000, port, (8 + len(head) + size) & 0xFFFF, 0) + head
+
+
+def _framed(packets, around):
+    """Whole frames inside something: around(number, length) is what stands before each."""
+    out = []
+    for i, p in enumerate(packets):
+        head = around(i, p.length)
+        out.append(Packet(p.ns, head + p.data, len(head) + p.length))
+    return out
+
+
+def _inner(p):
+    """(IP version, packet without its Ethernet header, length) or None for what is no IP."""
+    h = Headers(p)
+    return (h.version, p.data[h.l3:], p.length - h.l3) if h.l3 is not None else None
+
+
+def _bare(packets, around):
+    """IP packets inside something that carries no Ethernet; the rest (ARP) stays as it is."""
+    out = []
+    for i, p in enumerate(packets):
+        inner = _inner(p)
+        if inner is None:
+            out.append(p)
+            continue
+        head = around(i, inner[0], inner[2])
+        out.append(Packet(p.ns, head + inner[1], len(head) + inner[2]))
+    return out
+
+
+def vxlan(packets):
+    return _framed(packets, lambda i, n: _udp(i, n, 4789, struct.pack("!II", 0x08000000, 5001 << 8)))
+
+
+def geneve(packets):
+    return _framed(packets, lambda i, n: _udp(i, n, 6081, struct.pack("!BBHI", 0, 0, 0x6558, 5001 << 8)))
+
+
+def nvgre(packets):
+    return _framed(packets, lambda i, n: _outer(i, 8 + n, 47) + struct.pack("!HHI", 0x2000, 0x6558, 5001 << 8))
+
+
+def gre(packets):
+    return _bare(packets, lambda i, v, n: _outer(i, 4 + n, 47) + struct.pack("!HH", 0, 0x86DD if v == 6 else 0x0800))
+
+
+def ipip(packets):
+    return _bare(packets, lambda i, v, n: _outer(i, n, 41 if v == 6 else 4))
+
+
+def gtp(packets):
+    return _bare(packets, lambda i, v, n: _udp(i, n, 2152, struct.pack("!BBHI", 0x30, 255, n & 0xFFFF, 77)))
+
+
+def mpls(packets):
+    return _bare(packets, lambda i, v, n: OUTER[:12] + struct.pack("!HII", 0x8847, (16001 << 12) | 62, (24 << 12) | 0x100 | 62))
+
+
+def pppoe(packets):
+    return _bare(packets, lambda i, v, n: OUTER[:12] + struct.pack("!HBBHHH", 0x8864, 0x11, 0, 9, (2 + n) & 0xFFFF,
+                                                                   0x57 if v == 6 else 0x21))
+
+
 def oneway(packets):
     """Only what goes from clients to servers."""
     parsed = [(p, Headers(p)) for p in packets]
@@ -226,7 +317,16 @@ def _to_client(p, h, servers, clients):
     return False
 
 
-KINDS = {"cut": cut, "double": double, "oneway": oneway}
+def has_neighbors(path):
+    """Whether frames other than IPv4, or messages of neighbor discovery, are in there: only a tunnel of frames keeps them."""
+    heads = [Headers(p) for p in read(path)[1]]
+    return any(h.l3 is None or (h.version == 6 and h.proto == 58) for h in heads)
+
+
+OVERLAYS = {f.__name__: f for f in (vxlan, geneve, nvgre)}
+TUNNELS = {f.__name__: f for f in (gre, ipip, gtp, mpls, pppoe)}
+KINDS = {"cut": cut, "double": double, "tagged": tagged, "stacked": stacked, "oneway": oneway,
+         **OVERLAYS, **TUNNELS}
 
 
 def rewrite(kind, source, target):

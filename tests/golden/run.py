@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the samples against their expectations, as captured and in three rewritten forms.
+"""Runs the samples against their expectations, as captured and in five rewritten forms.
 
     run.py BINARY [NAME...] [--samples DIR] [--remade DIR] [--only VARIANT] [-v]
 
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zlib
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,7 +23,7 @@ import expectation  # noqa: E402
 import mutate  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
-VARIANTS = ("as-captured", "cut", "double", "oneway")
+VARIANTS = ("as-captured", "cut", "double", "tagged", "tunnelled", "oneway")
 SKIP_KEY = {"cut": "no-cut", "double": "no-double", "oneway": "no-oneway"}
 LONGEST_S = 120
 
@@ -65,6 +66,17 @@ def analyse(binary, capture, arguments, statuses=(0,)):
     return findings, flows, segments, answers, None
 
 
+def form(name, variant, path):
+    """Half of the samples get one VLAN tag, the others two; the tunnels take turns."""
+    pick = zlib.crc32(name.encode())
+    if variant == "tagged":
+        return ("tagged", "stacked")[pick & 1]
+    if variant == "tunnelled":
+        kinds = sorted(mutate.OVERLAYS if mutate.has_neighbors(path) else {**mutate.OVERLAYS, **mutate.TUNNELS})
+        return kinds[pick % len(kinds)]
+    return variant
+
+
 def truth_of(capture):
     done = subprocess.run(["tshark", "-r", capture, "-T", "fields", "-e", "tcp.stream"],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -88,7 +100,7 @@ def case(binary, row, variant, folder, remade):
     with tempfile.TemporaryDirectory(prefix="invcap-golden.") as work:
         if variant != "as-captured":
             target = os.path.join(work, os.path.basename(capture))
-            mutate.rewrite(variant, path, target)
+            mutate.rewrite(form(name, variant, path), path, target)
             path = target
         findings, flows, segments, answers, trouble = analyse(binary, path, arguments)
     if trouble:

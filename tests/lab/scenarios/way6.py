@@ -437,6 +437,38 @@ def flapping6(lab):
             time.sleep(0.1)
         well(lab, 2)
 
+OTHER6 = "2001:db8:20:1::12"
+
+
+@scenario("half-open6", "IPv6: one SYN to 443, and its sender is never heard of again; seen at tap m and at the server")
+def half_open6(lab):
+    start(lab, rule=lambda f, now: [] if f.tcp and OTHER6 in (f.src, f.dst) and f.flags != SYN else None)
+    lab.ip("c", "-6", "addr", "add", f"{OTHER6}/64", "dev", "c0", "nodad", "preferred_lft", "0")
+    with lab.capture("ms"):
+        well(lab, 2)
+        s = lab.socket("c", socket.AF_INET6)
+        s.bind((OTHER6, 0))
+        s.setblocking(False)
+        s.connect_ex((SERVER6, 443))
+        time.sleep(0.5)
+        s.close()
+        waits(lab, 7.5, 1.5)
+
+
+@scenario("client-aborts6", "IPv6: the client resets 0.3 s after its request, before the server could answer")
+def client_aborts6(lab):
+    start(lab)
+    peers.listen(lab, 8101, peers.http_handler(think=1.2), ip=SERVER6)
+    with lab.capture("ms"):
+        well(lab, 2)
+        for _ in range(2):
+            s = peers.connect(lab, 8101, ip=SERVER6)
+            s.sendall(peers.request("/api/v1/payments"))
+            time.sleep(0.3)
+            peers.abort(s)
+        well(lab)
+        expect(peers.http(lab, 8101, ip=SERVER6), "200")
+
 
 # --- what looks alike ---------------------------------------------------------------------------------------------
 @scenario("ends6", "IPv6: both sides close at once, LINGER 0 after the answer, a port used again, keep-alives, health "
