@@ -10,6 +10,13 @@
 /* Segments that may begin with a message, of a flow whose beginning was not captured. */
 #define LATE_TRIES 8
 
+/* Holes inside a skip that are remembered at once. */
+#define UNSEEN_MAX 8
+
+struct span {
+    int64_t from, to;
+};
+
 struct direction {
     int64_t next;   /* offset that the dissector gets next */
     uint64_t skip;  /* bytes to pass over from there */
@@ -23,6 +30,10 @@ struct direction {
     bool refused; /* its first bytes are of no protocol that we know */
     bool fin, fin_told;
     int64_t fin_offset;
+    int64_t wire_ns;  /* of the packet that brought the bytes at hand */
+    int64_t whole_ns; /* when all up to them had come: the receiver's program can read them */
+    struct span unseen[UNSEEN_MAX]; /* passed over inside a skip, and not come yet */
+    int unseen_count;
 };
 
 struct tcp_stream {
@@ -256,7 +267,7 @@ static size_t feed(struct tcp_stream *stream, enum side side, const uint8_t *byt
         if (done == len || len - done < d->need)
             break;
         if (done > 0 && done >= carried) {
-            context->first_time_ns = context->time_ns;
+            context->first_time_ns = d->wire_ns;
             context->first_frame = context->frame;
         }
         struct cursor c = cur_of(bytes + done, len - done);
@@ -320,7 +331,7 @@ static void deliver(struct tcp_stream *stream, enum side side, const uint8_t *by
     if (len == 0 || d->finished)
         return;
     if (carried == 0) {
-        d->carry_ns = context->time_ns;
+        d->carry_ns = d->wire_ns;
         d->carry_frame = context->frame;
     } else {
         if (!grow_carry(stream, d, carried + len)) {
@@ -339,7 +350,7 @@ static void deliver(struct tcp_stream *stream, enum side side, const uint8_t *by
     if (stream->unknown || d->finished)
         return;
     if (done > 0) {
-        d->carry_ns = context->time_ns;
+        d->carry_ns = d->wire_ns;
         d->carry_frame = context->frame;
     }
     if (!keep_carry(stream, d, bytes + done, len - done))
@@ -382,7 +393,10 @@ static void deliver_span(struct tcp_stream *stream, const struct tcp_stream_byte
     uint32_t old = d->next > in->offset ? (uint32_t)(d->next - in->offset) : 0;
     if (old >= in->len)
         return;
-    context->time_ns = in->time_ns;
+    d->wire_ns = in->time_ns;
+    if (in->time_ns > d->whole_ns) /* of bytes that waited: when the last that they waited for came */
+        d->whole_ns = in->time_ns;
+    context->time_ns = d->whole_ns;
     context->frame = in->frame;
     if (old < in->present) {
         d->next += in->present - old;
@@ -395,11 +409,45 @@ static void deliver_span(struct tcp_stream *stream, const struct tcp_stream_byte
     }
 }
 
+/* ---- what a skip passes over --------------------------------------------------------------------- */
+
+/* Bytes that are missing inside a skip are not waited for; but what ends behind them is whole only when they have come,
+ * or are known to be lost. Of more holes at once the first ones are forgotten. */
+static void unseen_note(struct direction *d, int64_t from, int64_t to)
+{
+    if (d->unseen_count == UNSEEN_MAX)
+        memmove(d->unseen, d->unseen + 1, (size_t)--d->unseen_count * sizeof *d->unseen);
+    d->unseen[d->unseen_count++] = (struct span){from, to};
+}
+
+/* Bytes came, or are given up. The middle of a hole alone does not split it: its rest comes as well. */
+static void unseen_fill(struct direction *d, int64_t from, int64_t to)
+{
+    int kept = 0;
+    for (int i = 0; i < d->unseen_count; i++) {
+        struct span s = d->unseen[i];
+        if (from <= s.from && to > s.from)
+            s.from = to;
+        else if (to >= s.to && from < s.to)
+            s.to = from;
+        if (s.from < s.to)
+            d->unseen[kept++] = s;
+    }
+    d->unseen_count = kept;
+}
+
+/* Whether bytes up to there go beyond a skip that is not whole. */
+static bool ends_too_early(const struct direction *d, int64_t end)
+{
+    return d->unseen_count > 0 && end > d->next && (uint64_t)(end - d->next) > d->skip;
+}
+
 static void deliver_pieces(struct tcp_stream *stream, enum side side,
                            struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
-    while (!d->finished && d->pieces.first != NULL && d->pieces.first->offset <= d->next) {
+    while (!d->finished && d->pieces.first != NULL && d->pieces.first->offset <= d->next &&
+           !ends_too_early(d, d->pieces.first->offset + d->pieces.first->len)) {
         struct piece *piece = pieces_take(&d->pieces, stream->limits.memory);
         struct tcp_stream_bytes in = {side,           piece->offset, d->next,        piece->bytes,
                                       piece->present, piece->len,    piece->time_ns, piece->frame};
@@ -413,6 +461,8 @@ static void skip_to_pieces(struct tcp_stream *stream, enum side side,
                            struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
+    d->unseen_count = 0;
+    d->whole_ns = 0;
     if (d->pieces.first->offset > d->next)
         pass_gap(stream, side, (uint64_t)(d->pieces.first->offset - d->next), context);
     deliver_pieces(stream, side, context);
@@ -452,11 +502,12 @@ static bool wait_for_missing(struct tcp_stream *stream, const struct tcp_stream_
     if (in->offset <= d->next || d->finished)
         return false;
     uint64_t ahead = (uint64_t)(in->offset - d->next);
-    if (ahead > d->skip) {
+    if (ahead > d->skip || (d->unseen_count > 0 && d->pieces.first != NULL)) {
         keep(stream, in);
         return true;
     }
     d->skip -= ahead; /* what is missing would be passed over anyway */
+    unseen_note(d, d->next, in->offset);
     d->next = in->offset;
     return false;
 }
@@ -489,7 +540,10 @@ bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *i
     }
     if (in->offset > d->next && wait_for_missing(stream, in, context))
         return is_wanted(stream);
-    if (d->pieces.first != NULL && in->offset + in->len > d->pieces.first->offset)
+    unseen_fill(d, in->offset, in->offset + in->len);
+    d->whole_ns = in->time_ns;
+    if (ends_too_early(d, in->offset + in->len) ||
+        (d->pieces.first != NULL && in->offset + in->len > d->pieces.first->offset))
         keep(stream, in); /* a part of it was seen before: that copy counts */
     else
         deliver_span(stream, in, context);
@@ -504,12 +558,13 @@ bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offs
                          struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
+    unseen_fill(d, 0, offset);
+    d->whole_ns = 0;
     while (!d->finished && d->pieces.first != NULL && d->pieces.first->offset < offset)
         skip_to_pieces(stream, side, context);
-    if (!d->finished && d->started && offset > d->next) {
+    if (!d->finished && d->started && offset > d->next)
         pass_gap(stream, side, (uint64_t)(offset - d->next), context);
-        deliver_pieces(stream, side, context);
-    }
+    deliver_pieces(stream, side, context);
     tell_fin(stream, side, context);
     return is_wanted(stream);
 }

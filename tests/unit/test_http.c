@@ -122,6 +122,66 @@ static void test_numbers_are_of_the_connection(void **state)
         assert_int_equal(f->seen.http[i].number, 1 + i / 2);
 }
 
+/* An answer is whole when its last hole is filled, however its body is counted: by length (passed over) or by chunks. */
+static void test_whole_when_the_last_hole_is_filled(void **state)
+{
+    static const char *const heads[] = {"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n",
+                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nbb8\r\n"};
+    for (int i = 0; i < 2; i++) {
+        struct talk talk = begin(state);
+        struct conversation *c = &talk.f->c;
+        say(&talk, 0, GET);
+        int64_t asked = c->now_ns;
+        say(&talk, 1, heads[i]);
+        int64_t at = talk.next[1], ack = talk.next[0];
+        send_at(c, 1, DATA(1, at, ack, 1000));
+        send_at(c, 1, DATA(1, at + 2000, ack, 500));
+        talk.next[1] = at + 2500;
+        send_at(c, 1, DATA(1, at + 2500, ack, 500));
+        talk.next[1] = at + 3000;
+        if (i == 1)
+            say(&talk, 1, "\r\n0\r\n\r\n");
+        send_at(c, 1, ACK(0, ack, at + 1000));
+        send_at(c, 1, ACK(0, ack, at + 1000));
+        send_at(c, 40, DATA(1, at + 1000, ack, 600));
+        send_at(c, 20, DATA(1, at + 1600, ack, 400));
+        int64_t whole = c->now_ns;
+        say(&talk, 0, GET);
+        say(&talk, 1, NO_CONTENT);
+        end(&talk, 0);
+        assert_int_equal(talk.f->seen.http_count, 2);
+        const struct http_record *r = record(&talk, 0);
+        assert_true(r->complete);
+        assert_int_equal(r->response_bytes, 3000);
+        assert_int_equal(r->response_ns, asked + 1000000);
+        assert_int_equal(r->response_end_ns, whole);
+        expect(&talk, 1, "/a", 204);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
+/* What fills the hole never came by, though the client has it: the answer ends where its last bytes did. */
+static void test_hole_of_the_capture_ends_no_later(void **state)
+{
+    struct talk talk = begin(state);
+    struct conversation *c = &talk.f->c;
+    say(&talk, 0, GET);
+    say(&talk, 1, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n");
+    int64_t at = talk.next[1];
+    send_at(c, 1, DATA(1, at + 1000, talk.next[0], 2000));
+    int64_t last = c->now_ns;
+    talk.next[1] = at + 3000;
+    send_at(c, 5, ACK(0, talk.next[0], talk.next[1]));
+    send_at(c, 2000, ACK(0, talk.next[0], talk.next[1]));
+    say(&talk, 0, GET);
+    say(&talk, 1, NO_CONTENT);
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 2);
+    assert_int_equal(record(&talk, 0)->response_end_ns, last);
+    expect(&talk, 1, "/a", 204);
+}
+
 static void test_chunks(void **state)
 {
     static const char body[] =
@@ -482,6 +542,8 @@ int main(void)
         CASE(test_answers_without_body),
         CASE(test_clients_that_asked_for_https),
         CASE(test_numbers_are_of_the_connection),
+        CASE(test_whole_when_the_last_hole_is_filled),
+        CASE(test_hole_of_the_capture_ends_no_later),
         CASE(test_chunks),
         CASE(test_bare_line_feeds_and_merged_lengths),
         CASE(test_pipelining),
