@@ -164,6 +164,11 @@ static const struct column arp_columns[] = {
     COL(claims, "count", 0, "Replies and gratuitous announcements of this owner."),
     COL(frames, "count", 0, "Other frames sent by this hardware address from the address."),
     COL(last_frame_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Time of the last of these, ns since 1970 UTC."),
+    COL(unasked, "count", 0, "Claims that were told to one host which had not asked."),
+    COL(told_ip, "", 0, "The last host that was told so."),
+    COL(asked_own, "count", 0, "How often the owner asked for the address itself, and claimed it again."),
+    COL(announced_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "When the owner last told everybody, ns since 1970 UTC."),
+    COL(mac_last_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Time of the owner's last IP frame from any address, ns since 1970 UTC."),
     COL(requester_frames, "count", 0, "Other unicast frames of the requester in the capture."),
     COL(target_seen, "bool", 0, "1: the address asked for sent at least one frame meanwhile."),
 };

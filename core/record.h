@@ -470,6 +470,11 @@ struct arp_record {
     int64_t claims;                /* else: replies + gratuitous */
     int64_t frames;                /* else: other frames sent by mac for ip (IP source = ip) */
     int64_t last_frame_ns;         /* last frame with that mac and IP source */
+    int64_t unasked;               /* else: claims told to one host that had not asked */
+    struct address told_ip;        /* the last host told so */
+    int64_t asked_own;             /* else: how often mac asked for ip itself and claimed it again */
+    int64_t announced_ns;          /* else: when mac last told all that ip is its own */
+    int64_t mac_last_ns;           /* else: last IP frame of that mac, whatever its IP source */
     int64_t requester_frames;      /* is_request: other unicast frames of the requester captured */
     bool target_seen;              /* any frame whose IP source is the target, in the period */
 };

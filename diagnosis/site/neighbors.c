@@ -275,10 +275,36 @@ static int64_t last_use(const struct arp_record *r)
     return r->last_frame_ns > r->last_ns ? r->last_frame_ns : r->last_ns;
 }
 
+/* A failover there and back: who told everybody last that the address is his is the only one seen to
+ * use it since then. */
+#define HANDED_OVER_NS (3 * FACTS_SECOND)
+
+static bool was_handed_back(const struct arp_record *a, const struct arp_record *b)
+{
+    const struct arp_record *holder = a->announced_ns > b->announced_ns ? a : b;
+    const struct arp_record *other = holder == a ? b : a;
+    return holder->announced_ns > other->first_ns &&
+           last_use(other) <= holder->announced_ns + HANDED_OVER_NS;
+}
+
 /* a was there first: it still speaks after b began, or both answered the same request. */
 static bool are_together(const struct arp_record *a, const struct arp_record *b)
 {
-    return last_use(a) > b->first_ns || b->first_ns - a->last_ns < SAME_ANSWER_NS;
+    return (last_use(a) > b->first_ns || b->first_ns - a->last_ns < SAME_ANSWER_NS) &&
+           !was_handed_back(a, b);
+}
+
+/* False answers are told as such: mitm_arp went before. */
+static bool is_told_false(const struct judge *judge, const struct arp_record *a,
+                          const struct arp_record *b)
+{
+    for (size_t i = 0; i < judge->claim_count; i++) {
+        const struct claim *claim = &judge->claims[i];
+        if (claim->code == FINDING_MITM_ARP_SPOOF && address_equal(&claim->server_ip, &a->ip) &&
+            claim->last_ns >= a->first_ns && claim->first_ns <= last_use(b))
+            return true;
+    }
+    return false;
 }
 
 static void claim_conflict(struct judge *judge, const struct rows *macs, const struct arp_record *a,
@@ -291,11 +317,13 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
     most = other > most ? other : most;
     struct claim claim =
         claim_start(together ? FINDING_NET_IP_CONFLICT : FINDING_NET_ADDRESS_MOVED, NULL);
-    if (together && most >= PROXY_ADDRESSES)
+    if ((together && most >= PROXY_ADDRESSES) || is_told_false(judge, a, b))
         return;
     /* heard once and never again: a damaged or forged frame is no second owner */
     if (together && (a->claims + a->frames < 2 || b->claims + b->frames < 2))
         return;
+    if (together && a->unasked + b->unasked > 0) /* false answers that are not proven as such */
+        claim.culprit = CULPRIT_UNKNOWN;
     claim.confidence = most > 1 ? 55 : a->frames > 0 && b->frames > 0 ? 85 : 75;
     claim.first_ns = b->first_ns;
     claim.last_ns = last_use(a) > last_use(b) ? last_use(a) : last_use(b);

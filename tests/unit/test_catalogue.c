@@ -27,7 +27,7 @@ static const char *const rival_ids[RIVAL_COUNT] = {
  * foreign corpus are clean. */
 static const char *const proven[] = {
     "dns-timeout", "dns-nxdomain", "dns-servfail", "dns-refused", "ntp-unsynchronised",
-    "mitm-issuer-changed", "mitm-interception-product", "mitm-downgrade",
+    "mitm-issuer-changed", "mitm-interception-product", "mitm-downgrade", "mitm-arp-spoof",
     "clock-skew", "service-protocol-mismatch",
     "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "conn-synack-lost", "conn-backlog-overflow", "conn-half-open",

@@ -139,11 +139,11 @@ def mitm_gnutls(lab):
 
 
 # --- below TLS --------------------------------------------------------------------------------------------------------
-def switched(lab):
+def switched(lab, ipv6=False):
     """Client, router and a third host on one switch; its frames are captured once each, where they come in."""
-    lab.start()
+    lab.start(ipv6=ipv6)
     lab.add_space("w")
-    lab.add_space("a")
+    lab.add_space("a", ipv6=ipv6)
     for ns, dev in (("c", "c0"), ("f", "f0")):
         lab.ip(ns, "link", "del", dev)
     for b in lab.bridges:
