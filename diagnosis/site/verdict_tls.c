@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define VERSION_SSL2 0x0002
+#define VERSION_SSL3 0x0300
 #define VERSION_TLS_11 0x0302
 #define VERSION_TLS_12 0x0303
 #define VERSION_TLS_13 0x0304
@@ -383,11 +384,31 @@ static bool fin_fits(const struct flow_facts *f, bool *known)
     return s->ttl_max - s->ttl_min <= TTL_TOLERANCE;
 }
 
-static void close_by_version(struct judge *judge, const struct site_flow *flow,
+/* So many handshakes show what a server takes; more need not be looked at. */
+#define TAKEN_ENOUGH 2
+#define TAKEN_LOOKED_AT 256
+
+/* Every handshake that the service completed chose a higher version than this hello offers, and it never said
+ * protocol_version: some servers close instead. */
+static bool takes_newer_alone(const struct site_flow *flow)
+{
+    uint16_t offered = flow->f.tls->version_offered, least = flow->service->version_min;
+    struct flow_range flows = flow->service->flows;
+    unsigned taken = 0;
+    if (offered < VERSION_SSL3 || offered >= least || least > VERSION_TLS_13)
+        return false;
+    for (size_t i = 0; i < flows.count && i < TAKEN_LOOKED_AT && taken < TAKEN_ENOUGH; i++) {
+        const struct tls_facts *t = flows.flows[i]->f.tls;
+        taken += t != NULL && t->established && t->version != 0;
+    }
+    return taken >= TAKEN_ENOUGH;
+}
+
+static void close_by_version(struct judge *judge, const struct site_flow *flow, uint8_t confidence,
                              struct claim *out)
 {
     *out = claim_start(FINDING_TLS_VERSION_MISMATCH, flow);
-    out->confidence = 75;
+    out->confidence = confidence;
     blame_version(judge, flow, out);
 }
 
@@ -499,7 +520,9 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
     bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
     uint16_t refused = flow->service->refused_offer;
     if (refused != 0 && f->tls->version_offered != 0 && f->tls->version_offered <= refused)
-        close_by_version(judge, flow, out);
+        close_by_version(judge, flow, 75, out);
+    else if (takes_newer_alone(flow) && (!reset || reset_forensics(judge, flow, SIDE_SERVER).count == 0))
+        close_by_version(judge, flow, 65, out);
     else if (reset)
         close_by_reset(judge, flow, out);
     else

@@ -349,6 +349,32 @@ static void hello_at_the_end_of_the_capture(void **state)
     expect_quiet(s);
 }
 
+/* A server that took newer versions alone, from several handshakes, and closes an older hello. */
+static void closed_for_its_version(void **state)
+{
+    struct scene *s = *state;
+    for (int others = 1; others <= 3; others++) {
+        s->flow_count = 0;
+        for (int i = 0; i < others; i++)
+            done(s, (uint16_t)(900 + i), 5 + i)->tls.version = 0x0304;
+        flow_fin(hello(s, 1000, 10), SIDE_SERVER, 0.05);
+        scene_judge(s);
+        if (others == 1) {
+            expect_verdict(s, 1, FINDING_TLS_CLOSED_AFTER_CLIENTHELLO, CULPRIT_SERVER);
+            continue;
+        }
+        expect_verdict(s, (size_t)others, FINDING_TLS_VERSION_MISMATCH, CULPRIT_CLIENT);
+        assert_int_equal(scene_find(s, FINDING_TLS_VERSION_MISMATCH)->record.confidence, 65);
+    }
+    s->flows[0].tls.version = 0x0303; /* it takes that version, too */
+    scene_judge(s);
+    expect_verdict(s, 3, FINDING_TLS_CLOSED_AFTER_CLIENTHELLO, CULPRIT_SERVER);
+    s->flows[0].tls.version = 0x0304;
+    s->flows[3].tls.version_offered = 0x0304;
+    scene_judge(s);
+    expect_verdict(s, 3, FINDING_TLS_CLOSED_AFTER_CLIENTHELLO, CULPRIT_SERVER);
+}
+
 static void closed_or_reset_after_the_hello(void **state)
 {
     struct scene *s = *state;
@@ -841,6 +867,7 @@ int main(void)
         SCENE_TEST(quic_that_nobody_answers),
         SCENE_TEST(hello_at_the_end_of_the_capture),
         SCENE_TEST(closed_or_reset_after_the_hello),
+        SCENE_TEST(closed_for_its_version),
         SCENE_TEST(unknown_name_where_others_work),
         SCENE_TEST(aborted_later),
         SCENE_TEST(a_browsers_spare_connection_is_nobodys),
