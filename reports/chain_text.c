@@ -37,12 +37,13 @@ const char *chain_issuer_text(const struct chain_record *chain, char out[CELL_TE
 const char *chain_sent_text(const struct chain_record *chain, enum language language,
                             char out[CELL_TEXT_SIZE])
 {
-    if (chain->in_order) {
-        snprintf(out, CELL_TEXT_SIZE, "%u", chain->sent);
-    } else {
-        snprintf(out, CELL_TEXT_SIZE, "%u, %s", chain->sent,
+    int len = snprintf(out, CELL_TEXT_SIZE, "%u", chain->sent);
+    if (chain->learnt > 0)
+        len += snprintf(out + len, CELL_TEXT_SIZE - (size_t)len, " %s %u",
+                        text_get(TEXT_CHAIN_LEARNT, language), chain->learnt);
+    if (!chain->in_order)
+        snprintf(out + len, CELL_TEXT_SIZE - (size_t)len, ", %s",
                  text_get(TEXT_CHAIN_UNORDERED, language));
-    }
     return out;
 }
 

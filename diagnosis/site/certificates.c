@@ -270,6 +270,13 @@ static bool refused_the_authority(const struct site_flow *flow)
     return was_refused(flow) && flow->f.tls->alert == ALERT_UNKNOWN_CA;
 }
 
+/* What was judged with the help of others is said. */
+static void add_learnt(const struct site_flow *flow, struct claim *claim)
+{
+    if (flow->chain->verdict.learnt > 0)
+        claim_add_number(claim, "learnt", flow->chain->verdict.learnt);
+}
+
 static void claim_incomplete(struct judge *judge, const struct site_flow *flow,
                              const struct certificate_record *leaf, uint8_t confidence)
 {
@@ -277,6 +284,7 @@ static void claim_incomplete(struct judge *judge, const struct site_flow *flow,
     claim.confidence = confidence;
     claim_add_number(&claim, "certificates", flow->f.tls->chain_count);
     claim_add_text(&claim, "issuer", leaf->issuer);
+    add_learnt(flow, &claim);
     judge_claim(judge, &claim);
 }
 
@@ -288,6 +296,7 @@ static void claim_untrusted(struct judge *judge, const struct site_flow *flow,
     claim.confidence = confidence;
     claim_add_text(&claim, "issuer", leaf->issuer);
     claim_add_text(&claim, "reason", reason);
+    add_learnt(flow, &claim);
     judge_claim(judge, &claim);
 }
 

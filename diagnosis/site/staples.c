@@ -58,8 +58,8 @@ static struct claim start(enum finding_code code, const struct site_flow *flow)
     return claim;
 }
 
-/* Without its issuer at hand the signature was not checked: it is the server's own word then. */
-#define UNVERIFIED 70
+/* Without its issuer at hand the signature was not checked: anybody on the way could have written it. */
+#define UNVERIFIED 60
 
 static void claim_revoked(struct judge *judge, const struct site_flow *flow,
                           const struct staple_record *staple, const struct staple_verdict *v)
@@ -68,6 +68,9 @@ static void claim_revoked(struct judge *judge, const struct site_flow *flow,
         site_find_certificate(judge->site, flow->f.tls->chain[0]);
     struct claim claim = start(FINDING_CERT_REVOKED, flow);
     claim.confidence = v->is_verified ? 95 : UNVERIFIED;
+    if (!v->is_verified)
+        claim.severity = SEVERITY_HIGH;
+    claim_add_text(&claim, "check", v->is_verified ? "checked" : "not checked: its issuer is not known");
     claim_add_text(&claim, "subject", leaf->subject_cn != NULL ? leaf->subject_cn : leaf->subject);
     claim_add_text(&claim, "serial", leaf->serial);
     if (staple->answers == 1)
