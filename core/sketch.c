@@ -19,6 +19,14 @@ static void add_capped(uint32_t *bucket, uint64_t count)
     *bucket = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
 }
 
+void sketch_clear(struct sketch *s)
+{
+    if (s->placed)
+        memset(s->bucket + s->low, 0, (size_t)(s->high - s->low + 1) * sizeof s->bucket[0]);
+    s->count = s->zeros = 0;
+    s->placed = false;
+}
+
 /* Moves the window by `up` buckets: those that fall out at the low end join the new lowest one. */
 static void move_up(struct sketch *s, int32_t up)
 {
@@ -30,26 +38,22 @@ static void move_up(struct sketch *s, int32_t up)
     memset(s->bucket + kept, 0, (size_t)(SKETCH_BUCKETS - kept) * sizeof s->bucket[0]);
     add_capped(&s->bucket[0], joined);
     s->first += up;
-}
-
-static int32_t highest_used(const struct sketch *s)
-{
-    int32_t i = SKETCH_BUCKETS - 1;
-    while (i > 0 && s->bucket[i] == 0)
-        i--;
-    return i;
+    s->low = s->low > up ? s->low - up : 0;
+    s->high = s->high > up ? s->high - up : 0;
 }
 
 /* Moves the window down so that `index` is inside, as far as the highest used bucket allows. */
 static void move_down(struct sketch *s, int32_t index)
 {
-    int32_t room = SKETCH_BUCKETS - 1 - highest_used(s);
+    int32_t room = SKETCH_BUCKETS - 1 - s->high;
     int32_t down = s->first - index < room ? s->first - index : room;
     if (down <= 0)
         return;
     memmove(s->bucket + down, s->bucket, (size_t)(SKETCH_BUCKETS - down) * sizeof s->bucket[0]);
     memset(s->bucket, 0, (size_t)down * sizeof s->bucket[0]);
     s->first -= down;
+    s->low += down;
+    s->high += down;
 }
 
 static void add_index(struct sketch *s, int32_t index, uint32_t count)
@@ -57,6 +61,7 @@ static void add_index(struct sketch *s, int32_t index, uint32_t count)
     if (!s->placed) {
         s->first = index - SKETCH_BUCKETS / 2;
         s->placed = true;
+        s->low = s->high = SKETCH_BUCKETS / 2;
     }
     if (index < s->first)
         move_down(s, index);
@@ -64,6 +69,8 @@ static void add_index(struct sketch *s, int32_t index, uint32_t count)
         move_up(s, index - s->first - SKETCH_BUCKETS + 1);
     int32_t at = index < s->first ? 0 : index - s->first;
     add_capped(&s->bucket[at], count);
+    s->low = at < s->low ? at : s->low;
+    s->high = at > s->high ? at : s->high;
 }
 
 void sketch_add(struct sketch *sketch, int64_t value, uint32_t count)
@@ -89,7 +96,7 @@ void sketch_merge(struct sketch *sketch, const struct sketch *other)
 {
     sketch->count += other->count;
     sketch->zeros += other->zeros;
-    for (int32_t i = SKETCH_BUCKETS - 1; i >= 0 && other->placed; i--) {
+    for (int32_t i = other->high; other->placed && i >= other->low; i--) {
         if (other->bucket[i] > 0)
             add_index(sketch, other->first + i, other->bucket[i]);
     }
@@ -111,12 +118,12 @@ int64_t sketch_quantile(const struct sketch *sketch, double q)
     uint64_t below = sketch->zeros;
     if (rank <= below)
         return 0;
-    for (int32_t i = 0; i < SKETCH_BUCKETS; i++) {
+    for (int32_t i = sketch->low; sketch->placed && i <= sketch->high; i++) {
         below += sketch->bucket[i];
         if (rank <= below)
             return value_of(sketch->first + i);
     }
-    return value_of(sketch->first + highest_used(sketch)); /* counters stood still at their ends */
+    return value_of(sketch->first + sketch->high); /* counters stood still at their ends */
 }
 
 /* ---- as bytes -------------------------------------------------------------------------------- */
@@ -153,7 +160,7 @@ size_t sketch_pack(const struct sketch *sketch, uint8_t *out)
     int32_t before = 0;
     out[len++] = PACKED_VERSION;
     len += put_number(sketch->zeros, out + len);
-    for (int32_t i = 0; sketch->placed && i < SKETCH_BUCKETS; i++) {
+    for (int32_t i = sketch->low; sketch->placed && i <= sketch->high; i++) {
         if (sketch->bucket[i] == 0)
             continue;
         int32_t gap = sketch->first + i - before;

@@ -20,9 +20,12 @@ struct sketch {
     uint64_t count, zeros;
     int32_t first; /* index of bucket[0]; meaningless while no value above 0 was added */
     bool placed;
+    int32_t low, high; /* the lowest and highest bucket used, when placed: nothing else is looked at */
     uint32_t bucket[SKETCH_BUCKETS];
 };
 
+/* Empty again; costs what was used. */
+void sketch_clear(struct sketch *sketch);
 /* Adds a value, in ns as everywhere, count times. */
 void sketch_add(struct sketch *sketch, int64_t value, uint32_t count);
 /* The bucket of a value above 0, 0 to SKETCH_INDEX_MOST, and adding to one: for who counts in a form of his

@@ -496,11 +496,11 @@ static void finish_rtt(struct paths *paths, const struct path_rtt *rtt, enum sid
     struct sketch *s = &paths->sketch;
     if (rtt == NULL)
         return;
-    memset(s, 0, sizeof *s);
+    sketch_clear(s);
     sketch_add(s, 0, rtt->zeros);
-    for (int32_t i = 0; i < RTT_CHUNKS * RTT_CHUNK; i++) {
-        if (rtt->chunk[i / RTT_CHUNK] != NULL)
-            sketch_add_at(s, i, rtt->chunk[i / RTT_CHUNK][i % RTT_CHUNK]);
+    for (int32_t chunk = 0; chunk < RTT_CHUNKS; chunk++) {
+        for (int32_t i = 0; rtt->chunk[chunk] != NULL && i < RTT_CHUNK; i++)
+            sketch_add_at(s, chunk * RTT_CHUNK + i, rtt->chunk[chunk][i]);
     }
     if (s->count == 0)
         return;

@@ -90,8 +90,7 @@ void service_sketch_add(struct service_sketch *s, int64_t value_ns)
 
 void service_sketch_clear(struct service_sketch *s)
 {
-    if (s->sketch->count > 0)
-        memset(s->sketch, 0, sizeof *s->sketch);
+    sketch_clear(s->sketch);
     s->sum_ns = 0;
     s->max_ns = RECORD_NONE_NS;
 }
