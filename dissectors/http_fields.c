@@ -21,40 +21,43 @@ enum field {
     FIELD_OTHER
 };
 
+#define FIELD(a_name, a_field) {a_name, sizeof(a_name) - 1, a_field}
+
 static const struct {
     const char *name;
+    size_t len;
     enum field field;
 } known[] = {
-    {"age", FIELD_AGE},
-    {"date", FIELD_DATE},
-    {"cookie", FIELD_COOKIE},
-    {"apikey", FIELD_ACCESS_TOKEN},
-    {"x-cache", FIELD_CACHE_STATUS},
-    {"api-key", FIELD_ACCESS_TOKEN},
-    {"location", FIELD_LOCATION},
-    {"x-api-key", FIELD_ACCESS_TOKEN},
-    {"set-cookie", FIELD_SET_COOKIE},
-    {"grpc-status", FIELD_GRPC_STATUS},
-    {"cache-status", FIELD_CACHE_STATUS},
-    {"grpc-timeout", FIELD_GRPC_TIMEOUT},
-    {"content-type", FIELD_CONTENT_TYPE},
-    {"x-auth-token", FIELD_ACCESS_TOKEN},
-    {"access-token", FIELD_ACCESS_TOKEN},
-    {"sec-fetch-site", FIELD_FETCH_METADATA},
-    {"x-proxy-cache", FIELD_CACHE_STATUS},
-    {"authorization", FIELD_AUTHORIZATION},
-    {"x-access-token", FIELD_ACCESS_TOKEN},
-    {"x-cache-status", FIELD_CACHE_STATUS},
-    {"cf-cache-status", FIELD_CACHE_STATUS},
-    {"x-forwarded-proto", FIELD_FORWARDED_SCHEME},
-    {"proxy-authorization", FIELD_AUTHORIZATION},
-    {"strict-transport-security", FIELD_HSTS},
+    FIELD("age", FIELD_AGE),
+    FIELD("date", FIELD_DATE),
+    FIELD("cookie", FIELD_COOKIE),
+    FIELD("apikey", FIELD_ACCESS_TOKEN),
+    FIELD("x-cache", FIELD_CACHE_STATUS),
+    FIELD("api-key", FIELD_ACCESS_TOKEN),
+    FIELD("location", FIELD_LOCATION),
+    FIELD("x-api-key", FIELD_ACCESS_TOKEN),
+    FIELD("set-cookie", FIELD_SET_COOKIE),
+    FIELD("grpc-status", FIELD_GRPC_STATUS),
+    FIELD("cache-status", FIELD_CACHE_STATUS),
+    FIELD("grpc-timeout", FIELD_GRPC_TIMEOUT),
+    FIELD("content-type", FIELD_CONTENT_TYPE),
+    FIELD("x-auth-token", FIELD_ACCESS_TOKEN),
+    FIELD("access-token", FIELD_ACCESS_TOKEN),
+    FIELD("sec-fetch-site", FIELD_FETCH_METADATA),
+    FIELD("x-proxy-cache", FIELD_CACHE_STATUS),
+    FIELD("authorization", FIELD_AUTHORIZATION),
+    FIELD("x-access-token", FIELD_ACCESS_TOKEN),
+    FIELD("x-cache-status", FIELD_CACHE_STATUS),
+    FIELD("cf-cache-status", FIELD_CACHE_STATUS),
+    FIELD("x-forwarded-proto", FIELD_FORWARDED_SCHEME),
+    FIELD("proxy-authorization", FIELD_AUTHORIZATION),
+    FIELD("strict-transport-security", FIELD_HSTS),
 };
 
 static enum field field_of(struct http_text name)
 {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strlen(known[i].name) == name.len &&
+        if (known[i].len == name.len && (name.at[0] | 0x20) == known[i].name[0] &&
             strncasecmp(name.at, known[i].name, name.len) == 0)
             return known[i].field;
     }

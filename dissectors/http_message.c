@@ -117,9 +117,10 @@ static struct http_text trim(struct http_text t)
     return t;
 }
 
-static bool equals(struct http_text t, const char *word)
+static inline bool equals(struct http_text t, const char *word)
 {
-    return t.len == strlen(word) && strncasecmp(t.at, word, t.len) == 0;
+    return t.len == strlen(word) && (t.len == 0 || (*t.at | 0x20) == *word) &&
+           strncasecmp(t.at, word, t.len) == 0;
 }
 
 /* Whether a comma-separated list holds the word; *last tells whether it comes last. */

@@ -7,7 +7,12 @@
 /* Sum of the pseudo header (RFC 9293 3.1, RFC 8200 8.1) without its length. */
 static uint32_t pseudo_sum(const struct layers *layers)
 {
-    size_t len = layers->ip_version == 6 ? 16 : 4;
+    const uint8_t *src = layers->src.bytes, *dst = layers->dst.bytes;
+    size_t len = 16;
+    if (layers->ip_version == 4) {
+        uint32_t words = (uint32_t)((src[0] + dst[0]) << 8) + (uint32_t)((src[2] + dst[2]) << 8);
+        return words + src[1] + src[3] + dst[1] + dst[3] + layers->ip_protocol;
+    }
     return (uint32_t)checksum_sum(layers->src.bytes, len) + checksum_sum(layers->dst.bytes, len) +
            layers->ip_protocol;
 }
