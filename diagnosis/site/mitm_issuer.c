@@ -68,7 +68,8 @@ struct change {
     const struct chain_record *old;
     const struct site_chain *now;
     bool has[TERM_COUNT];
-    bool in_turn; /* what else explains it: several machines */
+    bool again;       /* what else explains it: several machines, each seen again */
+    bool in_turn;     /* or one with two keys */
     bool interrupted; /* or maintenance */
 };
 
@@ -179,16 +180,21 @@ static bool is_of_another_name(const struct shown *old, const struct site_chain 
     return !covers_its_name(now) || (old->chain != NULL && !covers_its_name(old->chain));
 }
 
-/* The old one is seen again: RSA and ECDSA, a CDN, machines behind a load balancer. */
-static bool takes_turns(const struct shown *group, size_t count, const struct chain_record *old,
-                        const struct chain_record *now)
+/* The old issuer is seen again, or the new one was there before: a CDN, unlike machines behind a load
+ * balancer or an anycast address, whatever their distance. */
+static bool is_seen_again(const struct shown *group, size_t count, const struct chain_record *old,
+                          const struct chain_record *now)
 {
     for (size_t i = 0; i < count; i++) {
-        if (group[i].record->last_ns > now->first_ns && group[i].record->issuer != NULL &&
-            mitm_is_same_organisation(group[i].record->issuer, old->issuer))
+        const struct chain_record *r = group[i].record;
+        if (r->issuer == NULL)
+            continue;
+        if (r->last_ns > now->first_ns && mitm_is_same_organisation(r->issuer, old->issuer))
+            return true;
+        if (r->first_ns < old->first_ns && mitm_is_same_organisation(r->issuer, now->issuer))
             return true;
     }
-    return !is_same(old->key_type, now->key_type);
+    return false;
 }
 
 /* Between the two the service was not there: somebody worked on it. Who steps in between in the dark
@@ -313,16 +319,17 @@ static void judge_place(struct judge *judge, const struct shown *group, size_t c
     for (size_t i = 1; i < count; i++) {
         const struct chain_record *old = group[i - 1].record;
         const struct site_chain *now = group[i].chain;
-        if (now == NULL || now->record.issuer == NULL || old->issuer == NULL ||
-            old->last_ns > now->record.last_ns)
+        if (now == NULL || now->record.issuer == NULL || old->issuer == NULL)
             continue;
-        if (!is_same(old->spki_sha256, now->record.spki_sha256)) {
+        if (old->last_ns <= now->record.last_ns &&
+            !is_same(old->spki_sha256, now->record.spki_sha256)) {
             note_renewal(judge, &group[i - 1], now);
             note_machine(judge, old, now);
         }
         if (mitm_is_same_organisation(old->issuer, now->record.issuer) ||
             is_replaceable(judge, old, &now->record) || is_of_another_name(&group[i - 1], now))
             continue;
+        bool again = is_seen_again(group, count, old, &now->record);
         struct change change = {
             .old = old,
             .now = now,
@@ -334,7 +341,8 @@ static void judge_place(struct judge *judge, const struct shown *group, size_t c
                     [TERM_WEAKER] = is_weaker(old, now),
                     [TERM_STAPLES] = lost_staples(old, &now->record),
                     [TERM_NEIGHBORS] = mitm_neighbors_moved(judge, now->record.first_ns, now->record.last_ns)},
-            .in_turn = takes_turns(group, count, old, &now->record),
+            .again = again,
+            .in_turn = again || !is_same(old->key_type, now->record.key_type),
             .interrupted = was_interrupted(old, now)};
         add_change(judge, changes, &change);
     }
@@ -364,7 +372,7 @@ static void judge_changes(struct judge *judge, struct changes *changes)
         struct change *change = &changes->list[i];
         bool placed = change->has[TERM_NEARER] || change->has[TERM_NEIGHBORS];
         change->has[TERM_NAMES] = !change->in_turn && covers_others(changes, change);
-        if (!change->in_turn || placed)
+        if (change->has[TERM_NEIGHBORS] || (!change->again && (!change->in_turn || placed)))
             claim_change(judge, change);
     }
     free(changes->list);

@@ -29,13 +29,13 @@ LONGEST_S = 120
 
 
 def golden_list(path):
-    """(name, capture, arguments) of every line."""
+    """(name, capture, arguments) of every line; {samples} in an argument is the folder of the samples."""
     rows = []
     with open(path, encoding="utf-8") as f:
         for line in f:
             words = line.split("#")[0].split()
             if words:
-                rows.append((words[0], words[1], words[2:]))
+                rows.append((words[0], words[1], [w.replace("{samples}", os.path.join(ROOT, "samples")) for w in words[2:]]))
     return rows
 
 

@@ -28,6 +28,7 @@ static const char *const rival_ids[RIVAL_COUNT] = {
 static const char *const proven[] = {
     "dns-timeout", "dns-nxdomain", "dns-servfail", "dns-refused", "ntp-unsynchronised",
     "mitm-issuer-changed", "mitm-interception-product", "mitm-downgrade", "mitm-arp-spoof",
+    "mitm-pin-mismatch", "mitm-dns-conflict", "mitm-https-stripped",
     "clock-skew", "service-protocol-mismatch",
     "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "conn-synack-lost", "conn-backlog-overflow", "conn-half-open",

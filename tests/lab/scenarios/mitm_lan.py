@@ -217,10 +217,10 @@ def there_and_back(lab, extra=""):
         for _ in range(count):
             expect(peers.https(lab, context=context), "200")
             time.sleep(0.2)
-    ask(4)
+    ask(2)
     lab.end(master)
     time.sleep(4)
-    ask(4)
+    ask(2)
     keepalived(lab, "s", "s0", "MASTER", 110, extra)
     time.sleep(4)
     # the standby's own monitoring asks for the address that it had a moment ago
@@ -228,7 +228,7 @@ def there_and_back(lab, extra=""):
     s = peers.try_connect(lab, 443, ns="x", src="198.51.100.31")
     if s:
         s.close()
-    ask(4)
+    ask(2)
     lab.end_captures()
 
 
