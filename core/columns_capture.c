@@ -43,6 +43,8 @@ static const struct column capture_columns[] = {
     COL(fragment_overlaps, "count", 0, "Fragments refused because they overlap others."),
     COL(tls_keyed, "count", 0, "TLS sessions that key logs were tried on; 0 without any."),
     COL(tls_decrypted, "count", 0, "TLS sessions of them that were read, at least in part."),
+    COL(tls_unsupported, "count", 0,
+        "TLS sessions of them that are of a kind that is not decrypted: DTLS, QUIC, suites that OpenSSL lacks."),
     COL(gaps, "count", 0, "Holes in TCP streams that the capture made."),
     COL(gap_bytes, "bytes", 0, "Bytes in these holes: acknowledged, yet never captured."),
     COL(acked_segments, "count", 0, "Segments whose acknowledgement was seen: what gaps compare to."),

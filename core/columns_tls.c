@@ -96,7 +96,8 @@ static const struct column tls_columns[] = {
         "Protocol that the connection spoke in clear before TLS: smtp, ldap, postgresql, socks5 ...; "
         "NULL none."),
     NAMED(decryption, column_tls_decryptions, 0,
-          "What key logs made of it: no-keys, failed, partly, whole; NULL not tried."),
+          "What key logs made of it: no-keys, unsupported (DTLS, QUIC, a suite that OpenSSL lacks), failed, "
+          "partly, whole; NULL not tried."),
     NAMED(key_signature, column_tls_signatures, 0,
           "TLCP: the server's signature over its key exchange: valid, wrong, or right in a way that the standard "
           "does not know (other-certificate: over the signing certificate; other-key: by the encryption key; "

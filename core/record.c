@@ -38,7 +38,8 @@ const char *const column_reasons[] = {"",
                                       NULL};
 const char *const column_tls_signatures[] = {"", "valid", "other-certificate", "other-key",
                                              "other-form", "wrong", NULL};
-const char *const column_tls_decryptions[] = {"", "no-keys", "failed", "partly", "whole", NULL};
+const char *const column_tls_decryptions[] = {"",       "no-keys", "unsupported", "failed",
+                                              "partly", "whole",   NULL};
 const char *const column_tls_steps[] = {"",
                                         "client-hello",
                                         "hello-retry",

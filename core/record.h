@@ -285,7 +285,8 @@ enum tls_step { /* the last step reached, both directions */
 enum tls_decryption { /* with key logs */
     TLS_DECRYPTION_NONE,    /* not tried: no key log, or no ServerHello */
     TLS_DECRYPTION_NO_KEYS, /* no log has secrets of this session */
-    TLS_DECRYPTION_FAILED,  /* the secrets do not fit, or the suite cannot be opened */
+    TLS_DECRYPTION_UNSUPPORTED, /* a log has, but DTLS, QUIC and this suite are not opened */
+    TLS_DECRYPTION_FAILED,  /* the secrets do not fit */
     TLS_DECRYPTION_PARTLY,  /* up to a gap in one direction at least, or without later keys */
     TLS_DECRYPTION_WHOLE
 };
@@ -532,6 +533,7 @@ struct capture_record {
     int64_t malformed_packets;
     int64_t fragments, fragments_dropped, fragment_overlaps;
     int64_t tls_keyed, tls_decrypted; /* sessions tried with key logs; of them read, at least in part */
+    int64_t tls_unsupported;         /* of them of a kind that is not decrypted */
     int64_t gaps, gap_bytes, acked_segments; /* capture loss: acknowledged yet unseen */
     int64_t one_sided_flows, two_sided_flows, midstream_flows;
     int64_t evicted_flows, limit_streams, limit_bytes, limit_paths;

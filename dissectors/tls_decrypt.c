@@ -238,6 +238,13 @@ void tls_opener_free(struct tls_opener *o)
     free(o);
 }
 
+bool tls_opener_can(uint16_t cipher)
+{
+    struct tls_opener *o = make_opener(cipher);
+    tls_opener_free(o);
+    return o != NULL;
+}
+
 struct tls_opener *tls_opener_new_13(uint16_t cipher, const uint8_t *secret, size_t len)
 {
     struct tls_opener *o = len <= TLS_SECRET_MAX ? make_opener(cipher) : NULL;

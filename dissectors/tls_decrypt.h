@@ -11,6 +11,8 @@
 /* What one role writes, under the keys in force. */
 struct tls_opener;
 
+/* Whether records of that suite can be opened at all: SM4 needs an OpenSSL that has its modes. */
+bool tls_opener_can(uint16_t cipher);
 /* TLS 1.3: from a traffic secret. NULL: a suite that cannot be opened, a secret of another length than
  * the suite's hash, or memory is out. */
 struct tls_opener *tls_opener_new_13(uint16_t cipher, const uint8_t *secret, size_t len);

@@ -98,10 +98,10 @@ static void note_hello(struct tls_reader *r, const struct tls_server_hello *hell
 }
 
 /* Whether the log has anything of this session. */
-static bool is_in_log(const struct tls_reader *r, const struct dissect_context *context)
+static bool is_in_log(const uint8_t *client_random, const struct dissect_context *context)
 {
     for (int kind = 0; kind < TLS_SECRET_KINDS; kind++) {
-        if (tls_keys_find(context->keys, (enum tls_secret_kind)kind, r->client_random) != NULL)
+        if (tls_keys_find(context->keys, (enum tls_secret_kind)kind, client_random) != NULL)
             return true;
     }
     return false;
@@ -111,10 +111,20 @@ void tls_reader_agree(struct tls_state *state, const struct tls_server_hello *he
                       struct dissect_context *context)
 {
     struct tls_reader *r = state->reader;
-    if (context->keys == NULL || state->transport != 't')
+    if (context->keys == NULL)
         return;
+    if (state->transport != 't') { /* their records are not opened; that is said where secrets of it are there */
+        if (is_in_log(state->randoms, context))
+            context->tls->decryption = TLS_DECRYPTION_UNSUPPORTED;
+        return;
+    }
     context->tls->decryption = TLS_DECRYPTION_NO_KEYS;
-    if (r == NULL || !is_in_log(r, context)) {
+    if (r == NULL || !is_in_log(r->client_random, context)) {
+        tls_reader_free(state);
+        return;
+    }
+    if (!tls_opener_can(hello->cipher)) {
+        context->tls->decryption = TLS_DECRYPTION_UNSUPPORTED;
         tls_reader_free(state);
         return;
     }

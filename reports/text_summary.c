@@ -110,13 +110,14 @@ static void print_services(const struct view *view, const struct report_case *lo
 /* Only where key logs were tried. */
 static void print_decrypted(const struct view *view, const struct capture_record *capture)
 {
-    char line[LINE_SIZE], some[VIEW_TIME_SIZE], all[VIEW_TIME_SIZE];
+    char line[LINE_SIZE], some[VIEW_TIME_SIZE], all[VIEW_TIME_SIZE], other[VIEW_TIME_SIZE];
     if (capture->tls_keyed == 0) {
         return;
     }
     const struct text_value values[] = {{"some", view_number(capture->tls_decrypted, some)},
-                                        {"all", view_number(capture->tls_keyed, all)}};
-    text_format(line, sizeof(line), say(view, TEXT_REPORT_DECRYPTED), values, 2);
+                                        {"all", view_number(capture->tls_keyed, all)},
+                                        {"other", view_number(capture->tls_unsupported, other)}};
+    text_format(line, sizeof(line), say(view, TEXT_REPORT_DECRYPTED), values, 3);
     labelled(view, TEXT_REPORT_KEYS, line);
 }
 

@@ -340,10 +340,6 @@ void engine_app_close(struct engine *e, struct flow *flow, enum end_why why,
         flow->stream = NULL;
         if (tls && is_hello_part(flow))
             flow->facts |= FLOW_FACT_REQUEST_PART;
-        if (tls && flow->tls->decryption != TLS_DECRYPTION_NONE) {
-            e->counters.tls_keyed++;
-            e->counters.tls_decrypted += flow->tls->decryption >= TLS_DECRYPTION_PARTLY;
-        }
         if (!tls) {
             pool_give(&e->tls_records, flow->tls);
             flow->tls = NULL;

@@ -342,6 +342,9 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     if (flow->tls != NULL) {
         flow->tls->flow_id = flow->id;
         flow->tls->synack = synack_text(e, flow->tcp);
+        e->counters.tls_keyed += flow->tls->decryption != TLS_DECRYPTION_NONE;
+        e->counters.tls_decrypted += flow->tls->decryption >= TLS_DECRYPTION_PARTLY;
+        e->counters.tls_unsupported += flow->tls->decryption == TLS_DECRYPTION_UNSUPPORTED;
     }
     bundle.tls_certificates = certificates;
     bundle.events = events;

@@ -232,6 +232,26 @@ static void a_gap_ends_its_direction(void **state)
     finish(&r);
 }
 
+/* Suites that OpenSSL does not open are said, not called wrong keys. */
+static void unknown_suites_are_said(void **state)
+{
+    static const char suite[] = "130100002e"; /* in the ServerHello */
+    char hello[sizeof RFC8448_SERVER_HELLO] = RFC8448_SERVER_HELLO;
+    struct record changed = {SIDE_SERVER, hello};
+    struct run r = begin(RFC8448_KEYLOG);
+    (void)state;
+    assert_true(tls_opener_can(0x1301) && !tls_opener_can(0xfafa));
+    char *at = strstr(hello, suite);
+    assert_non_null(at);
+    memcpy(at, "fafa", 4);
+    for (size_t i = 0; i < TRACE_LEN; i++)
+        give(&r, i == 1 ? &changed : &trace[i], SIZE_MAX);
+    feeder_end(r.feeder);
+    assert_int_equal(r.feeder->tls.decryption, TLS_DECRYPTION_UNSUPPORTED);
+    assert_int_equal(seen.len[SIDE_CLIENT] + seen.len[SIDE_SERVER], 0);
+    finish(&r);
+}
+
 static void suites_without_a_way_are_refused(void **state)
 {
     static const uint8_t secret[48], random[TLS_RANDOM];
@@ -257,6 +277,7 @@ int main(void)
         cmocka_unit_test(without_keys_nothing_is_tried),
         cmocka_unit_test(wrong_keys_say_what_none_say),
         cmocka_unit_test(a_gap_ends_its_direction),
+        cmocka_unit_test(unknown_suites_are_said),
         cmocka_unit_test(suites_without_a_way_are_refused),
     };
     return cmocka_run_group_tests(tests, shared_setup, shared_teardown);
