@@ -4,6 +4,7 @@
 
 #include "dissectors/tls_keys.h"
 
+#include <openssl/dsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 static const size_t text_sizes[] = {1, 100, 16384, 40000};
 #define TEXT_MAX (128u * 1024u)
 #define WIRE_MAX 512
+#define IDENTITIES 3
 
 struct piece {
     enum side side;
@@ -30,8 +32,8 @@ static struct {
 } talk;
 
 static struct {
-    EVP_PKEY *key[2]; /* RSA, EC */
-    X509 *certificate[2];
+    EVP_PKEY *key[IDENTITIES]; /* RSA, EC, DSA */
+    X509 *certificate[IDENTITIES];
 } identity;
 
 struct setting {
@@ -56,18 +58,36 @@ static X509 *certify(EVP_PKEY *key)
     return x;
 }
 
+/* On small parameters: they are made in a moment. */
+static EVP_PKEY *make_dsa_key(void)
+{
+    EVP_PKEY *parameters = NULL, *key = NULL;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "DSA", NULL);
+    assert_int_equal(EVP_PKEY_paramgen_init(c), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_dsa_paramgen_bits(c, 1024), 1);
+    assert_int_equal(EVP_PKEY_paramgen(c, &parameters), 1);
+    EVP_PKEY_CTX_free(c);
+    c = EVP_PKEY_CTX_new_from_pkey(NULL, parameters, NULL);
+    assert_int_equal(EVP_PKEY_keygen_init(c), 1);
+    assert_int_equal(EVP_PKEY_keygen(c, &key), 1);
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(parameters);
+    return key;
+}
+
 static int setup(void **state)
 {
     identity.key[0] = EVP_RSA_gen(2048);
     identity.key[1] = EVP_EC_gen("P-256");
-    for (int i = 0; i < 2; i++)
+    identity.key[2] = make_dsa_key();
+    for (int i = 0; i < IDENTITIES; i++)
         identity.certificate[i] = certify(identity.key[i]);
     return shared_setup(state);
 }
 
 static int teardown(void **state)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < IDENTITIES; i++) {
         X509_free(identity.certificate[i]);
         EVP_PKEY_free(identity.key[i]);
     }
@@ -111,7 +131,7 @@ static SSL_CTX *make_context(const struct setting *s, bool server)
         assert_int_equal(SSL_CTX_set_ciphersuites(c, s->suite), 1);
     else
         assert_int_equal(SSL_CTX_set_cipher_list(c, s->suite), 1);
-    for (int i = 0; (server || s->client_certificate) && i < 2; i++) {
+    for (int i = 0; (server || s->client_certificate) && i < IDENTITIES; i++) {
         SSL_CTX_use_certificate(c, identity.certificate[i]);
         SSL_CTX_use_PrivateKey(c, identity.key[i]);
     }
@@ -275,6 +295,14 @@ static bool run(const struct setting *s)
     return shaken;
 }
 
+/* Suites of TLS 1.3, which have their own test; SRP, whose passwords these ends do not have, and `openssl ciphers -s` does not
+ * name. */
+static bool is_left_out(const SSL_CIPHER *cipher)
+{
+    return strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.3") == 0 ||
+           SSL_CIPHER_get_kx_nid(cipher) == NID_kx_srp;
+}
+
 static void suites_up_to_tls12_open(void **state)
 {
     static const int versions[] = {TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION};
@@ -295,10 +323,12 @@ static void suites_up_to_tls12_open(void **state)
                 opened += run(&s);
         }
         suites += opened > before;
+        if (opened == before && !is_left_out(cipher))
+            fail_msg("%s was not opened", SSL_CIPHER_get_name(cipher));
     }
     SSL_CTX_free(all);
     print_message("%u suites, %u conversations\n", suites, opened);
-    assert_true(suites >= 130); /* without those of DSS certificates and SRP */
+    assert_true(suites >= 140);
 }
 
 static void suites_of_tls13_open(void **state)
