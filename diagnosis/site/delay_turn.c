@@ -79,7 +79,9 @@ static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
     const struct tls_facts *t = flow->f.tls;
     bool hello = d->tls_hello_wait_ns >= d->tls_finish_wait_ns;
     int64_t wait = hello ? d->tls_hello_wait_ns : d->tls_finish_wait_ns;
+    int64_t left = facts_end_ns(&flow->f, SIDE_CLIENT);
     if (wait <= SLOW_TLS_NS || t == NULL || t->server_hello_ns < 0 ||
+        (left >= 0 && left < t->server_hello_ns) || /* too late, which is more than slow */
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_TLS, flow))
         return;
     struct claim claim = claim_start(FINDING_SERVER_SLOW_TLS, flow);

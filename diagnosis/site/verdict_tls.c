@@ -341,6 +341,15 @@ static int64_t silence_after(const struct judge *judge, const struct flow_facts 
     return (end < INT64_MAX ? end : judge_capture_end(judge, since_ns)) - since_ns;
 }
 
+/* The server answered when the client had waited, and given up. */
+static bool came_too_late(const struct flow_facts *f)
+{
+    const struct tls_facts *t = f->tls;
+    int64_t end = facts_end_ns(f, SIDE_CLIENT);
+    return t != NULL && t->client_hello_ns >= 0 && t->server_hello_ns > end && !t->established &&
+           facts_gave_up(f, SIDE_CLIENT, t->client_hello_ns);
+}
+
 static void start_timeout(const struct judge *judge, const struct site_flow *flow, int64_t since_ns,
                           struct claim *out)
 {
@@ -349,6 +358,8 @@ static void start_timeout(const struct judge *judge, const struct site_flow *flo
     out->confidence = 85;
     out->weight = (double)waited;
     claim_add_ms(out, "waited_ms", waited);
+    if (came_too_late(&flow->f))
+        claim_add_ms(out, "late_ms", flow->f.tls->server_hello_ns - since_ns);
     claim_add_reference(out, flow->f.source_id, flow->f.tls->client_hello_frame,
                         flow->f.tls->client_hello_ns, EVENT_CLIENT_HELLO);
     out->evidence = HELLO_EVIDENCE | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
@@ -358,7 +369,7 @@ enum ruling verdict_hello_silence(struct judge *judge, const struct site_flow *f
                                   struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
-    if (!facts_is_established(f) || !facts_hello_unanswered(f) ||
+    if (!facts_is_established(f) || !(facts_hello_unanswered(f) || came_too_late(f)) ||
         f->tcp->side[SIDE_CLIENT].unacked_bytes > 0)
         return RULING_PASS;
     int64_t since = f->tls->client_hello_ns;
@@ -384,24 +395,31 @@ static bool fin_fits(const struct flow_facts *f, bool *known)
     return s->ttl_max - s->ttl_min <= TTL_TOLERANCE;
 }
 
-/* So many handshakes show what a server takes; more need not be looked at. */
-#define TAKEN_ENOUGH 2
-#define TAKEN_LOOKED_AT 256
+/* So many show a rule, of either kind; more need not be looked at. */
+#define RULE_ENOUGH 2
+#define RULE_LOOKED_AT 256
 
-/* Every handshake that the service completed chose a higher version than this hello offers, and it never said
- * protocol_version: some servers close instead. */
+/* The service completes handshakes of higher versions than this hello offers, no other, answers none of the older
+ * hellos, of which there are several, and left no newer one without an answer. It never said protocol_version: some
+ * servers close instead. */
 static bool takes_newer_alone(const struct site_flow *flow)
 {
     uint16_t offered = flow->f.tls->version_offered, least = flow->service->version_min;
     struct flow_range flows = flow->service->flows;
-    unsigned taken = 0;
+    unsigned taken = 0, closed = 0;
     if (offered < VERSION_SSL3 || offered >= least || least > VERSION_TLS_13)
         return false;
-    for (size_t i = 0; i < flows.count && i < TAKEN_LOOKED_AT && taken < TAKEN_ENOUGH; i++) {
+    for (size_t i = 0; i < flows.count && i < RULE_LOOKED_AT; i++) {
         const struct tls_facts *t = flows.flows[i]->f.tls;
-        taken += t != NULL && t->established && t->version != 0;
+        if (t == NULL || t->client_hello_ns < 0)
+            continue;
+        bool unanswered = facts_hello_unanswered(&flows.flows[i]->f);
+        if (unanswered && t->version_offered >= least)
+            return false;
+        taken += t->established && t->version != 0;
+        closed += unanswered && t->version_offered != 0;
     }
-    return taken >= TAKEN_ENOUGH;
+    return taken >= RULE_ENOUGH && closed >= RULE_ENOUGH;
 }
 
 static void close_by_version(struct judge *judge, const struct site_flow *flow, uint8_t confidence,
