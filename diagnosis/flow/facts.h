@@ -21,6 +21,8 @@
 
 #define FACTS_PROTOCOL_TCP 6
 #define FACTS_PROTOCOL_UDP 17
+#define FACTS_PROTOCOL_ICMP 1
+#define FACTS_PROTOCOL_ICMP_6 58
 
 struct tls_facts {
     int64_t client_hello_ns, server_hello_ns, finished_ns, alert_ns;

@@ -119,6 +119,42 @@ static bool explain_pause(const struct judge *judge, const struct site_flow *flo
     return true;
 }
 
+/* ---- a line that others of the client's connections fill -------------------------------------- */
+
+/* Segments one behind the other wait for their turn on the line, not for the client; a slower line
+ * than 8 kbit/s there is not. */
+#define LINE_LEAST_BYTES_S 1000
+/* The first segment of each upload waits as well, and is not counted: three quarters are all. */
+#define LINE_BUSY_PART 0.75
+
+static int64_t overlap(int64_t from, int64_t to, int64_t other_from, int64_t other_to)
+{
+    int64_t start = from > other_from ? from : other_from, end = to < other_to ? to : other_to;
+    return end > start ? end - start : 0;
+}
+
+/* While one of its connections paused the client was sending on others nearly all the time. */
+static bool was_line_busy(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct delay_facts *d = flow->delay;
+    const struct tls_facts *t = flow->f.tls;
+    bool in_tls = d->pause_step == DELAY_STEP_TLS && t != NULL && t->server_hello_ns > 0;
+    int64_t from = in_tls ? t->server_hello_ns : flow->f.first_ns, busy = 0;
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    for (size_t i = 0; i < range.count && range.flows[i]->f.first_ns < from + d->pause_ns; i++) {
+        const struct site_flow *other = range.flows[i];
+        const struct delay_facts *o = other->delay;
+        if (other == flow || o == NULL || o->fed_ns <= 0 || o->fed_pauses > 0 ||
+            (double)o->fed_bytes * (double)FACTS_SECOND <
+                LINE_LEAST_BYTES_S * (double)o->fed_ns)
+            continue;
+        int64_t start =
+            other->f.first_ns + (o->pause_step == DELAY_STEP_CONNECT ? o->pause_ns : 0);
+        busy += overlap(from, from + d->pause_ns, start, start + o->fed_ns);
+    }
+    return (double)busy >= LINE_BUSY_PART * (double)d->pause_ns;
+}
+
 static void find_slow_client(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
@@ -134,7 +170,8 @@ static void find_slow_client(struct judge *judge, const struct site_flow *flow)
     if (flow->f.tls != NULL)
         claim_add_reference(&claim, flow->f.source_id, flow->f.tls->client_hello_frame,
                             flow->f.tls->client_hello_ns, EVENT_CLIENT_HELLO);
-    if (!explain_pause(judge, flow, &claim) && d->pause_ns <= CLIENT_SLOW_NS)
+    if (!explain_pause(judge, flow, &claim) &&
+        (d->pause_ns <= CLIENT_SLOW_NS || was_line_busy(judge, flow)))
         return;
     judge_claim(judge, &claim);
 }

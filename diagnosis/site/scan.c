@@ -1,5 +1,5 @@
-/* Port scans: one source, many ports of a host or many hosts on a port, mostly in vain. Their
- * attempts become unsolicited and raise nothing else. */
+/* Port scans and sweeps: one source, many ports of a host, many hosts on a port, or many hosts asked
+ * for an echo, mostly in vain. Their attempts become unsolicited and raise nothing else. */
 #include "diagnosis/site/judge.h"
 
 #include <stdlib.h>
@@ -17,6 +17,10 @@
 /* Datagrams are often left without an answer: so many of the attempts were refused by ICMP. */
 #define SCAN_REFUSED_SHARE 0.3
 #define SCAN_DATAGRAMS 3
+/* Programs that sweep ask for an echo up to four times; who watches over hosts goes on asking. */
+#define SCAN_ECHO_TRIES 5
+#define ECHO_REQUEST 8
+#define ECHO_REQUEST_6 128
 /* What comes from there is an answer whose question was not seen. */
 #define SCAN_CLIENT_PORT 1024
 #define PORTS_MOST 65535u
@@ -95,6 +99,34 @@ static bool is_vain_datagram(const struct judge *judge, const struct site_flow *
     return true;
 }
 
+/* Refused by the host itself: a filter that lets no question out refuses a resolver's, too. */
+static bool was_refused_there(const struct site_flow *flow)
+{
+    for (uint32_t i = 0; i < flow->icmp_count; i++) {
+        const struct icmp_record *r = flow->icmp[i];
+        bool port = r->family == 4 ? r->type == 3 && r->code == 3 : r->type == 1 && r->code == 4;
+        if (port && address_equal(&r->router_ip, &flow->server->address))
+            return true;
+    }
+    return false;
+}
+
+/* ---- echo ------------------------------------------------------------------------------------ */
+
+static bool is_echo(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    uint16_t type = f->protocol == FACTS_PROTOCOL_ICMP ? ECHO_REQUEST : ECHO_REQUEST_6;
+    return f->port[SIDE_CLIENT] == type && f->packets[SIDE_CLIENT] < SCAN_ECHO_TRIES &&
+           !facts_has(f, FLOW_FACT_TRACEROUTE);
+}
+
+static bool is_vain_echo(const struct judge *judge, const struct site_flow *flow)
+{
+    (void)judge;
+    return flow->f.packets[SIDE_SERVER] == 0;
+}
+
 /* ---- suspects -------------------------------------------------------------------------------- */
 
 static bool same_pair(const struct site_flow *a, const struct site_flow *b)
@@ -156,6 +188,8 @@ static uint32_t tries_of(const struct scan *scan, const struct site_flow *flow)
         return scan->tries; /* it was served there: a known one */
     if (scan->protocol == FACTS_PROTOCOL_UDP)
         return 0;
+    if (scan->protocol != FACTS_PROTOCOL_TCP)
+        return (uint32_t)flow->f.packets[SIDE_CLIENT];
     return flow->f.tcp->syn_count > 0 ? flow->f.tcp->syn_count : 1;
 }
 
@@ -281,7 +315,11 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
         claim.server_port = 0;
     else
         claim.server_ip = (struct address){0};
-    claim_add_number(&claim, "ports", scan->of_ports ? (double)targets : 1);
+    bool echo = scan->is_attempt == is_echo;
+    if (!echo)
+        claim_add_number(&claim, "ports", scan->of_ports ? (double)targets : 1);
+    else
+        claim.server_port = 0;
     claim_add_number(&claim, "hosts", scan->of_ports ? 1 : (double)targets);
     claim_add_ms(&claim, "duration_ms", begun_ns - first->f.first_ns);
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
@@ -291,13 +329,19 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
         range.flows[i]->outcome = OUTCOME_UNSOLICITED;
 }
 
+/* Echoes of which none comes back may be filtered: then who watches over hosts looks the same. */
 static bool is_told_enough(const struct scan *scan, struct flow_range range)
 {
-    size_t refused = 0;
-    if (scan->protocol != FACTS_PROTOCOL_UDP)
+    size_t refused = 0, answered = 0;
+    if (scan->protocol == FACTS_PROTOCOL_TCP)
         return true;
-    for (size_t i = 0; i < range.count; i++)
-        refused += was_refused(range.flows[i]);
+    for (size_t i = 0; i < range.count; i++) {
+        const struct site_flow *flow = range.flows[i];
+        refused += scan->of_ports ? was_refused(flow) : was_refused_there(flow);
+        answered += flow->f.packets[SIDE_SERVER] > 0;
+    }
+    if (scan->protocol != FACTS_PROTOCOL_UDP)
+        return answered > 0;
     return (double)refused >= SCAN_REFUSED_SHARE * (double)range.count;
 }
 
@@ -357,6 +401,12 @@ static void detect(struct judge *judge)
          FACTS_PROTOCOL_TCP, false, SCAN_HOST_TRIES},
         {same_pair, target_port, by_pair, is_datagram_probe, is_vain_datagram, FACTS_PROTOCOL_UDP,
          true, SCAN_PORT_TRIES},
+        {same_client_port, target_host, by_client_port, is_datagram_probe, is_vain_datagram,
+         FACTS_PROTOCOL_UDP, false, SCAN_HOST_TRIES},
+        {same_client_port, target_host, by_client_port, is_echo, is_vain_echo,
+         FACTS_PROTOCOL_ICMP, false, SCAN_ECHO_TRIES},
+        {same_client_port, target_host, by_client_port, is_echo, is_vain_echo,
+         FACTS_PROTOCOL_ICMP_6, false, SCAN_ECHO_TRIES},
     };
     size_t slots = judge->site->host_count > 65536 ? judge->site->host_count : 65536;
     if (judge->quality.found[FINDING_CAPTURE_ONE_SIDED])

@@ -2,6 +2,7 @@
 import contextlib
 import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -141,6 +142,60 @@ def sweep_ping(lab):
     with lab.capture("m"):
         contrast(lab)
         tool(lab, "nmap", "-n", "-sn", "-PE", "--max-retries", "0", "-S", ATTACKER, "-e", "c0", "198.51.100.30-59")
+        contrast(lab)
+
+
+@scenario("sweep-udp", "nmap asks 30 addresses for UDP 161: twelve refuse, the others are not there")
+def sweep_udp(lab):
+    lab.start(delay_ms=2)
+    usual(lab)
+    more_servers(lab, 12)
+    lab.sysctl("s", "net.ipv4.icmp_ratelimit", 0)
+    lab.firewall("ip daddr 198.51.100.42-198.51.100.59 drop")
+    with lab.capture("m"):
+        contrast(lab)
+        nmap(lab, "-sU", "-p", "161", target="198.51.100.30-59")
+        contrast(lab)
+
+
+@scenario("ping-monitor", "monitoring pings 20 hosts by turns, again and again; three of them are down: healthy")
+def ping_monitor(lab):
+    lab.start(delay_ms=2)
+    usual(lab)
+    more_servers(lab, 17)
+    lab.firewall("ip daddr 198.51.100.47-198.51.100.49 drop")
+    with lab.capture("m"):
+        contrast(lab)
+        with lab.inside("c"):
+            s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        s.bind((ATTACKER, 0))
+        for number in range(5):
+            for n in range(30, 50):
+                echo = struct.pack("!BBHHH", 8, 0, 0, n, number) + b"still there?"
+                s.sendto(echo[:2] + struct.pack("!H", bridge.checksum(echo)) + echo[4:], (f"198.51.100.{n}", 0))
+                time.sleep(0.01)
+            time.sleep(0.6)
+        s.close()
+        contrast(lab)
+
+
+@scenario("resolver-barred", "a resolver asks 20 name servers, a time client 16 time servers; the firewall rejects both: no scan")
+def resolver_barred(lab):
+    lab.start(delay_ms=2)
+    usual(lab)
+    lab.sysctl("f", "net.ipv4.icmp_ratelimit", 0)
+    lab.sysctl("f", "net.ipv4.icmp_msgs_per_sec", 10000)
+    lab.firewall("udp dport { 53, 123 } reject")
+    with lab.capture("m"):
+        contrast(lab)
+        for port, count, data in ((53, 20, bytes.fromhex("123401000001000000000000") + b"\x03inv\x07example\x02cn\0\0\1\0\1"),
+                                  (123, 16, b"\x23" + bytes(47))):
+            for n in range(count):
+                s = lab.socket("c", socket.AF_INET, socket.SOCK_DGRAM)
+                s.bind((ATTACKER, 0))
+                s.sendto(data, (f"198.51.100.{100 + n}", port))
+                s.close()
+                time.sleep(0.05)
         contrast(lab)
 
 
