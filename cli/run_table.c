@@ -2,6 +2,7 @@
 
 #include "cli/result.h"
 #include "reports/incidents.h"
+#include "reports/reports.h"
 
 #include <unistd.h>
 
@@ -18,6 +19,26 @@ static void hint_limit(const struct context *context, const struct table_request
     view_say(&hint, TEXT_NOTE_LIMITED,
              &(struct text_value){"shown", view_number(request->limit, number)}, 1);
     fputc('\n', stderr);
+}
+
+/* What a table concludes is as sound as the capture; tables of single things say nothing of it. */
+static bool concludes(enum table_kind kind)
+{
+    return kind == TABLE_KIND_COUNT || kind == TABLE_PATHS || kind == TABLE_SERVICES ||
+           kind == TABLE_DEPENDENCIES || kind == TABLE_INCIDENTS;
+}
+
+static bool print_quality(const struct context *context, struct store *store, int64_t capture_id,
+                          struct error *error)
+{
+    struct report_case *loaded = case_load(store, capture_id, error);
+    if (loaded == NULL) {
+        return false;
+    }
+    report_quality(&context->view, loaded);
+    fputc('\n', context->view.out);
+    case_free(loaded);
+    return true;
 }
 
 static int print_table(const struct context *context, struct store *store, enum table_kind kind)
@@ -42,6 +63,10 @@ static int print_table(const struct context *context, struct store *store, enum 
     }
     if (plain && !arguments->given[OPTION_LIMIT] && isatty(STDOUT_FILENO)) {
         request.limit = LIMIT_TERMINAL;
+    }
+    if (plain && concludes(kind) && request.capture_id > 0 &&
+        !print_quality(context, store, request.capture_id, &error)) {
+        return command_fail(context, &error);
     }
     size_t rows = 0;
     bool good = kind == TABLE_KIND_COUNT

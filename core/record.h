@@ -150,6 +150,8 @@ struct tcp_side_facts {
     uint32_t reordered_segments;
     uint32_t duplicate_acks;        /* sent by this side */
     uint32_t keepalives;
+    uint32_t silent_probes;         /* of them and of window probes: the last ones, nothing came back */
+    int64_t silent_probe_ns;        /* the first of those; -1 none */
     uint32_t zero_windows;          /* packets of this side announcing window 0 */
     int64_t zero_window_ns;         /* total time its window stayed 0 while the peer had data waiting */
     uint64_t capture_gap_bytes;     /* of this side: acknowledged by the peer, never captured */
@@ -176,6 +178,7 @@ struct tcp_side_facts {
     int32_t window_scale;           /* announced; -1 none */
     uint32_t largest_delivered;     /* IP packet length of the largest acknowledged segment */
     uint32_t smallest_lost;         /* IP packet length of the tail segment; 0 none */
+    uint32_t shrunk_from, shrunk_to; /* the same bytes got through at once in smaller packets; 0 none */
     bool dont_fragment;
     char options[24];               /* SYN options in order, p0f letters: "mss,sok,ts,nop,ws" cut */
 };

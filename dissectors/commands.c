@@ -56,9 +56,7 @@ void commands_note_reply(struct commands *c, const struct dissect_context *conte
     if (r->reply_ns >= 0)
         return;
     r->reply_ns = context->first_time_ns;
-    int64_t network = context->rtt_server_ns > 0 ? context->rtt_server_ns : 0;
-    int64_t took = r->reply_ns - r->time_ns;
-    r->wait_ns = took > network ? took - network : 0;
+    r->wait_ns = dissect_wait(context, r->time_ns, r->reply_ns);
 }
 
 static void put(struct commands *c, const struct dissect_context *context)

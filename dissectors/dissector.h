@@ -52,6 +52,8 @@ struct dissect_context {
     int64_t first_frame;
     /* Smallest round trip between tap and server seen so far, -1 unknown. */
     int64_t rtt_server_ns;
+    /* When the client last sent again what was not acknowledged; 0 never. */
+    int64_t resent_ns;
     /* Out: bytes to pass over after those eaten, e.g. the rest of a TLS record or a body. They are
      * never buffered, and a gap inside them does no harm. */
     uint64_t skip;
@@ -98,6 +100,10 @@ struct dissector {
     /* Frees what the state owns; fills the last facts into context->flow and context->tls. */
     void (*close)(void *state, struct dissect_context *context);
 };
+
+/* How long the server took over what the client had said at from_ns: without the way, and without
+ * what the client's bytes needed to get through. */
+int64_t dissect_wait(const struct dissect_context *context, int64_t from_ns, int64_t answer_ns);
 
 /* All stream dissectors, in order of preference (dissectors/dissectors.def). */
 const struct dissector *const *dissector_list(size_t *count);

@@ -288,12 +288,8 @@ static void on_request(struct h2_state *s, uint32_t id, const struct message *m,
 
 static void note_wait(struct http_record *r, const struct dissect_context *context)
 {
-    if (r->request_end_ns < 0)
-        return;
-    int64_t wait = r->response_ns - r->request_end_ns;
-    if (context->rtt_server_ns > 0)
-        wait -= context->rtt_server_ns;
-    r->wait_ns = wait > 0 ? wait : 0;
+    if (r->request_end_ns >= 0)
+        r->wait_ns = dissect_wait(context, r->request_end_ns, r->response_ns);
 }
 
 static void on_response(struct h2_state *s, uint32_t id, const struct message *m,

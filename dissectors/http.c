@@ -153,10 +153,7 @@ static void note_wait(const struct http_state *s, struct transaction *t,
         return;
     if (s->last_response_end_ns > from)
         from = s->last_response_end_ns; /* pipelined: its turn came only then */
-    int64_t wait = r->response_ns - from;
-    if (context->rtt_server_ns > 0)
-        wait -= context->rtt_server_ns;
-    r->wait_ns = wait > 0 ? wait : 0;
+    r->wait_ns = dissect_wait(context, from, r->response_ns);
 }
 
 /* What follows a 101 or a granted CONNECT. */

@@ -9,6 +9,8 @@ struct json;
 
 /* The first screen: quality, what was seen, verdicts, the worst findings, where the database is. */
 void report_text(const struct view *view, const struct report_case *loaded);
+/* Its first line alone: how far the capture can be trusted. */
+void report_quality(const struct view *view, const struct report_case *loaded);
 /* The same as Markdown, all findings in full. */
 void report_markdown(const struct view *view, const struct report_case *loaded);
 

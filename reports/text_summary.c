@@ -46,7 +46,7 @@ static void append(char *line, const char *text)
 
 /* ---- quality, what was seen --------------------------------------------------------------------
  */
-static void print_quality(const struct view *view, const struct report_case *loaded)
+void report_quality(const struct view *view, const struct report_case *loaded)
 {
     struct quality quality;
     char score[VIEW_TIME_SIZE], line[QUALITY_TEXT_SIZE];
@@ -133,7 +133,7 @@ static void print_seen(const struct view *view, const struct report_case *loaded
     const char *name = capture->name != NULL ? capture->name : "";
     labelled(view, TEXT_REPORT_INPUT,
              strcmp(name, "-") == 0 ? say(view, TEXT_REPORT_STANDARD_INPUT) : name);
-    print_quality(view, loaded);
+    report_quality(view, loaded);
     print_period(view, loaded);
     if (capture->packets == 0 && loaded->service_count > 0) { /* killed: never counted */
         print_services(view, loaded);

@@ -71,6 +71,7 @@ void engine_app_enter(struct engine *e, struct flow *flow)
     c->capture_id = e->options.capture_id;
     c->salt = e->options.salt;
     c->rtt_server_ns = flow->tcp != NULL ? flow->tcp->rtt_min_ns[SIDE_SERVER] : RECORD_NONE_NS;
+    c->resent_ns = flow->tcp != NULL ? flow->tcp->dir[SIDE_CLIENT].resent_ns : 0;
     c->skip = 0;
     c->need = 0;
     c->event = on_dissector_event;

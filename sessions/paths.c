@@ -3,6 +3,7 @@
 #include "core/arena.h"
 #include "core/limits.h"
 #include "core/sketch.h"
+#include "sessions/silence.h"
 #include "sessions/tcp.h"
 
 #include <stdlib.h>
@@ -11,15 +12,11 @@
 #define HASH_ODD 0xff51afd7ed558ccdULL
 /* Twice the paths: probes stay short. A power of two. */
 #define SLOTS (2u * LIMIT_PATHS)
+/* Clients whose first bytes agree are of one network: /24, /64. */
+#define NET_BYTES_4 3u
+#define NET_BYTES_6 8u
 /* FINDINGS.md: a TTL that stayed for so many packets has changed. */
 #define TTL_PACKETS 5
-/* Connections of one outage that are counted one by one. */
-#define WAITING_MAX 64
-/* Shorter ones are ordinary recovery from loss; Linux sends again after 200 ms and 600 ms. */
-#define OUTAGE_LEAST_NS 1000000000LL
-/* FINDINGS.md: two open connections at least; one retransmission each may be chance. */
-#define OUTAGE_FLOWS 2
-#define OUTAGE_TRIES 2
 /* What kernels with tcp_tw_recycle kept of an address: a minute (TCP_PAWS_MSL). */
 #define STAMP_KEPT_NS 60000000000LL
 /* A SYN sent so often got no answer. */
@@ -27,24 +24,15 @@
 /* p0f's and the catalogue's tolerance: a TTL within it tells the same distance. */
 #define TTL_TOLERANCE 2
 
-struct waiting {
-    int64_t flow_id;
-    uint32_t tries;
-};
-
-/* Connections that sent again since a side was heard last, and the silence that has just ended. */
-struct silence {
-    struct waiting waiting[WAITING_MAX];
-    uint32_t count;
-    bool pending; /* it ended, yet none of the waiting connections went on so far */
-    int64_t from_ns, to_ns, frame, source_id;
-    uint32_t connections;
-    struct waiting ended[WAITING_MAX];
-    uint32_t ended_count;
-};
-
 struct path_heard {
     struct silence side[2]; /* who is silent */
+};
+
+/* The paths from one network of clients to a server: what no pair of hosts alone tells. */
+struct trunk {
+    struct address net, server;
+    struct path_heard *heard; /* NULL until one sent again in vain */
+    int64_t heard_ns[2];
 };
 
 /* Round trips by bucket of core/sketch, in chunks that are there once something falls into them: the
@@ -65,6 +53,7 @@ struct paths {
     uint64_t secret;
     int64_t capture_id, first_id;
     struct path *slots[SLOTS];
+    struct trunk *trunks[SLOTS];
     struct path *order[LIMIT_PATHS];
     uint32_t count, unanswered;
     uint64_t given_up;
@@ -128,6 +117,26 @@ struct path *paths_find(struct paths *paths, const struct flow *flow)
     return *slot_of(paths, &client, &server);
 }
 
+/* NULL when memory is out: then the pairs tell alone. There are no more than paths. */
+static struct trunk *take_trunk(struct paths *paths, const struct address *client,
+                                const struct address *server)
+{
+    struct address net = *client;
+    size_t kept = net.family == 4 ? NET_BYTES_4 : NET_BYTES_6;
+    memset(net.bytes + kept, 0, sizeof net.bytes - kept);
+    size_t at = (size_t)mix_address(mix_address(paths->secret, &net), server) & (SLOTS - 1);
+    for (; paths->trunks[at] != NULL; at = (at + 1) & (SLOTS - 1)) {
+        struct trunk *t = paths->trunks[at];
+        if (address_equal(&t->net, &net) && address_equal(&t->server, server))
+            return t;
+    }
+    struct trunk *trunk = arena_take(&paths->arena, sizeof *trunk);
+    if (trunk == NULL)
+        return NULL;
+    *trunk = (struct trunk){.net = net, .server = *server, .heard_ns = {RECORD_NONE_NS, RECORD_NONE_NS}};
+    return paths->trunks[at] = trunk;
+}
+
 static void path_init(struct path *path, const struct paths *paths, const struct address *client,
                       const struct address *server, const struct flow *flow)
 {
@@ -170,6 +179,7 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
         return NULL;
     }
     path_init(path, paths, &client, &server, flow);
+    path->trunk = take_trunk(paths, &client, &server);
     paths->order[paths->count++] = path;
     paths->unanswered += !answered;
     *slot = path;
@@ -233,51 +243,26 @@ static void note_ttl(struct path *path, struct flow *flow, enum side side, const
 
 /* ---- outages --------------------------------------------------------------------------------- */
 
-static struct waiting *find_waiting(struct waiting *list, uint32_t count, int64_t flow_id)
+/* Of several clients that missed the server at once, so many have to go on. */
+#define TRUNK_LEAST 2
+
+static void wait_for(struct paths *paths, struct path_heard **heard, enum side silent, int64_t flow_id,
+                     struct path *path)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (list[i].flow_id == flow_id)
-            return &list[i];
-    }
-    return NULL;
+    if (*heard == NULL)
+        *heard = arena_take(&paths->arena, sizeof **heard);
+    if (*heard != NULL)
+        silence_wait(&(*heard)->side[silent], flow_id, path);
 }
 
-/* An open connection sent again: it waits for the other side. */
-static void note_waiting(struct paths *paths, struct path *path, enum side silent, int64_t flow_id)
+/* The longest is kept. The same time told by a pair and by its network is one. */
+static void keep_outage(struct path *path, enum side side, const struct silence *s)
 {
-    if (path->heard == NULL)
-        path->heard = arena_take(&paths->arena, sizeof *path->heard);
-    if (path->heard == NULL)
-        return;
-    struct silence *s = &path->heard->side[silent];
-    struct waiting *w = find_waiting(s->waiting, s->count, flow_id);
-    if (w != NULL)
-        w->tries++;
-    else if (s->count < WAITING_MAX)
-        s->waiting[s->count++] = (struct waiting){flow_id, 1};
-}
-
-/* The side is heard again: whether that was more than the recovery from a loss. */
-static void end_silence(struct silence *s, int64_t from_ns, const struct packet *p)
-{
-    uint32_t sure = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        sure += s->waiting[i].tries >= OUTAGE_TRIES;
-    if (sure >= OUTAGE_FLOWS && p->time_ns - from_ns >= OUTAGE_LEAST_NS) {
-        s->pending = true;
-        s->from_ns = from_ns;
-        s->to_ns = p->time_ns;
-        s->frame = (int64_t)p->frame;
-        s->source_id = p->source_id;
-        s->connections = s->ended_count = s->count;
-        memcpy(s->ended, s->waiting, s->count * sizeof s->waiting[0]);
-    }
-    s->count = 0;
-}
-
-static void keep_outage(struct path_sample_record *r, enum side side, const struct silence *s)
-{
+    struct path_sample_record *r = &path->record;
     int64_t lasted = s->to_ns - s->from_ns;
+    if (r->outages > 0 && path->outage_to_ns >= s->from_ns)
+        return;
+    path->outage_to_ns = s->to_ns;
     r->outages++;
     r->outage_total_ns += lasted;
     if (lasted <= r->outage_ns)
@@ -291,20 +276,21 @@ static void keep_outage(struct path_sample_record *r, enum side side, const stru
     r->outage_side = (uint8_t)side;
 }
 
-/* A connection that waited goes on: it was the path. A reset instead: the host forgot, it restarted. */
-static void note_heard(struct path *path, enum side side, int64_t flow_id, const struct packet *p,
+static void note_heard(struct path *path, enum side side, struct flow *flow, const struct packet *p,
                        bool reset)
 {
-    if (path->heard == NULL)
-        return;
-    struct silence *s = &path->heard->side[side];
-    if (s->count > 0)
-        end_silence(s, path->heard_ns[side], p);
-    if (!s->pending || find_waiting(s->ended, s->ended_count, flow_id) == NULL)
-        return;
-    s->pending = false;
-    if (!reset)
-        keep_outage(&path->record, side, s);
+    const struct tcp_side_facts *waiting = &flow->tcp->dir[!side].facts;
+    struct trunk *trunk = path->trunk;
+    bool acknowledged = waiting->tail_retransmissions == 0;
+    struct silence *s = path->heard != NULL ? &path->heard->side[side] : NULL;
+    if (s != NULL && silence_end(s, path->heard_ns[side], flow->id, p, reset, acknowledged, 1))
+        keep_outage(path, side, s);
+    s = trunk != NULL && trunk->heard != NULL ? &trunk->heard->side[side] : NULL;
+    if (s != NULL &&
+        silence_end(s, trunk->heard_ns[side], flow->id, p, reset, acknowledged, TRUNK_LEAST)) {
+        for (uint32_t i = 0; i < s->ended_count; i++)
+            keep_outage(s->ended[i].path, side, s);
+    }
 }
 
 /* Which SYNs a server that remembers the timestamps of an address would think old (RFC 7323 5). */
@@ -330,15 +316,21 @@ void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
 {
     struct path *path = flow->path;
     bool reset = (layers->tcp.flags & TCP_RST) != 0;
-    note_heard(path, side, flow->id, packet, reset);
+    if (path->heard != NULL || (path->trunk != NULL && path->trunk->heard != NULL))
+        note_heard(path, side, flow, packet, reset);
     path->heard_ns[side] = packet->time_ns;
+    if (path->trunk != NULL)
+        path->trunk->heard_ns[side] = packet->time_ns;
     if (side == SIDE_CLIENT && !reset && layers->tcp.has_timestamp)
         note_stamp(path, flow, packet, &layers->tcp);
     if (reset || (layers->tcp.flags & TCP_SYN) != 0)
         return;
     note_ttl(path, flow, side, packet, layers->ttl);
-    if (event == EVENT_RETRANSMISSION && path->heard_ns[!side] >= 0)
-        note_waiting(paths, path, !side, flow->id);
+    if (event != EVENT_RETRANSMISSION || path->heard_ns[!side] < 0)
+        return;
+    wait_for(paths, &path->heard, !side, flow->id, path);
+    if (path->trunk != NULL)
+        wait_for(paths, &path->trunk->heard, !side, flow->id, path);
 }
 
 /* ---- flows that have ended ------------------------------------------------------------------- */

@@ -16,6 +16,8 @@ struct path {
     struct path_sample_record record;
     struct path_rtt *rtt[2];  /* between the tap and that side; NULL until one was measured */
     struct path_heard *heard; /* of each side; NULL until one sent again in vain */
+    struct trunk *trunk;      /* all paths of the client's network to that server */
+    int64_t outage_to_ns;     /* end of the last outage */
     int64_t heard_ns[2];      /* last packet of each side; -1 never */
     int64_t ttl_flow[2];      /* of the candidate: the first flow with it */
     int64_t ttl_ns[2], ttl_frame[2], ttl_source[2];

@@ -24,7 +24,7 @@ void tcp_init(struct tcp_flow *tcp)
         struct tcp_side_facts *f = &d->facts;
         tcp->rtt_min_ns[s] = tcp->rtt_data_min_ns[s] = RECORD_NONE_NS;
         f->tail_first_ns = f->tail_last_ns = f->last_ns = f->last_payload_ns = f->fin_ns =
-            f->rst_ns = f->rst_delay_ns = RECORD_NONE_NS;
+            f->rst_ns = f->rst_delay_ns = f->silent_probe_ns = RECORD_NONE_NS;
         f->window_scale = -1;
         d->scale = -1;
         d->zero_since_ns = d->outstanding_ns = d->next_ns = d->sent_ns = RECORD_NONE_NS;
@@ -447,6 +447,7 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
         return;
     }
     note_pause(tcp, side, packet, layers);
+    tcp->dir[!side].facts.silent_probes = 0;
     if ((flags & TCP_RST) != 0) {
         pick_up(tcp, side, layers);
         tcp_note_reset(tcp, flow, side, packet, layers, env);

@@ -96,6 +96,7 @@ struct tcp_direction {
     int64_t timed_end, timed_ns;
     int64_t sent_ns;         /* last payload, SYN or FIN of this side */
     int64_t next_ns;         /* when next last advanced */
+    int64_t resent_ns;       /* last sending again of bytes that were not acknowledged; 0 none */
     int64_t zero_since_ns;   /* -1 none */
     int64_t zero_pending_ns; /* a closed zero-window period that still needs waiting data */
     int64_t zero_ended_ns;
@@ -112,6 +113,7 @@ struct tcp_direction {
     uint32_t again_timestamp;       /* TSval of the first pending one; 0 none */
     int64_t again_ns;               /* when that left; -1: of no use */
     int64_t again_end, again_last;  /* its end, and the last pending one's */
+    uint32_t shrunk_from, shrunk_to; /* IP lengths of the oldest bytes, before and now; 0 the same */
     bool sacked;                    /* bytes above acked arrived, as the peer tells */
     uint32_t ack_repeats;           /* by the peer, since acked moved */
     int64_t ack_ns;                 /* last acknowledgment by the peer; 0 none */

@@ -29,6 +29,11 @@ static void note_progress(struct tcp_flow *tcp, struct tcp_direction *d, enum si
     d->facts.tail_retransmissions = 0;
     d->facts.tail_first_ns = d->facts.tail_last_ns = RECORD_NONE_NS;
     d->facts.smallest_lost = 0;
+    if (d->shrunk_from > d->facts.shrunk_from) {
+        d->facts.shrunk_from = d->shrunk_from;
+        d->facts.shrunk_to = d->shrunk_to;
+    }
+    d->shrunk_from = 0;
     tcp_settle_pending(d, ack, tcp->rtt_min_ns[by], p, l);
     d->ack_repeats = 0;
     d->sacked = false;
@@ -140,6 +145,9 @@ void tcp_note_window(struct tcp_flow *tcp, enum side side, const struct packet *
     struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
     uint16_t before = d->window;
     d->window = l->tcp.window;
+    if ((l->tcp.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && l->tcp.window == 0 &&
+        d->zero_since_ns < 0)
+        d->zero_since_ns = p->time_ns; /* accepted, and nothing may be sent: most open it at once */
     if ((l->tcp.flags & (TCP_SYN | TCP_FIN)) != 0)
         return;
     if (l->tcp.window == 0) {

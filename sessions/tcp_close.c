@@ -155,6 +155,8 @@ static void fill_side(struct tcp_direction *d, int64_t last_ns, struct tcp_side_
 {
     if (d->zero_since_ns >= 0 && d->zero_window_waited && last_ns > d->zero_since_ns)
         d->facts.zero_window_ns += last_ns - d->zero_since_ns;
+    if (d->facts.silent_probes == 0)
+        d->facts.silent_probe_ns = RECORD_NONE_NS;
     if (d->seen && d->next > d->acked) {
         int64_t bytes = d->next - d->acked - (d->fin_seen && d->acked < d->fin_end ? 1 : 0);
         d->facts.unacked_bytes = bytes > 0 ? (uint64_t)bytes : 0;

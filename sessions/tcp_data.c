@@ -223,11 +223,37 @@ static void remember(struct tcp_flow *tcp, enum side side, const struct packet *
         recent_keep(recent, side, p, l);
 }
 
+/* A sender that splits what was lost again and again, though its peer hears smaller packets, thinks
+ * of the path MTU (RFC 4821, tcp_mtu_probing). */
+#define SHRINK_TRIES 3
+#define SHRINK_LEAST 100
+
+static void note_shrink(struct tcp_direction *d, uint32_t ip_len)
+{
+    if (d->facts.tail_retransmissions < SHRINK_TRIES || d->facts.smallest_lost < ip_len + SHRINK_LEAST ||
+        (!d->sacked && d->ack_repeats == 0))
+        return;
+    if (d->shrunk_from == 0)
+        d->shrunk_from = d->facts.smallest_lost;
+    d->shrunk_to = ip_len;
+}
+
+/* Bytes of a large segment that come again in a smaller one: an acknowledgment says nothing of the size. */
+static void forget_large(struct tcp_direction *d, int64_t start, int64_t end, uint32_t ip_len)
+{
+    for (int i = 0; i < 2; i++) {
+        if (ip_len < d->largest_len[i] && start < d->largest_end[i] &&
+            end + d->largest_len[i] > d->largest_end[i])
+            d->largest_len[i] = 0;
+    }
+}
+
 static void note_tail(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
                       const struct layers *l)
 {
     if (start > d->acked || end <= d->acked)
         return;
+    note_shrink(d, l->ip_len);
     if (d->facts.tail_retransmissions == 0)
         d->facts.tail_first_ns = d->outstanding_ns >= 0 ? d->outstanding_ns : p->time_ns;
     d->facts.tail_retransmissions++;
@@ -263,13 +289,16 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
     tcp_count_again(&d->facts, out->note);
     d->facts.filling_retransmissions += fills;
     d->facts.spurious_retransmissions += spurious;
-    if (!spurious)
+    if (!spurious) {
         tcp_note_pending(d, end, fills, p, l);
+        d->resent_ns = p->time_ns;
+    }
     d->retransmissions++;
     d->facts.retransmitted_bytes += (uint32_t)(end - start);
     d->timing = false;
     tcp_note_scaled(tcp, side, 't');
     note_tail(d, start, end, p, l);
+    forget_large(d, start, end, l->ip_len);
     out->event = EVENT_RETRANSMISSION;
 }
 
@@ -387,6 +416,13 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
         remember(tcp, side, p, l, env);
 }
 
+/* Until the peer is heard again. */
+static void note_probe(struct tcp_direction *d, const struct packet *p)
+{
+    if (d->facts.silent_probes++ == 0)
+        d->facts.silent_probe_ns = p->time_ns;
+}
+
 void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
                    const struct layers *l, struct tcp_env *env, struct tcp_verdict *out)
 {
@@ -400,6 +436,7 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
     }
     if (is_keepalive(d, start, l)) {
         d->facts.keepalives++;
+        note_probe(d, p);
         out->event = EVENT_KEEPALIVE;
         if (peer->zero_since_ns >= 0) { /* Linux probes a closed window in this shape (tcp_probe0) */
             peer->zero_window_waited = true;
@@ -410,6 +447,7 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
     }
     if (l->payload_len == 1 && start == d->next && peer->seen && peer->zero_since_ns >= 0) {
         peer->zero_window_waited = true;
+        note_probe(d, p);
         d->probe_end = start + 1;
         out->note = NOTE_WINDOW_PROBE;
         d->facts.window_probes++;

@@ -8,7 +8,7 @@
 /* The most addresses in one record. */
 #define INSERT_ADDRESSES 4
 /* The most stored columns in one table. */
-#define INSERT_COLUMNS 128
+#define INSERT_COLUMNS 144
 
 /* What the row before bound to a parameter: most numbers and absent values are the same again. */
 struct bound {

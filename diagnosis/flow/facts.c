@@ -306,7 +306,8 @@ bool facts_is_plain(const struct flow_facts *f)
     for (int s = 0; s < 2; s++) {
         if (f->resets[s] > 0 && !reset_is_ordinary(f, &t->side[s]))
             return false;
-        if (t->side[s].tail_retransmissions > 0 || t->side[s].wire_gap_bytes > 0)
+        if (t->side[s].tail_retransmissions > 0 || t->side[s].wire_gap_bytes > 0 ||
+            t->side[s].silent_probes >= FACTS_TRIES)
             return false;
     }
     return t == &nothing_happened || t->synack_count < 3;

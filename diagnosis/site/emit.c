@@ -186,7 +186,7 @@ static void add_event(struct evidence_list *list, const struct flow_event *event
 static bool is_wanted(const struct claim *claim, const struct flow_event *event)
 {
     return event->kind < EVENT_KIND_COUNT && (claim->evidence >> event->kind & 1) != 0 &&
-           event->time_ns >= claim->evidence_from_ns;
+           event->time_ns >= claim->evidence_from_ns && event->frame > 0;
 }
 
 /* What proves one claim: its own references, then events of the wanted kinds, the first two and

@@ -40,10 +40,11 @@ bool http_waits_for_news(struct judge *judge, const struct site_flow *flow,
 static int64_t outage_within(const struct site_flow *flow, const struct http_record *r)
 {
     const struct path_sample_record *path = flow->pair->path;
-    if (path == NULL || path->outages == 0 || r->request_end_ns < 0 || r->response_ns < 0)
+    if (path == NULL || path->outages == 0 || r->wait_ns < 0 || r->response_ns < 0)
         return 0;
-    int64_t from_ns = path->outage_first_ns > r->request_end_ns ? path->outage_first_ns
-                                                                 : r->request_end_ns;
+    int64_t from_ns = r->response_ns - r->wait_ns;
+    if (path->outage_first_ns > from_ns)
+        from_ns = path->outage_first_ns;
     int64_t to_ns = path->outage_last_ns < r->response_ns ? path->outage_last_ns : r->response_ns;
     if (to_ns <= from_ns)
         return 0;

@@ -69,14 +69,33 @@ static bool others_missed_it(const struct judge *judge, const struct path_sample
     return false;
 }
 
-static void find_outage(struct judge *judge, const struct site_pair *pair)
+/* Outages that were told: one of several clients of a network is the same on each of their paths. */
+struct told {
+    const struct path_sample_record *at[16];
+    size_t count;
+};
+
+static bool was_told(struct told *told, const struct path_sample_record *path)
+{
+    for (size_t i = 0; i < told->count && i < 16; i++) {
+        const struct path_sample_record *p = told->at[i];
+        if (p->outage_first_ns == path->outage_first_ns &&
+            p->outage_last_ns == path->outage_last_ns && p->outage_side == path->outage_side &&
+            address_equal(&p->server_ip, &path->server_ip))
+            return true;
+    }
+    told->at[told->count++ % 16] = path;
+    return false;
+}
+
+static void find_outage(struct judge *judge, const struct site_pair *pair, struct told *told)
 {
     const struct path_sample_record *path = pair->path;
     if (path->outages == 0)
         return;
     const struct site_flow *flow = flow_over(pair, path->outage_first_ns, path->outage_last_ns);
     if (flow == NULL || judge_is_withdrawn(judge, FINDING_PATH_OUTAGE, flow) ||
-        judge_capture_end(judge, path->outage_first_ns) < path->outage_last_ns)
+        judge_capture_end(judge, path->outage_first_ns) < path->outage_last_ns || was_told(told, path))
         return;
     struct claim claim = start(FINDING_PATH_OUTAGE, flow);
     claim.confidence = others_missed_it(judge, path) ? 65 : 80;
@@ -380,12 +399,13 @@ static void find_paws(struct judge *judge, const struct site_pair *pair)
 static void detect(struct judge *judge)
 {
     const struct site *site = judge->site;
+    struct told told = {.count = 0};
     for (size_t i = 0; i < site->pair_count; i++) {
         const struct site_pair *pair = &site->pairs[i];
         find_flapping(judge, pair);
         if (pair->path == NULL)
             continue;
-        find_outage(judge, pair);
+        find_outage(judge, pair, &told);
         find_ttl_change(judge, pair, SIDE_CLIENT);
         find_ttl_change(judge, pair, SIDE_SERVER);
         find_syn_proxy(judge, pair);

@@ -1,4 +1,5 @@
 /* How data got through: losses on a path, receivers that stop reading. */
+#include "diagnosis/site/mtu.h"
 #include "diagnosis/site/verdict.h"
 
 /* FINDINGS.md: > 1 % of >= 100 data segments of a path's direction. */
@@ -10,6 +11,8 @@
 /* A tenth of a transfer that took no time is no stall. */
 #define ZERO_WINDOW_LEAST_NS (200 * FACTS_MS)
 #define FULL_SEGMENT 1448u
+/* IPv6's least MTU, which any tunnel carries (RFC 8200 5). */
+#define SHRUNK_LEAST 1280u
 
 struct path_loss {
     uint64_t lost, segments;
@@ -130,6 +133,28 @@ static void find_stale_tuple(struct judge *judge, const struct site_flow *flow)
     judge_claim(judge, &claim);
 }
 
+/* Large segments vanished until their sender tried smaller ones by itself. */
+static void find_shrunk(struct judge *judge, const struct site_flow *flow, enum side side)
+{
+    const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+    bool unfragmented = s->dont_fragment || flow->server->address.family == 6;
+    if (s->shrunk_from < SHRUNK_LEAST || !unfragmented || flow->icmp_count > 0 ||
+        s->largest_delivered >= s->shrunk_from ||
+        flow->pair->largest_passed[side] >= s->shrunk_from ||
+        judge_is_withdrawn(judge, FINDING_PATH_MTU_BLACKHOLE, flow))
+        return;
+    uint32_t passed = s->largest_delivered > s->shrunk_to ? s->largest_delivered : s->shrunk_to;
+    struct claim claim = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
+    claim.confidence = 80;
+    claim_add_number(&claim, "passed_bytes", passed);
+    claim_add_number(&claim, "lost_bytes", s->shrunk_from);
+    claim_add_text(&claim, "tunnel", mtu_tunnels(judge, passed, s->shrunk_from));
+    claim_add_number(&claim, "retransmissions", s->timeout_retransmissions);
+    claim_add_text(&claim, "end", "recovered");
+    claim.evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK);
+    judge_claim(judge, &claim);
+}
+
 /* Two versions of the same bytes: something in between made or changed one of them. */
 static void find_conflict(struct judge *judge, const struct site_flow *flow)
 {
@@ -192,6 +217,8 @@ static void detect(struct judge *judge)
             continue;
         find_stale_tuple(judge, site->flows[i]);
         find_conflict(judge, site->flows[i]);
+        find_shrunk(judge, site->flows[i], SIDE_CLIENT);
+        find_shrunk(judge, site->flows[i], SIDE_SERVER);
         find_zero_window(judge, site->flows[i], SIDE_CLIENT);
         find_zero_window(judge, site->flows[i], SIDE_SERVER);
     }

@@ -175,7 +175,7 @@ static void add_signature(const struct site_flow *flow, struct claim *claim)
 static void judge_flow(struct judge *judge, struct site_flow *flow)
 {
     struct claim claim;
-    if (facts_is_plain(&flow->f)) {
+    if (facts_is_plain(&flow->f) && !verdict_answered_too_late(flow)) {
         flow->outcome = OUTCOME_OK;
         return;
     }

@@ -72,6 +72,8 @@ bool verdict_ttl_fits(const struct site_flow *flow, enum side side, uint8_t ttl,
  * up, or by the absence rule. */
 bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *flow,
                             enum side side);
+/* The client had given up (FIN) before the answer came, and refused it. */
+bool verdict_answered_too_late(const struct site_flow *flow);
 /* The service's server sent nothing back on any connection at that time. */
 const char *verdict_side_word(enum side side);
 /* A client that ends by a RST without ACK was ended before, out of sight: it is not to blame. */

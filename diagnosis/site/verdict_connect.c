@@ -300,6 +300,42 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
         out->confidence = (uint8_t)(out->confidence - 25);
 }
 
+/* The SYN-ACK comes from another address, which the client did not ask: translated one way only. */
+static const struct site_flow *answered_elsewhere(const struct judge *judge,
+                                                  const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t at = range_find_time(range, f->first_ns);
+    for (size_t looked = 0; at < range.count && looked < ATTEMPTS_LOOKED_AT; at++, looked++) {
+        const struct site_flow *twin = range.flows[at];
+        if (twin->f.first_ns > f->last_ns)
+            return NULL;
+        if (twin->server != flow->server && facts_has(&twin->f, FLOW_FACT_NO_SYN) &&
+            twin->f.port[SIDE_CLIENT] == f->port[SIDE_CLIENT] &&
+            twin->f.port[SIDE_SERVER] == f->port[SIDE_SERVER])
+            return twin;
+    }
+    return NULL;
+}
+
+static void add_elsewhere(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    const struct site_flow *twin = answered_elsewhere(judge, flow);
+    char text[ADDRESS_TEXT_SIZE];
+    if (twin == NULL)
+        return;
+    out->culprit = CULPRIT_MIDDLEBOX;
+    out->reason = NULL;
+    out->rivals = NULL;
+    out->confidence = 90;
+    claim_add_text(out, "answered_by",
+                   arena_format(&judge->site->arena, "%s",
+                                address_to_text(&twin->server->address, text)));
+    claim_add_reference(out, twin->f.source_id, twin->f.first_frame, twin->f.first_ns,
+                        EVENT_SYNACK);
+}
+
 enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -325,6 +361,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     } else {
         *out = claim_start(FINDING_CONN_SYN_TIMEOUT, flow);
         rate_silence(judge, flow, out);
+        add_elsewhere(judge, flow, out);
         claim_add_ms(out, "waited_ms", waited);
         claim_add_number(out, "attempts", f->tcp->syn_count);
     }
@@ -356,6 +393,19 @@ enum ruling verdict_synack_loop(struct judge *judge, const struct site_flow *flo
     return RULING_FAILED;
 }
 
+/* The queue had room before: a connection to the port was completed, or the tap would not see the
+ * server from far. Else a filter that lets SYNs alone through looks the same. */
+static bool took_one(const struct site_flow *flow)
+{
+    struct flow_range range = flow->service->flows;
+    for (size_t i = 0; i < range.count && i < ATTEMPTS_LOOKED_AT; i++) {
+        const struct flow_facts *f = &range.flows[i]->f;
+        if (range.flows[i] != flow && facts_is_established(f) && f->tcp->synack_count < 2)
+            return true;
+    }
+    return is_next_to_server(flow);
+}
+
 enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *flow,
                                  struct claim *out)
 {
@@ -376,7 +426,14 @@ enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *fl
     *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
     out->confidence = data ? 85 : 70;
     out->weight = (double)(f->last_ns - f->first_ns);
-    claim_add_number(out, "attempts", data ? client->tail_retransmissions + 1 : 1);
+    if (!took_one(flow)) {
+        static const enum rival filtered[] = {RIVAL_ASYMMETRIC_STATE, RIVAL_LOST_AFTER_TAP,
+                                              RIVAL_COUNT};
+        out->culprit = CULPRIT_UNKNOWN;
+        out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+        out->rivals = judge_rivals(judge, filtered);
+        out->confidence = CONFIDENCE_POSSIBLE - 5;
+    }
     claim_add_number(out, "synacks", t->synack_count);
     claim_add_ms(out, "waited_ms", f->last_ns - f->first_ns);
     out->evidence = EVIDENCE(EVENT_SYNACK) | EVIDENCE(EVENT_RETRANSMISSION);

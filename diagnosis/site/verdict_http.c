@@ -1,5 +1,6 @@
 /* Verdicts of exchanges that did not complete: no answer, half an answer, a closing door. */
 #include "diagnosis/site/http_facts.h"
+#include "diagnosis/site/reset_forensics.h"
 #include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
@@ -79,6 +80,8 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
         return RULING_UNKNOWN; /* the capture mixes up what is so close */
     if (client->wire_gap_bytes > 0)
         return RULING_UNKNOWN; /* a word of the client is missing: a goodbye, maybe */
+    if (reset_forensics(judge, flow, SIDE_SERVER).count > 0)
+        return RULING_PASS; /* maybe not the server's: the rule about its reset says so */
     *out = claim_start(FINDING_HTTP_KEEPALIVE_RACE, flow);
     bool knew = end < asked - facts_rtt(f) - CROSSING_NS;
     int64_t idle = (end < asked ? end : asked) - server->last_payload_ns;
@@ -216,12 +219,39 @@ static void claim_slow_so_far(struct judge *judge, const struct site_flow *flow,
     judge_claim(judge, &claim);
 }
 
+bool verdict_answered_too_late(const struct site_flow *flow)
+{
+    const struct tcp_side_facts *client = &flow->f.tcp->side[SIDE_CLIENT];
+    const struct http_record *r = last_request(flow);
+    return r != NULL && r->request_end_ns >= 0 && r->response_ns > client->fin_ns &&
+           client->fin_ns - r->request_end_ns >= FACTS_PATIENCE_NS &&
+           client->rst_ns >= r->response_ns && !client->rst_with_ack;
+}
+
+static void claim_no_response(struct judge *judge, const struct http_record *request,
+                              int64_t waited_ns, struct claim *out)
+{
+    out->confidence = request != NULL ? 90 : 70;
+    out->evidence_from_ns = request != NULL && request->request_ns > 0 ? request->request_ns : 0;
+    out->weight = (double)waited_ns;
+    claim_add_ms(out, "waited_ms", waited_ns);
+    claim_add_text(out, "endpoint", endpoint_text(judge, request));
+    out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) |
+                    EVIDENCE(EVENT_TLS_FINISHED);
+}
+
 enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flow,
                                 struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     const struct http_record *request = last_request(flow);
     int64_t since;
+    if (verdict_answered_too_late(flow)) {
+        *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
+        claim_no_response(judge, request,
+                          f->tcp->side[SIDE_CLIENT].fin_ns - request->request_end_ns, out);
+        return RULING_FAILED;
+    }
     if (!is_unanswered(flow, &since))
         return RULING_PASS;
     int64_t server_end = facts_end_ns(f, SIDE_SERVER), client_end = facts_end_ns(f, SIDE_CLIENT);
@@ -243,12 +273,6 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
     if (is_long_poll(judge, flow, request, end - since))
         return RULING_OK;
     *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
-    out->confidence = request != NULL ? 90 : 70;
-    out->evidence_from_ns = request != NULL && request->request_ns > 0 ? request->request_ns : 0;
-    out->weight = (double)(end - since);
-    claim_add_ms(out, "waited_ms", end - since);
-    claim_add_text(out, "endpoint", endpoint_text(judge, request));
-    out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST) |
-                    EVIDENCE(EVENT_TLS_FINISHED);
+    claim_no_response(judge, request, end - since, out);
     return RULING_FAILED;
 }

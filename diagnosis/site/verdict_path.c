@@ -17,6 +17,10 @@
 #define IDLE_SURVIVED_FACTOR 3
 #define IDLE_RTTS 50
 #define RESET_PROMPT_NS FACTS_SECOND
+/* Connections of the pair whose sizes are looked at. */
+#define PASSED_LOOKED_AT 256
+/* Some connections to the port carry what others lose: surer than a guess, no more. */
+#define ONE_OF_PATHS_MOST 60
 /* Tries that go on for so long into silence are no short break of the way. */
 #define TRIED_LONG_NS (10 * FACTS_SECOND)
 
@@ -105,6 +109,40 @@ static bool first_large_lost(const struct flow_facts *f, enum side side)
            (noticed || !small_one_lost(f, side));
 }
 
+/* Sizes of the direction that pass on the same way: in connections to the same port, and to any. The
+ * pair's record holds all connections, flows only those in which something happened. */
+struct passed {
+    uint32_t service, pair;
+};
+
+static struct passed passed_elsewhere(const struct site_flow *flow, enum side side)
+{
+    struct passed out = {0, flow->pair->largest_passed[side]};
+    struct flow_range range = flow->pair->flows;
+    if (flow->pair->path != NULL && flow->pair->path->side[side].largest_passed > out.pair)
+        out.pair = flow->pair->path->side[side].largest_passed;
+    for (size_t i = 0; i < range.count && i < PASSED_LOOKED_AT; i++) {
+        const struct flow_facts *f = &range.flows[i]->f;
+        if (range.flows[i]->service != flow->service)
+            continue;
+        if (f->tcp->side[side].largest_delivered > out.service)
+            out.service = f->tcp->side[side].largest_delivered;
+        if (facts_is_plain(f) && f->payload[side] >= out.pair)
+            out.service = out.pair; /* nothing happened to it: it sent as large ones as any */
+    }
+    return out;
+}
+
+/* So large a packet passes elsewhere on the way: one of several paths is narrow when it does to the
+ * same port. Else the port tells them apart, and size is only one explanation. */
+static uint8_t doubt_size(const struct passed *passed, uint32_t lost, uint8_t confidence)
+{
+    uint8_t most = passed->service >= lost ? ONE_OF_PATHS_MOST
+                   : passed->pair >= lost  ? CONFIDENCE_POSSIBLE - 5
+                                           : 100;
+    return confidence < most ? confidence : most;
+}
+
 /* The tap sees the large segments leave, again and again, and the peer alive beside them. Returns
  * the confidence, 0 when it is nothing of the kind. */
 static uint8_t sender_view(const struct judge *judge, const struct site_flow *flow, enum side side)
@@ -114,12 +152,14 @@ static uint8_t sender_view(const struct judge *judge, const struct site_flow *fl
     bool unfragmented = s->dont_fragment || flow->server->address.family == 6;
     if (!verdict_tail_is_proven(judge, flow, side) || !unfragmented || has_mtu_answer(flow))
         return 0;
-    if (s->smallest_lost < MTU_LOST_MIN || s->smallest_lost <= s->largest_delivered ||
-        flow->pair->largest_passed[side] >= s->smallest_lost)
+    if (s->smallest_lost < MTU_LOST_MIN || s->smallest_lost <= s->largest_delivered)
+        return 0;
+    struct passed passed = passed_elsewhere(flow, side);
+    if (passed.pair >= s->smallest_lost && s->tail_retransmissions < FACTS_TRIES)
         return 0;
     if (f->tcp->side[other(side)].last_ns > in_flight_until(f, s->tail_first_ns))
-        return 85;
-    return first_large_lost(f, side) ? 65 : 0;
+        return doubt_size(&passed, s->smallest_lost, 85);
+    return first_large_lost(f, side) && passed.pair < s->smallest_lost ? 65 : 0;
 }
 
 /* A full segment as an IP packet: what a hole that is never filled was made of. */
@@ -132,20 +172,24 @@ static uint32_t full_size(const struct site_flow *flow, enum side side)
 }
 
 /* The tap sees the small end of a flight arrive and the hole before it stay. */
-static bool receiver_view(const struct judge *judge, const struct site_flow *flow, enum side side)
+static uint8_t receiver_view(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[other(side)];
     bool noticed = peer->duplicate_acks > 0 || f->payload[side] == 0;
     if (s->wire_gap_bytes < GAP_MIN || !noticed)
-        return false;
+        return 0;
     int64_t since = s->last_payload_ns >= 0 ? s->last_payload_ns : f->tcp->established_ns;
     uint64_t hole = s->wire_gap_bytes < MTU_LOST_MIN ? MTU_LOST_MIN : s->wire_gap_bytes;
-    uint32_t passed = flow->pair->largest_passed[side], full = full_size(flow, side);
-    if (passed >= (full > 0 ? full : hole) || (full == 0 && passed >= FULL_SIZE_LEAST))
-        return false;
-    return facts_gave_up(f, other(side), since) || facts_gave_up(f, side, since) ||
-           judge_absence_holds(judge, flow, since);
+    uint32_t full = full_size(flow, side);
+    uint32_t lost = full > 0 ? full : hole < FULL_SIZE_LEAST ? (uint32_t)hole : FULL_SIZE_LEAST;
+    if (flow->pair->largest_passed[side] >= lost)
+        return 0;
+    if (!facts_gave_up(f, other(side), since) && !facts_gave_up(f, side, since) &&
+        !judge_absence_holds(judge, flow, since))
+        return 0;
+    struct passed passed = passed_elsewhere(flow, side);
+    return doubt_size(&passed, lost, 75);
 }
 
 /* One name of the server fails and others do not: a size would not care for names. */
@@ -188,13 +232,14 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER;
         const struct tcp_side_facts *s = &f->tcp->side[side];
         uint8_t sent = sender_view(judge, flow, side);
-        if (sent == 0 && !receiver_view(judge, flow, side))
+        uint8_t sure = sent > 0 ? sent : receiver_view(judge, flow, side);
+        if (sure == 0)
             continue;
         int64_t since = sent > 0                  ? s->tail_first_ns
                         : s->last_payload_ns >= 0 ? s->last_payload_ns
                                                   : f->tcp->established_ns;
         *out = claim_start(FINDING_PATH_MTU_BLACKHOLE, flow);
-        out->confidence = only_this_name(flow) ? 60 : sent > 0 ? sent : 75;
+        out->confidence = only_this_name(flow) && sure > 60 ? 60 : sure;
         out->weight = (double)(f->last_ns - since);
         add_sizes(judge, flow, side, sent > 0, out);
         claim_add_number(out, "retransmissions",
@@ -203,6 +248,9 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         claim_add_ms(out, "waited_ms", f->last_ns - since);
         out->evidence =
             EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) | EVIDENCE(EVENT_GAP);
+        if (sent == 0)
+            out->evidence |= EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_REQUEST) |
+                             EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
         return RULING_FAILED;
     }
     return RULING_PASS;
@@ -279,11 +327,61 @@ static bool is_silent_tail(const struct judge *judge, const struct site_flow *fl
            flow->f.tcp->side[other(side)].last_ns <= in_flight_until(&flow->f, s->tail_first_ns);
 }
 
+/* ---- probes of an idle connection ------------------------------------------------------------ */
+
+/* Keep-alives that nothing answers are tries like any other; the one who sent them gave up, or the
+ * capture goes on long enough. */
+static bool probes_are_unanswered(const struct judge *judge, const struct site_flow *flow,
+                                  enum side side)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    if (s->silent_probes < FACTS_TRIES || facts_end_ns(f, other(side)) >= 0 ||
+        f->tcp->side[other(side)].zero_window_ns > 0)
+        return false;
+    bool reset = s->rst_ns >= s->silent_probe_ns;
+    return reset ? facts_is_two_sided(f) : judge_absence_holds(judge, flow, s->silent_probe_ns);
+}
+
+/* Nothing had been answered for so long before the first of them. */
+static int64_t idle_before_probes(const struct flow_facts *f, enum side side)
+{
+    int64_t heard_ns = f->tcp->side[other(side)].last_ns;
+    return heard_ns >= 0 ? f->tcp->side[side].silent_probe_ns - heard_ns : 0;
+}
+
+static bool probes_follow_idle(const struct flow_facts *f, enum side side)
+{
+    int64_t idle = idle_before_probes(f, side);
+    return idle > IDLE_MIN_NS && idle > IDLE_SURVIVED_FACTOR * f->tcp->longest_idle_ns &&
+           idle > IDLE_RTTS * facts_rtt(f);
+}
+
+static enum ruling idle_probed(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    const struct flow_facts *f = &flow->f;
+    for (int i = 0; i < 2; i++) {
+        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER;
+        const struct tcp_side_facts *s = &f->tcp->side[side];
+        if (!probes_are_unanswered(judge, flow, side) || !probes_follow_idle(f, side) ||
+            !site_server_answers(judge->site, flow, s->silent_probe_ns, f->last_ns))
+            continue;
+        *out = claim_start(FINDING_TCP_IDLE_STATE_LOST, flow);
+        out->confidence = 80;
+        out->evidence_from_ns = s->silent_probe_ns;
+        claim_add_ms(out, "idle_ms", idle_before_probes(f, side));
+        claim_add_number(out, "attempts", s->silent_probes);
+        out->evidence = EVIDENCE(EVENT_KEEPALIVE) | EVIDENCE(EVENT_RST);
+        return RULING_FAILED;
+    }
+    return RULING_PASS;
+}
+
 enum ruling verdict_idle_lost(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     if (!was_idle(f))
-        return RULING_PASS;
+        return idle_probed(judge, flow, out);
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_SERVER : SIDE_CLIENT;
         if (reset_answers_data(f, side))
@@ -358,26 +456,37 @@ static void blame_silence(struct judge *judge, const struct site_flow *flow, enu
     out->confidence = answers ? 75 : 65;
 }
 
+static void claim_vanished(struct judge *judge, const struct site_flow *flow, enum side silent,
+                           int64_t since_ns, uint32_t tries, struct claim *out)
+{
+    *out = claim_start(FINDING_TCP_VANISHED, flow);
+    blame_silence(judge, flow, silent, since_ns, out);
+    out->weight = (double)(flow->f.last_ns - since_ns);
+    out->evidence_from_ns = since_ns;
+    claim_add_text(out, "silent", verdict_side_word(silent));
+    claim_add_number(out, "retransmissions", tries);
+    claim_add_ms(out, "waited_ms", flow->f.last_ns - since_ns);
+    out->evidence =
+        EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_KEEPALIVE) | EVIDENCE(EVENT_RST);
+}
+
 enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER, silent = other(side);
         const struct tcp_side_facts *s = &f->tcp->side[side];
+        if (probes_are_unanswered(judge, flow, side)) {
+            claim_vanished(judge, flow, silent, s->silent_probe_ns, s->silent_probes, out);
+            return RULING_FAILED;
+        }
         if (s->tail_retransmissions == 0 || s->unacked_bytes == 0 || facts_end_ns(f, silent) >= 0)
             continue;
         if (s->tail_retransmissions < FACTS_TRIES && !facts_gave_up(f, side, s->tail_first_ns))
             continue;
         if (!is_silent_tail(judge, flow, side))
             continue;
-        *out = claim_start(FINDING_TCP_VANISHED, flow);
-        blame_silence(judge, flow, silent, s->tail_first_ns, out);
-        out->weight = (double)(f->last_ns - s->tail_first_ns);
-        out->evidence_from_ns = s->tail_first_ns;
-        claim_add_text(out, "silent", verdict_side_word(silent));
-        claim_add_number(out, "retransmissions", s->tail_retransmissions);
-        claim_add_ms(out, "waited_ms", f->last_ns - s->tail_first_ns);
-        out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_RST);
+        claim_vanished(judge, flow, silent, s->tail_first_ns, s->tail_retransmissions, out);
         return RULING_FAILED;
     }
     return RULING_PASS;

@@ -227,6 +227,10 @@ static void accept_queue_full(void **state)
     f->tcp.side[0].tail_first_ns = f->flow.first_ns + 20 * MS;
     flow_touch(f, SIDE_SERVER, f->tcp.synack_last_ns);
     scene_judge(s);
+    /* a filter that lets SYNs alone through looks the same */
+    assert_true(expect_verdict(s, 1, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_UNKNOWN)->record.confidence < 50);
+    flow_establish(scene_flow_add(s, CLIENT, 1002, SERVER, 8443, 5));
+    scene_judge(s);
     expect_verdict(s, 1, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_SERVER);
 }
 

@@ -1,0 +1,288 @@
+"""Set-ups that one meets less often: a link that comes and goes, rules that cut open connections, filters that let half a
+handshake through, one narrow path of two, probes that nothing answers, a tarpit, a stopped process."""
+import contextlib
+import os
+import signal
+import socket
+import time
+
+import bridge
+import peers
+from bridge import ACK, FIN, SYN
+from net import CLIENTS4, SERVER
+from peers import expect
+from runner import scenario
+from scenarios.reach import contrast, usual
+
+VIP = "203.0.113.80"
+
+
+@scenario("link-flap", "the link between tap and router is down for 3 s while connections are used, then comes back")
+def flap(lab):
+    def gate(f, now):
+        return [] if lab.flag.value else None
+    lab.start(rule_far=gate)
+    usual(lab, peers.http_server(lab, 8201))
+    with lab.capture("cms"):
+        contrast(lab)
+        pool = [peers.connect(lab, 8201, src=a, timeout=20) for a in CLIENTS4[:4]]
+        for _ in range(2):
+            for s in pool:
+                s.sendall(peers.request())
+                expect(peers.read_answer(s).decode(), "200 OK")
+            time.sleep(0.2)
+        lab.flag.value = 1
+        for s in pool:
+            s.sendall(peers.request())
+        time.sleep(3)
+        lab.flag.value = 0
+        for s in pool:
+            expect(peers.read_answer(s).decode(), "200 OK")
+            s.close()
+        contrast(lab)
+
+
+@scenario("cut-open", "a new rule of the firewall rejects open connections to 8201 with a TCP reset in the server's name")
+def cut_open(lab):
+    lab.start()
+    usual(lab, peers.http_server(lab, 8201))
+    with lab.capture("cms"):
+        contrast(lab)
+        pool = [peers.connect(lab, 8201, src=a) for a in CLIENTS4[:3]]
+        for s in pool:
+            s.sendall(peers.request())
+            expect(peers.read_answer(s).decode(), "200 OK")
+        lab.firewall("tcp dport 8201 reject with tcp reset")
+        time.sleep(0.3)
+        for s in pool:
+            with contextlib.suppress(OSError):
+                s.sendall(peers.request())
+                s.recv(10)
+            s.close()
+        contrast(lab)
+
+
+@scenario("half-filter", "a filter lets SYNs to 8101 through but nothing behind them (the third packet of the handshake, data)")
+def ack_dropped(lab):
+    lab.start()
+    usual(lab)
+    peers.listen(lab, 8101, peers.http_handler())
+    lab.firewall("tcp dport 8101 tcp flags & syn == 0 drop")
+    with lab.capture("cms"):
+        contrast(lab)
+        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=7)) for a in CLIENTS4[:2]]
+        for _ in range(5):
+            time.sleep(1.5)
+            contrast(lab, 1)
+        for t in w:
+            t.join()
+        contrast(lab, 1)
+
+
+@scenario("narrow-path", "one of two equal paths (by source port) carries 1400 bytes at most and tells nobody")
+def ecmp(lab):
+    def narrow(f, now):
+        return [] if f.tcp and (f.sport ^ f.dport) & 1 and len(f.raw) - 14 > 1400 else None
+    lab.start(rule_far=narrow)
+    usual(lab)
+    peers.listen(lab, 8201, peers.http_handler(body=b"i" * 4000))
+    with lab.capture("cms"):
+        contrast(lab)
+        w = []
+        for i in range(6):
+            w.append(lab.thread(lambda i=i: peers.http(lab, 8201, "/api/v1/export", src=CLIENTS4[0], sport=42000 + i,
+                                                       timeout=8)))
+        for _ in range(5):
+            time.sleep(1.5)
+            expect(peers.http(lab, 8080, sport=0), "200")
+        for t in w:
+            t.join()
+
+
+@scenario("probes-unanswered", "the way to a server dies while connections idle; keep-alive probes stay unanswered and "
+          "the client gives up")
+def keepalive_dead(lab):
+    lab.start()
+    usual(lab)
+    peers.listen(lab, 8201, peers.http_handler())
+    with lab.capture("cms"):
+        contrast(lab)
+        pool = []
+        for src in CLIENTS4[:2]:
+            s = peers.connect(lab, 8201, src=src)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+            s.sendall(peers.request())
+            expect(peers.read_answer(s).decode(), "200 OK")
+            pool.append(s)
+        time.sleep(3.2)
+        lab.firewall("tcp dport 8201 drop\ntcp sport 8201 drop")
+        for _ in range(6):
+            time.sleep(1.3)
+            contrast(lab, 1)
+        for s in pool:
+            with contextlib.suppress(OSError):
+                s.recv(1)
+            s.close()
+        contrast(lab, 1)
+
+
+@scenario("tarpit", "a tarpit accepts connections to 8101 with a window of 0 and never opens it")
+def tarpit(lab):
+    def rule(f, now):
+        if f.direction == ">" and f.port(8101):
+            eth = f.raw[6:12] + f.raw[0:6]
+            if f.flags & SYN:
+                return [(-0.002, "<", bridge.build_tcp4(eth, f.dst, f.src, f.dport, f.sport, 777000, f.seq + 1, SYN | ACK,
+                                                       ttl=63, window=0, options=b"\x02\x04\x05\xb4"))]
+            if f.payload or f.seq:
+                return [(-0.002, "<", bridge.build_tcp4(eth, f.dst, f.src, f.dport, f.sport, 777001, f.seq, ACK, ttl=63,
+                                                       window=0))] if f.payload or f.flags & FIN else []
+        return None
+    lab.start(rule_far=rule)
+    usual(lab)
+    with lab.capture("cm"):
+        contrast(lab)
+        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=7)) for a in CLIENTS4[:2]]
+        for _ in range(6):
+            time.sleep(1.5)
+            contrast(lab, 1)
+        for t in w:
+            t.join()
+        contrast(lab, 1)
+
+
+@scenario("late-answer", "the server process is stopped for good: its kernel goes on accepting, nothing answers")
+def frozen(lab):
+    lab.start()
+    usual(lab)
+    child = lab.spawn("s", "python3", "-c", f"""
+import socket, threading
+s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR,1); s.bind(('{SERVER}',8101)); s.listen(16)
+def h(c):
+    while c.recv(4096): c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok')
+while True:
+    c,_=s.accept(); threading.Thread(target=h,args=(c,),daemon=True).start()
+""")
+    peers.wait_listen(lab, 8101)
+    with lab.capture("cms"):
+        contrast(lab)
+        kept = peers.connect(lab, 8101)
+        kept.sendall(peers.request())
+        expect(peers.read_answer(kept).decode(), "200 OK")
+        pid = int(lab.exec("s", "pgrep", "-n", "-f", "HTTP/1.1 200 OK").split()[0])
+        os.kill(pid, signal.SIGSTOP)
+        kept.sendall(peers.request("/api/v1/kept"))
+        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=6)) for a in CLIENTS4[1:3]]
+        for _ in range(5):
+            time.sleep(1.4)
+            contrast(lab, 1)
+        for t in w:
+            t.join()
+        kept.close()
+        contrast(lab, 1)
+        os.kill(pid, signal.SIGCONT)
+
+
+@scenario("mtu-probing", "a black hole for packets above 1300 bytes; the client finds the size by itself (tcp_mtu_probing)")
+def probing(lab):
+    def narrow(f, now):
+        return [] if f.port(8201) and len(f.raw) - 14 > 1300 else None
+    lab.start(rule_far=narrow)
+    usual(lab)
+    lab.sysctl("c", "net.ipv4.tcp_mtu_probing", 1)
+    lab.sysctl("c", "net.ipv4.tcp_base_mss", 1024)
+    peers.listen(lab, 8201, peers.http_handler())
+    with lab.capture("cms"):
+        contrast(lab)
+        w = [lab.thread(lambda a=a: peers.http(lab, 8201, src=a, timeout=20)) for a in CLIENTS4[:1]]
+        s = peers.connect(lab, 8201, timeout=30)
+        s.sendall(peers.request(method="POST", body=b"x" * 6000))
+        expect(peers.read_answer(s).decode(), "200 OK")
+        s.close()
+        contrast(lab)
+
+
+@scenario("one-way-nat", "a published address is translated one way only: answers come from the real address, and the "
+          "client resets them")
+def dsr(lab):
+    lab.start()
+    usual(lab)
+
+    # the router rewrites without state: what comes back keeps the real address
+    text = (f"table ip raw_dsr {{ chain c {{ type filter hook prerouting priority -300;"
+            f" ip daddr {VIP} ip daddr set {SERVER} notrack\n }}\n}}\n")
+    path = os.path.join(lab.work, "one-way-nat")
+    with open(path, "w") as f:
+        f.write(text)
+    lab.exec("f", "nft", "-f", path)
+    with lab.capture("cms"):
+        contrast(lab)
+        w = [lab.thread(lambda a=a: peers.try_connect(lab, 8080, ip=VIP, src=a, timeout=7.4)) for a in CLIENTS4[:2]]
+        for _ in range(5):
+            time.sleep(1.5)
+            contrast(lab, 1)
+        for t in w:
+            t.join()
+        contrast(lab)
+
+
+@scenario("idle-resets", "a load balancer resets both sides of connections that idled for 4 s, nothing was open: healthy")
+def lb_idle(lab):
+    lab.start()
+    usual(lab)
+
+    def handle(conn, _peer):
+        with conn:
+            peers.read_request(conn)
+            conn.sendall(peers.answer())
+            conn.settimeout(4)
+            try:
+                conn.recv(10)
+            except OSError:
+                peers.linger0(conn)
+    peers.listen(lab, 8201, handle)
+    with lab.capture("cms"):
+        contrast(lab)
+        pool = [peers.connect(lab, 8201, src=a) for a in CLIENTS4[:3]]
+        for s in pool:
+            s.sendall(peers.request())
+            expect(peers.read_answer(s).decode(), "200 OK")
+        for _ in range(4):
+            time.sleep(1.4)
+            contrast(lab, 1)
+        for s in pool:
+            s.close()
+        contrast(lab, 1)
+
+
+@scenario("link-push", "the link is down for 4 s while the server pushes to three clients, then comes back")
+def link_push(lab):
+    lab.start(rule_far=lambda f, now: [] if lab.flag.value else None)
+    usual(lab)
+
+    def handle(conn, _peer):
+        peers.read_request(conn)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(14):
+            conn.sendall(b"7\r\ndata: x\r\n")
+            time.sleep(0.5)
+        conn.sendall(b"0\r\n\r\n")
+        conn.close()
+    peers.listen(lab, 8201, handle)
+    with lab.capture("ms"):
+        contrast(lab)
+        pool = [peers.connect(lab, 8201, src=a, timeout=20) for a in CLIENTS4[:3]]
+        for s in pool:
+            s.sendall(peers.request("/api/v1/events"))
+        time.sleep(1.2)
+        lab.flag.value = 1
+        time.sleep(4)
+        lab.flag.value = 0
+        for s in pool:
+            while s.recv(4096):
+                pass
+            s.close()
+        contrast(lab)
