@@ -47,12 +47,17 @@ const char *chain_sent_text(const struct chain_record *chain, enum language lang
     return out;
 }
 
+bool chain_is_dated(const struct chain_record *chain)
+{
+    return chain->not_after_ns > chain->not_before_ns;
+}
+
 const char *chain_days_text(const struct chain_record *chain, int64_t then_ns,
                             char out[CELL_TEXT_SIZE])
 {
     int64_t left = chain->not_after_ns - then_ns, days = left / DAY_NS - (left % DAY_NS < 0);
     out[0] = '\0';
-    if (chain->not_after_ns > chain->not_before_ns && chain->not_after_ns < INT64_MAX) {
+    if (chain_is_dated(chain) && chain->not_after_ns < INT64_MAX) {
         snprintf(out, CELL_TEXT_SIZE, "%lld", (long long)days);
     }
     return out;

@@ -12,6 +12,8 @@
 const char *chain_host_text(const struct chain_record *chain, char out[CELL_TEXT_SIZE]);
 /* The common name of the issuer, else its whole name. */
 const char *chain_issuer_text(const struct chain_record *chain, char out[CELL_TEXT_SIZE]);
+/* Whether its certificate could be read, dates and all. */
+bool chain_is_dated(const struct chain_record *chain);
 /* Certificates sent, and whether they are out of order. */
 const char *chain_sent_text(const struct chain_record *chain, enum language language,
                             char out[CELL_TEXT_SIZE]);

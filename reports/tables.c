@@ -478,9 +478,9 @@ static void add_cell(const struct printer *printer, const struct shown_column *s
     case CELL_RCODE:
         table_add(printer->table, rcode_word(column_get_integer(column, record), text));
         return;
-    case CELL_DAY:
+    case CELL_DAY: /* none of a certificate that could not be read */
         cell_text(column, record, text);
-        text[strcspn(text, " ")] = '\0';
+        text[chain_is_dated(record) ? strcspn(text, " ") : 0] = '\0';
         table_add(printer->table, text);
         return;
     case CELL_HOST:

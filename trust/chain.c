@@ -409,7 +409,8 @@ void chain_verify(const struct chain_verifier *verifier,
 {
     struct sent parsed;
     struct result result = {0};
-    *out = (struct chain_verdict){.same_from_ns = INT64_MIN, .same_to_ns = INT64_MAX};
+    *out = (struct chain_verdict){
+        .same_from_ns = INT64_MIN, .same_to_ns = INT64_MAX, .in_order = count <= 1};
     parse_sent(sent, count, &parsed);
     if (parsed.count == 0) {
         ERR_clear_error();

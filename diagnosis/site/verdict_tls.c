@@ -283,12 +283,14 @@ enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
     if (t != NULL && t->established)
         return RULING_PASS;
     bool http = flow->request_count > 0 || (f->app != NULL && strcmp(f->app, "http") == 0);
+    /* The last bytes of a session whose start was not captured are no clear text. */
+    bool is_clear = http || !facts_is_midstream(f);
     /* The port is known for TLS by its other connections, whatever the profile says. */
     bool asked_in_clear =
         (t != NULL && t->plaintext_client) ||
         ((http || f->payload[SIDE_SERVER] == 0) && flow->service->version_min != 0 &&
          f->payload[SIDE_CLIENT] > 0 && (t == NULL || t->client_hello_ns < 0));
-    if (asked_in_clear && server_wanted_tls(flow)) {
+    if (is_clear && asked_in_clear && server_wanted_tls(flow)) {
         *out = claim_start(FINDING_TLS_PLAINTEXT_ON_TLS_PORT, flow);
         out->confidence = t != NULL && t->alert >= 0 ? 95 : f->payload[SIDE_SERVER] > 0 ? 85 : 75;
         claim_add_text(out, "protocol", http ? "HTTP" : "unknown");

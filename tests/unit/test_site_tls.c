@@ -496,6 +496,14 @@ static void plaintext_both_ways(void **state)
     scene_judge(s);
     expect_verdict(s, 1, FINDING_TLS_PLAINTEXT_ON_TLS_PORT, CULPRIT_CLIENT);
     assert_int_equal(s->verdicts[2].verdict, FINDING_TLS_ON_PLAINTEXT_PORT + 1);
+    s->flows[1].flow.facts |= FLOW_FACT_MIDSTREAM; /* the rest of a session, nobody knows of what */
+    scene_judge(s);
+    assert_int_not_equal(s->verdicts[1].verdict, FINDING_TLS_PLAINTEXT_ON_TLS_PORT + 1);
+    (void)done(s, 1002, 12); /* nor when others speak TLS there */
+    s->flows[1].tls.plaintext_client = false;
+    s->flows[1].tls.alert = -1;
+    scene_judge(s);
+    assert_int_not_equal(s->verdicts[1].verdict, FINDING_TLS_PLAINTEXT_ON_TLS_PORT + 1);
 }
 
 static void plaintext_that_is_answered_is_none(void **state)
