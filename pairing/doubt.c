@@ -89,8 +89,48 @@ static void visit_all(struct pair_side sides[PAIR_POINTS], struct pair_result *r
     }
 }
 
+/* ---- who answers SYNs himself ----------------------------------------------------------------- */
+
+static struct pair_packet *find_syn(struct pair_side *side, const struct pair_session *s,
+                                    uint8_t fate)
+{
+    for (uint32_t i = s->first; i < s->first + s->packets[0]; i++) {
+        struct pair_packet *p = &side->packets[i];
+        if (p->fate == fate && !p->is_icmp && (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* A SYN proxy (RFC 4987 3.6) answers the client's SYN and sends one of its own to the server, whose
+ * numbers it then shifts: neither SYN was lost. */
+static void forgive_syns(struct pair_side sides[PAIR_POINTS], const struct pair_match *m,
+                         struct pair_result *out)
+{
+    int near = m->near_client;
+    struct pair_packet *taken =
+        find_syn(&sides[near], &sides[near].sessions[m->session[near]], PAIR_DROPPED);
+    struct pair_packet *own =
+        find_syn(&sides[1 - near], &sides[1 - near].sessions[m->session[1 - near]], PAIR_MISSED);
+    if (taken == NULL || own == NULL) {
+        return;
+    }
+    struct pair_totals *totals = &out->totals[near == PAIR_INSIDE ? 0 : 1];
+    totals->dropped--;
+    totals->missed--;
+    totals->unproven += 2;
+    taken->fate = own->fate = PAIR_UNDECIDED;
+}
+
 void pair_doubt(struct pair_side sides[PAIR_POINTS], struct pair_result *out)
 {
+    for (uint32_t i = 0; i < out->match_count; i++) {
+        const struct pair_match *m = &out->matches[i];
+        if (!m->relayed && (m->changed & PAIR_CHANGED_SEQUENCE) != 0) {
+            forgive_syns(sides, m, out);
+        }
+    }
     struct doubt all = {{0}, {0}}, ignored = {{0}, {0}};
     for (int point = 0; point < PAIR_POINTS; point++) {
         visit_all(sides, out, point, &all, NULL);

@@ -121,6 +121,14 @@ TOUCHED = [
     # A direct session before the proxy came had its FINs lost and was reset by the router.
     ("mitm", (4, 0, 0), (1, 1, 0, 1), {"intercepted-likely": 2, "answered-between": 1, "dropped": 2}, False),
     ("mitm-transparent", (4, 0, 0), (1, 1, 0, 1), {"intercepted": 2, "answered-between": 1, "dropped": 2}, False),
+    # One client's request is never passed on, and five times sent in vain.
+    ("policy", (3, 0, 0), (5, 0, 0, 0), {"dropped": 1}, True),
+    # The router's proxy answers SYNs itself and sends its own: none was lost. It numbers what the server sends anew.
+    ("synproxy", (6, 0, 0), (0, 0, 0, 0), {"sequence-shifted": 6}, False),
+    # Requests are read and made anew on other connections: nothing joins them.
+    ("http", (0, 3, 3), (0, 0, 0, 0), {"one-point-only": 6}, False),
+    # Every session from the first on: whether the router's address is the client's is not known.
+    ("mitmproxy", (3, 0, 0), (0, 0, 0, 0), {"intercepted-likely": 3}, False),
     # Nobody sits in the middle: one session leaves elsewhere, others reach the same name.
     ("two-uplinks", (4, 1, 0), (0, 0, 0, 0), {"one-point-only": 1}, True),
 ]

@@ -2,11 +2,14 @@
 import os
 import time
 
+import bridge
 import peers
+import web
 from net import CLIENTS4, NAME, ROUTER, SERVER, SERVER2
 from peers import expect
 from runner import scenario
 from scenarios.mitm import TLS12, ask, false_ca, nginx_bridge, serve
+from scenarios.mitm_more import authority, mitmdump, nft as more_nft
 from scenarios.reach import contrast, usual
 
 NAT = """table ip nat {
@@ -177,3 +180,99 @@ def pair_two_uplinks(lab):
     time.sleep(6)
     ask(lab, first=2)
     lab.end_captures()
+
+
+@scenario("pair-http", "haproxy on the router reads HTTP and asks the server itself, on connections that it keeps")
+def pair_http(lab):
+    lab.start()
+    usual(lab)
+    web.haproxy(lab, f"listen in\n  bind {ROUTER}:8080\n  server s {SERVER}:8080\n", 8080, ns="f")
+    with lab.capture("cs"):
+        for src in CLIENTS4[:3]:
+            expect(peers.http(lab, src=src, ip=ROUTER), "200")
+            time.sleep(0.2)
+
+
+@scenario("pair-terminate", "nginx on the router ends TLS and asks the server in clear")
+def pair_terminate(lab):
+    lab.start()
+    usual(lab)
+    peers.nginx(lab, peers.tls_server(lab, ip=ROUTER, extra=f"location / {{ proxy_pass http://{SERVER}:8080; }}").replace(
+        "location /api", "location /none"), ns="f")
+    with lab.capture("cs"):
+        for src in CLIENTS4[:3]:
+            expect(peers.https(lab, src=src, ip=ROUTER), "200")
+            time.sleep(0.2)
+
+
+@scenario("pair-synproxy", "the router answers SYNs itself (nftables synproxy) and shifts sequence numbers from then on")
+def pair_synproxy(lab):
+    lab.start()
+    usual(lab)
+    for key, value in (("net.netfilter.nf_conntrack_tcp_loose", 0), ("net.ipv4.tcp_syncookies", 2)):
+        lab.sysctl("f", key, value)
+    nft(lab, """table ip guard {
+  chain pre {
+    type filter hook prerouting priority -300;
+    tcp dport { 443, 8080 } tcp flags syn notrack
+  }
+  chain forward {
+    type filter hook forward priority 0;
+    tcp dport { 443, 8080 } ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm
+    ct state invalid drop
+  }
+}
+""")
+    with lab.capture("cs"):
+        ask_all(lab)
+
+
+@scenario("pair-delay", "what the server sends is held for 80 ms on the way from the fourth session on")
+def pair_delay(lab):
+    lab.start(rule_far=lambda f, now: [(0.08, "<", f.raw)] if f.direction == "<" and f.tcp and lab.flag.value else None)
+    usual(lab)
+    with lab.capture("cs"):
+        ask_all(lab)
+        lab.flag.value = 1
+        ask_all(lab)
+
+
+@scenario("pair-payload", "something on the way writes another amount into the answers of 8080, of the same length")
+def pair_payload(lab):
+    def rule(f, now):
+        if f.direction != "<" or b'"msg":"ok"' not in f.payload:
+            return None
+        raw = f.raw.replace(b'"msg":"ok"', b'"msg":"no"')
+        tcp = bytearray(raw[f.l4:])
+        tcp[16:18] = b"\0\0"
+        total = bridge.checksum(raw[26:34] + bytes([0, 6]) + len(tcp).to_bytes(2, "big") + bytes(tcp))
+        tcp[16:18] = total.to_bytes(2, "big")
+        return [(0, "<", raw[:f.l4] + bytes(tcp))]
+    lab.start(rule_far=rule)
+    usual(lab)
+    with lab.capture("cs"):
+        ask_all(lab)
+
+
+@scenario("pair-policy", "an nftables rule drops every segment of 8080 with data for one of three clients, without a word")
+def pair_policy(lab):
+    lab.start()
+    usual(lab)
+    lab.firewall(f"ip saddr {CLIENTS4[1]} tcp dport 8080 tcp flags & psh == psh drop")
+    with lab.capture("cs"):
+        for src in CLIENTS4[:3]:
+            peers.http(lab, src=src, timeout=3)
+
+
+@scenario("pair-mitmproxy", "the router turns 443 to mitmproxy, which speaks to the server with the router's address")
+def pair_mitmproxy(lab):
+    authority(lab)
+    lab.start()
+    serve(lab)
+    mitmdump(lab, "f", 8443, "--mode", "transparent")
+    more_nft(lab, "f", 'table ip nat {\n  chain pre {\n    type nat hook prerouting priority -100;\n'
+                       '    iifname "f0" tcp dport 443 redirect to :8443\n  }\n}\n')
+    with lab.capture("cs"):
+        for src in CLIENTS4[:3]:
+            expect(peers.https(lab, src=src, timeout=20, context=peers.client_context(lab, verify=False, high=TLS12)), "200")
+            time.sleep(0.3)
