@@ -105,6 +105,20 @@ const struct store_view store_views[] = {
      " AND coalesce(e.think_count, s.connect_count + s.tls_count) > 0"
      " ORDER BY s.capture_id, response_p95_ms DESC, tls_p95_ms DESC, connect_p95_ms DESC,"
      " s.number, e.number"},
+    {"v_dependencies",
+     "What the services need, by kind and by the profile's name (else the protocol): its servers, "
+     "connections, requests and the shares (percent) that failed, refusals, answers above the limit, and "
+     "of its slowest server the percentiles of the answer times in milliseconds.",
+     "SELECT capture_id, kind, coalesce(name, app) AS name, count(*) AS servers,"
+     " sum(attempts) AS connections, sum(failed) AS failed,"
+     " round(100.0 * sum(failed) / nullif(sum(attempts), 0), 2) AS failed_share,"
+     " sum(requests) AS requests, sum(errors) AS errors,"
+     " round(100.0 * sum(errors) / nullif(sum(requests), 0), 2) AS error_share,"
+     " sum(refused) AS refused, sum(slow) AS slow, " MS("max(p50_ns)") " AS p50_ms, "
+     MS("max(p95_ns)") " AS p95_ms, " MS("max(p99_ns)") " AS p99_ms, " MS("max(max_ns)")
+     " AS max_ms, " UTC("min(first_ns)") " AS first, " UTC("max(last_ns)") " AS last"
+     " FROM dependencies GROUP BY capture_id, kind, coalesce(name, app)"
+     " ORDER BY capture_id, failed DESC, errors DESC, kind, 3"},
     {"v_outages",
      "When a service or a path was down: begin, end (NULL: not seen to come back), attempts or "
      "connections that were lost in it, and whom the finding blames.",

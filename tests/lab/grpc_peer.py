@@ -18,16 +18,24 @@ CODES = {"Missing": grpc.StatusCode.NOT_FOUND, "Broken": grpc.StatusCode.INTERNA
          "Denied": grpc.StatusCode.PERMISSION_DENIED}
 
 
+def note(name, code):
+    """What the server did, one line a call, for whoever compares."""
+    print(f"live /invoice.Invoices/{name} {code.value[0]}", flush=True)
+
+
 def answer(name):
     def handle(request, context):
         if name in CODES:
+            note(name, CODES[name])
             context.abort(CODES[name], "as asked")
         if name == "Slow":
             time.sleep(1)
         if name == "Check":
             token = dict(context.invocation_metadata()).get("authorization", "")
             if "good" not in token:
+                note(name, grpc.StatusCode.UNAUTHENTICATED)
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, "token refused")
+        note(name, grpc.StatusCode.OK)
         return b"\x0a\x05paid!"
     return handle
 
@@ -36,6 +44,7 @@ def stream(_request, context):
     for _ in range(4):
         yield b"\x0a\x05line!"
         time.sleep(0.05)
+    note("List", grpc.StatusCode.OK)
 
 
 class Methods(grpc.GenericRpcHandler):

@@ -253,6 +253,31 @@ static void requests_have_causes_of_their_own(void **state)
     store_close(store);
 }
 
+/* Two servers of one database are one line; a cache that nobody named goes by its protocol. */
+static void dependencies_add_up(void **state)
+{
+    struct store *store = open_store(":memory:", STORE_WRITE);
+    struct one_cell cell;
+    (void)state;
+    const struct dependency_record rows[] = {
+        {.capture_id = 1, .number = 1, .name = "invoices", .kind = "database", .app = "mysql", .attempts = 6,
+         .failed = 1, .requests = 30, .errors = 3, .refused = 2, .slow = 1, .p50_ns = 2000000, .p95_ns = 9000000,
+         .p99_ns = -1, .max_ns = 20000000},
+        {.capture_id = 1, .number = 2, .name = "invoices", .kind = "database", .app = "mysql", .attempts = 2,
+         .failed = 1, .requests = 10, .p50_ns = 1000000, .p95_ns = -1, .p99_ns = -1, .max_ns = 4000000},
+        {.capture_id = 1, .number = 3, .kind = "cache", .app = "redis", .attempts = 1, .requests = 4,
+         .p50_ns = -1, .p95_ns = -1, .p99_ns = -1, .max_ns = -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        put_one(store, RECORD_DEPENDENCY, &rows[i]);
+    assert_string_equal(ask(store,
+                            "SELECT group_concat(name || ' ' || servers || ' ' || connections || ' ' || failed_share || ' '"
+                            " || requests || ' ' || error_share || ' ' || refused || ' ' || slow || ' ' ||"
+                            " coalesce(p95_ms, 'none') || ' ' || coalesce(max_ms, 'none'), '; ') FROM v_dependencies",
+                            &cell),
+                        "invoices 2 8 25.0 40 7.5 2 1 9.0 20.0; redis 1 1 0.0 4 0.0 0 0 none none");
+    store_close(store);
+}
+
 static void outages_are_listed(void **state)
 {
     struct store *store = open_store(":memory:", STORE_WRITE);
@@ -430,7 +455,7 @@ static void docs_tell_every_column(void **state)
     }
     assert_int_equal(ask_number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND"
                                        " name LIKE 'v\\_%' ESCAPE '\\'"),
-                     8);
+                     9);
     assert_non_null(strstr(text, "| `v_causes` | "));
     assert_non_null(strstr(text, "| `first_ns` | INTEGER | ns | Time of the first packet"));
     assert_int_equal(ask_number(store, "SELECT count(*) FROM pragma_table_info('flows')"), 45);
@@ -448,6 +473,7 @@ int main(void)
         cmocka_unit_test(services_are_counted),
         cmocka_unit_test(endpoints_by_their_slowest_answers),
         cmocka_unit_test(requests_have_causes_of_their_own),
+        cmocka_unit_test(dependencies_add_up),
         cmocka_unit_test(outages_are_listed),
         cmocka_unit_test(sketches_are_merged_in_sql),
         cmocka_unit_test(events_are_kept_for_what_went_wrong),
