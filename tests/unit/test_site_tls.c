@@ -506,6 +506,31 @@ static void plaintext_both_ways(void **state)
     assert_int_not_equal(s->verdicts[1].verdict, FINDING_TLS_PLAINTEXT_ON_TLS_PORT + 1);
 }
 
+/* The capture begins at the client's goodbye (an encrypted alert), and the server closes; with the handshake seen, bytes
+ * of no TLS to a port of TLS are the client's mistake. */
+static void goodbye_of_a_connection_that_was_open(void **state)
+{
+    struct scene *s = *state;
+    for (int seen = 0; seen < 2; seen++) {
+        struct scene_flow *f = scene_healthy(s, CLIENT, (uint16_t)(2000 + seen), SERVER, 443, 5 + seen);
+        flow_tls(f, 0.02);
+        flow_tls_done(f, 0.05);
+        f = scene_flow_add(s, CLIENT, (uint16_t)(1000 + seen), SERVER, 443, 10 + seen);
+        if (seen == 1)
+            flow_establish(f);
+        else
+            f->flow.facts |= FLOW_FACT_MIDSTREAM;
+        flow_send(f, SIDE_CLIENT, 0.02, 31);
+        flow_fin(f, SIDE_SERVER, 0.021);
+        flow_fin(f, SIDE_CLIENT, 0.022);
+    }
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_TLS_PLAINTEXT_ON_TLS_PORT);
+    assert_non_null(found);
+    assert_int_equal(found->record.count, 1);
+    assert_int_equal(found->record.client_port, 1001);
+}
+
 static void plaintext_that_is_answered_is_none(void **state)
 {
     struct scene *s = *state;
@@ -909,6 +934,7 @@ int main(void)
         SCENE_TEST(a_browsers_spare_connection_is_nobodys),
         SCENE_TEST(stalled_after_the_key_exchange),
         SCENE_TEST(plaintext_both_ways),
+        SCENE_TEST(goodbye_of_a_connection_that_was_open),
         SCENE_TEST(plaintext_that_is_answered_is_none),
         SCENE_TEST(a_gap_of_the_capture_spoils_absence_but_not_alerts),
         SCENE_TEST(negotiated),
