@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes data_tls.h, data_x509.h and the seeds of fuzz_tls: handshakes of OpenSSL with itself (both ends in this process) and
-certificates made by openssl, as C arrays. What the tests expect of the hellos (JA3, JA3S) is what
+"""Makes the seeds of fuzz_tls, data_tls.def and data_x509.h: handshakes of OpenSSL with itself (both ends in this
+process), which the unit tests read, too (handshakes.h), and certificates made by openssl, as C arrays. What the tests expect of the hellos (JA3, JA3S) is what
 tshark prints of the same bytes.
 
 usage: make_tls_data.py   (writes beside itself; needs openssl, tshark)
@@ -332,28 +332,14 @@ def write_seed(name, chunks):
 
 
 def write_handshakes(keys):
-    body, table = [], []
+    table = []
     for name, chunks in cases(keys).items():
         write_seed(name, chunks)
-        rows = []
-        for i, (side, data) in enumerate(chunks):
-            body.append(array("%s_%d" % (name, i), data))
-            rows.append("    {%s, %s_%d, sizeof %s_%d}," % (
-                "SIDE_CLIENT" if side == "C" else "SIDE_SERVER", name, i, name, i))
-        body.append("static const struct chunk %s_chunks[] = {\n%s\n};\n" % (name, "\n".join(rows)))
         ja3, ja3s = ("", "") if name == "tlcp" else tshark(keys, chunks)
-        table.append('    {"%s", %s_chunks, %d,\n     "%s",\n     "%s"},'
-                     % (name, name, len(chunks), ja3, ja3s))
-    with open(os.path.join(HERE, "data_tls.h"), "w", encoding="utf-8") as out:
-        out.write("/* Written by make_tls_data.py. */\n/* clang-format off */\n")
-        out.write("#ifndef INVCAP_TESTS_DATA_TLS_H\n#define INVCAP_TESTS_DATA_TLS_H\n\n")
-        out.write('#include "core/record.h"\n\n')
-        out.write("struct chunk {\n    enum side side;\n    const uint8_t *bytes;\n    size_t len;\n};\n\n")
-        out.write("struct handshake {\n    const char *name;\n    const struct chunk *chunks;\n"
-                  "    size_t count;\n    const char *ja3, *ja3s; /* by tshark */\n};\n\n")
-        out.write("\n".join(body))
-        out.write("\nstatic const struct handshake handshakes[] = {\n%s\n};\n\n#endif\n"
-                  % "\n".join(table))
+        table.append('HANDSHAKE("%s", "%s", "%s")\n' % (name, ja3, ja3s))
+    with open(os.path.join(HERE, "data_tls.def"), "w", encoding="utf-8") as out:
+        out.write("/* Written by make_tls_data.py: name, JA3 and JA3S by tshark. */\n/* clang-format off */\n")
+        out.write("".join(table))
 
 
 def write_certificates(keys):

@@ -1,12 +1,20 @@
-/* What other analysers got wrong, each by the report it is known from. None of it may come back here. */
+/* What other analysers got wrong, each by the report it is known from. None of it may come back
+ * here. */
 #include "tests/unit/session_fixture.h"
 
-#include "tests/unit/data_tls.h"
+#include "tests/unit/handshakes.h"
 
 static void send_bytes(struct conversation *c, int64_t ms, int side, int64_t seq, int64_t ack,
                        const uint8_t *bytes, size_t len)
 {
-    send_at(c, ms, (struct segment){side, TCP_ACK | TCP_PSH, seq, ack, (const char *)bytes, len, 0, 0});
+    send_at(c, ms,
+            (struct segment){side, TCP_ACK | TCP_PSH, seq, ack, (const char *)bytes, len, 0, 0});
+}
+
+/* What the client or the server of a TLS 1.2 handshake sends first. */
+static const struct chunk *first_of(enum side side)
+{
+    return &handshake_named("tls12")->chunks[side == SIDE_SERVER];
 }
 
 /* tshark does not look for TLS on port 8080. */
@@ -15,8 +23,9 @@ static void tshark_tls_on_8080(void **state)
     struct fixture *f = *state;
     f->c.ports[1] = 8080;
     handshake(&f->c, 20, 1);
-    send_bytes(&f->c, 1, 0, 1, 1, tls12_0, sizeof tls12_0);
-    send_bytes(&f->c, 20, 1, 1, 1 + sizeof tls12_0, tls12_1, sizeof tls12_1);
+    const struct chunk *hello = first_of(SIDE_CLIENT), *answer = first_of(SIDE_SERVER);
+    send_bytes(&f->c, 1, 0, 1, 1, hello->bytes, hello->len);
+    send_bytes(&f->c, 20, 1, 1, 1 + (int64_t)hello->len, answer->bytes, answer->len);
     engine_finish(f->c.engine);
     assert_true(f->seen.has_tls[0]);
     assert_int_equal(f->seen.tls[0].version, 0x0303);
@@ -33,7 +42,7 @@ static void ndpi_encrypted_alert_begins_with_2(void **state)
     c->ports[1] = 443;
     handshake(c, 20, 1);
     for (size_t i = 0; i < 6; i++) { /* to the end of the handshake, with data both ways */
-        const struct chunk *chunk = &tls12_chunks[i];
+        const struct chunk *chunk = &handshake_named("tls12")->chunks[i];
         int side = chunk->side == SIDE_SERVER;
         send_bytes(c, 5, side, at[side], at[!side], chunk->bytes, chunk->len);
         at[side] += (int64_t)chunk->len;
@@ -89,9 +98,8 @@ static void deepflow_reset_behind_the_answer(void **state)
     send_at(c, 5, (struct segment){0, TCP_RST | TCP_ACK, asked, answered, NULL, 0, 0, 0});
     engine_finish(c->engine);
     assert_true((f->seen.flows[0].facts & FLOW_FACT_ANSWERED) != 0);
-    assert_int_equal(f->seen.flows[0].facts &
-                         (FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE),
-                     0);
+    assert_int_equal(
+        f->seen.flows[0].facts & (FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE), 0);
     assert_int_equal(f->seen.tcp[0].side[0].rst_sequence_offset, 0);
 }
 
@@ -123,14 +131,16 @@ static void arkime_one_direction_has_names(void **state)
 {
     struct fixture *f = *state;
     struct conversation *c = &f->c;
+    const struct chunk *hello = first_of(SIDE_CLIENT), *answer = first_of(SIDE_SERVER);
+    int64_t hello_end = 1 + (int64_t)hello->len;
     c->ports[1] = 8443;
     send_at(c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
     send_at(c, 20, ACK(0, 1, 1));
-    send_bytes(c, 1, 0, 1, 1, tls12_0, sizeof tls12_0);
-    send_at(c, 30, ACK(0, 1 + sizeof tls12_0, 1 + sizeof tls12_1));
+    send_bytes(c, 1, 0, 1, 1, hello->bytes, hello->len);
+    send_at(c, 30, ACK(0, hello_end, 1 + (int64_t)answer->len));
     c->ports[0]++; /* and the other half of another connection */
     send_at(c, 0, (struct segment){1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 0});
-    send_bytes(c, 30, 1, 1, 1 + sizeof tls12_0, tls12_1, sizeof tls12_1);
+    send_bytes(c, 30, 1, 1, hello_end, answer->bytes, answer->len);
     engine_finish(c->engine);
     assert_int_equal(f->seen.count, 2);
     assert_true(f->seen.has_tls[0] && f->seen.has_tls[1]);
@@ -179,14 +189,16 @@ static void naiveproxy_reset_with_payload(void **state)
 static void arkime_odd_cipher_list(void **state)
 {
     struct fixture *f = *state;
-    uint8_t hello[sizeof tls12_0];
-    memcpy(hello, tls12_0, sizeof hello);
+    const struct chunk *good = first_of(SIDE_CLIENT);
+    uint8_t hello[512];
+    assert_true(good->len <= sizeof hello);
+    memcpy(hello, good->bytes, good->len);
     size_t at = 5 + 4 + 2 + 32; /* record, message, version, random */
     at += 1u + hello[at];       /* session id */
     hello[at + 1]--;
     f->c.ports[1] = 443;
     handshake(&f->c, 20, 1);
-    send_bytes(&f->c, 1, 0, 1, 1, hello, sizeof hello);
+    send_bytes(&f->c, 1, 0, 1, 1, hello, good->len);
     send_at(&f->c, 1, RST(1, 1));
     engine_finish(f->c.engine);
     assert_int_equal(f->seen.count, 1);
@@ -199,9 +211,9 @@ static void arkime_last_fragment_with_odd_flags(void **state)
     (void)state;
     struct decoder *decoder = decoder_new(false);
     struct layers layers;
-    uint8_t bytes[2][36] = {{0x45, 0, 0, 36, 0, 7, 0x20, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-                             0, 1, 0, 2, 0, 24},
-                            {0x45, 0, 0, 28, 0, 7, 0xc0, 2, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}};
+    uint8_t bytes[2][36] = {
+        {0x45, 0, 0, 36, 0, 7, 0x20, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0, 24},
+        {0x45, 0, 0, 28, 0, 7, 0xc0, 2, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}};
     for (uint32_t i = 0; i < 2; i++) {
         struct packet packet = {.data = bytes[i],
                                 .caplen = i == 0 ? 36 : 28,

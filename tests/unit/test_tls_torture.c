@@ -60,10 +60,10 @@ static void test_small_segments(void **state)
 {
     (void)state;
     static const size_t steps[] = {1, 2, 3, 5, 7, 64, 100, 536};
-    for (size_t i = 0; i < sizeof handshakes / sizeof handshakes[0]; i++) {
+    for (size_t i = 0; i < HANDSHAKE_COUNT; i++) {
         for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
-            struct feeder *whole = run_cut(&handshakes[i], SIZE_MAX, 0, SIZE_MAX);
-            struct feeder *cut = run_cut(&handshakes[i], steps[s], 0, SIZE_MAX);
+            struct feeder *whole = run_cut(handshake_at(i), SIZE_MAX, 0, SIZE_MAX);
+            struct feeder *cut = run_cut(handshake_at(i), steps[s], 0, SIZE_MAX);
             assert_same(whole, cut);
             free(whole);
             free(cut);
@@ -92,8 +92,8 @@ static void test_every_split(void **state)
 static void test_every_prefix(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof handshakes / sizeof handshakes[0]; i++) {
-        const struct handshake *h = &handshakes[i];
+    for (size_t i = 0; i < HANDSHAKE_COUNT; i++) {
+        const struct handshake *h = handshake_at(i);
         struct feeder *whole = run_cut(h, SIZE_MAX, 0, SIZE_MAX);
         for (size_t end = 0; end < total_of(h); end++) {
             struct feeder *part = run_cut(h, SIZE_MAX, 0, end);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/data_tls.h"
+#include "tests/unit/handshakes.h"
 
 #define ROOM (256u * 1024u)
 
@@ -143,16 +143,6 @@ static inline void feeder_end(struct feeder *f)
     free(f->state);
     free(f->pending[0]);
     free(f->pending[1]);
-}
-
-static inline const struct handshake *handshake_named(const char *name)
-{
-    for (size_t i = 0; i < sizeof handshakes / sizeof handshakes[0]; i++) {
-        if (strcmp(handshakes[i].name, name) == 0)
-            return &handshakes[i];
-    }
-    fail_msg("no handshake %s", name);
-    return NULL;
 }
 
 /* Runs a recorded connection in its own segments, one side only when side is not SIDE_NONE. */
