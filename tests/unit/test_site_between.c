@@ -43,9 +43,7 @@ static struct scene_flow *show(struct scene *s, size_t owner, int64_t certificat
     flow_tls_done(f, 0.05);
     f->flow.name = f->tls.sni = owners[owner].name;
     f->flow.server_ttl = 56;
-    f->certificates[0] = (struct tls_certificate_record){f->flow.id, SIDE_SERVER, 0, certificate};
-    f->certificate_count = 1;
-    f->tls.certificate_count = 1;
+    flow_certificate(f, certificate);
     return f;
 }
 

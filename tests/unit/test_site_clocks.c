@@ -149,9 +149,7 @@ static void certificates_are_judged_by_the_right_time(void **state)
     struct scene_flow *f = scene_healthy(s, "10.0.0.1", 40000, "10.0.0.2", 443, 1);
     flow_tls(f, 0.02);
     flow_tls_done(f, 0.05);
-    f->certificates[0] = (struct tls_certificate_record){f->flow.id, SIDE_SERVER, 0, 1};
-    f->certificate_count = 1;
-    f->tls.certificate_count = 1;
+    flow_certificate(f, 1);
     scene_judge(s);
     struct scene_finding *found = scene_find(s, FINDING_CERT_NOT_YET_VALID);
     assert_non_null(found);

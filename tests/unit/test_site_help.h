@@ -286,6 +286,15 @@ static inline void flow_tls_done(struct scene_flow *f, double after)
     f->flow.facts |= FLOW_FACT_TLS_FINISHED;
 }
 
+/* The server sends this certificate next. */
+static inline void flow_certificate(struct scene_flow *f, int64_t id)
+{
+    f->certificates[f->certificate_count] =
+        (struct tls_certificate_record){f->flow.id, SIDE_SERVER, (int64_t)f->certificate_count, id};
+    f->certificate_count++;
+    f->tls.certificate_count = (uint32_t)f->certificate_count;
+}
+
 static inline void flow_alert(struct scene_flow *f, int16_t alert, enum side by, double after)
 {
     f->tls.alert = alert;

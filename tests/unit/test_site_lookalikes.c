@@ -212,8 +212,7 @@ static struct scene_flow *with_certificate(struct scene *s, const char *sni, uin
     flow_tls(f, 0.02);
     f->flow.name = f->tls.sni = sni;
     flow_tls_done(f, 0.04);
-    f->certificates[0] = (struct tls_certificate_record){f->flow.id, SIDE_SERVER, 0, 1};
-    f->certificate_count = 1;
+    flow_certificate(f, 1);
     return f;
 }
 

@@ -35,9 +35,7 @@ static struct scene_flow *show(struct scene *s, int64_t id, double at, uint8_t t
     flow_tls_done(f, 0.05);
     f->flow.server_ttl = ttl;
     f->flow.connect_rtt_server_ns = ms * MS;
-    f->certificates[0] = (struct tls_certificate_record){f->flow.id, SIDE_SERVER, 0, id};
-    f->certificate_count = 1;
-    f->tls.certificate_count = 1;
+    flow_certificate(f, id);
     return f;
 }
 

@@ -199,9 +199,7 @@ static void show(struct scene *s, const char *server, const char *asked, const c
     flow_tls(f, 0.02);
     flow_tls_done(f, 0.05);
     f->flow.name = f->tls.sni = asked;
-    f->certificates[0] = (struct tls_certificate_record){f->flow.id, SIDE_SERVER, 0, c->id};
-    f->certificate_count = 1;
-    f->tls.certificate_count = 1;
+    flow_certificate(f, c->id);
 }
 
 static void the_key_of_another_service(void **state)

@@ -1,7 +1,6 @@
 /* Clients and servers that wait for an answer whether a certificate was revoked. */
 #include "tests/unit/test_site_help.h"
 
-#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 #define CLIENT "10.0.0.5"
 #define PAUSE (2 * SECOND)
 
@@ -19,8 +18,7 @@ static struct scene_flow *paused(struct scene *s, const char *revocation, int64_
                                      .not_before_ns = START_NS - 100 * 86400 * SECOND,
                                      .not_after_ns = START_NS + 300 * 86400 * SECOND,
                                      .key_type = "EC", .key_bits = 256, .revocation = revocation};
-    f->certificates[0] = (struct tls_certificate_record){f->flow.id, SIDE_SERVER, 0, 1};
-    f->certificate_count = f->tls.certificate_count = 1;
+    flow_certificate(f, 1);
     s->delays[s->delay_count++] = (struct flow_delay_record){
         .flow_id = f->flow.id, .pause_ns = pause_ns, .pause_step = DELAY_STEP_TLS,
         .answer_frame = -1, .window_sender = SIDE_NONE};
