@@ -104,31 +104,6 @@ static bool starts_with(const struct layers *l, const char *word)
     return l->payload_caplen >= len && memcmp(l->payload, word, len) == 0;
 }
 
-static bool is_http_request(const struct layers *l)
-{
-    static const char *const methods[] = {"GET ",     "POST ",  "PUT ",     "HEAD ", "DELETE ",
-                                          "OPTIONS ", "PATCH ", "CONNECT ", "PRI * "};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (starts_with(l, methods[i]))
-            return true;
-    }
-    return false;
-}
-
-static enum first_bytes classify(const struct layers *l)
-{
-    const uint8_t *b = l->payload;
-    if (l->payload_caplen >= 6 && b[0] >= 20 && b[0] <= 23 &&
-        ((b[1] == 3 && b[2] <= 4) || (b[1] == 1 && b[2] == 1)) && (b[3] << 8 | b[4]) <= 18432) {
-        if (b[0] == 22 && (b[5] == 1 || b[5] == 2))
-            return b[5] == 1 ? FIRST_CLIENT_HELLO : FIRST_SERVER_HELLO;
-        return b[0] == 21 ? FIRST_TLS_ALERT : FIRST_TLS;
-    }
-    if (is_http_request(l))
-        return FIRST_HTTP_REQUEST;
-    return starts_with(l, "HTTP/1.") ? FIRST_HTTP_RESPONSE : FIRST_OTHER;
-}
-
 /* What servers say (nginx, Apache, Go, Tomcat) to clear text on their TLS port. */
 static bool names_tls(const struct layers *l)
 {
@@ -152,9 +127,6 @@ static void flip(struct engine *e, struct flow *flow)
     tcp_flip(flow->tcp);
     if (flow->delay != NULL)
         tcp_delay_flip(flow->delay);
-    uint8_t first = flow->first_bytes[0];
-    flow->first_bytes[0] = flow->first_bytes[1];
-    flow->first_bytes[1] = first;
     for (uint32_t i = 0; i < flow->events.total && i < flow->events.capacity; i++) {
         if (flow->events.at[i].side < SIDE_NONE)
             flow->events.at[i].side = !flow->events.at[i].side;
@@ -166,12 +138,11 @@ static void flip(struct engine *e, struct flow *flow)
         flow->path = paths_take(e->paths, flow, true);
 }
 
-/* The first payload of a side tells which end is which when no SYN did. Returns the side it has
- * now. */
+/* The first bytes of a side tell which end is which when no SYN did. Returns the side it has now. */
 static enum side note_first(struct engine *e, struct flow *flow, enum side side,
                             const struct packet *p, const struct layers *l)
 {
-    enum first_bytes first = classify(l);
+    enum first_bytes first = flow->tcp->first[side].kind;
     bool client_words = first == FIRST_CLIENT_HELLO || first == FIRST_HTTP_REQUEST;
     bool server_words = first == FIRST_SERVER_HELLO || first == FIRST_HTTP_RESPONSE;
     bool wrong = (client_words && side == SIDE_SERVER) || (server_words && side == SIDE_CLIENT);
@@ -182,13 +153,9 @@ static enum side note_first(struct engine *e, struct flow *flow, enum side side,
     }
     if (client_words || server_words)
         flow->direction_guessed = false;
-    flow->first_bytes[side] = (uint8_t)first;
-    if (side == SIDE_SERVER && first == FIRST_TLS_ALERT && l->payload_caplen >= 7 &&
-        l->payload[3] == 0 && l->payload[4] == 2) {
-        flow->first_alert = l->payload[6];
-        flow->first_alert_level = l->payload[5];
-        flow->first_alert_ns = p->time_ns;
-        flow->first_alert_frame = (int64_t)p->frame;
+    if (side == SIDE_SERVER && first == FIRST_TLS_ALERT) {
+        flow->tcp->first_alert_ns = p->time_ns;
+        flow->tcp->first_alert_frame = (int64_t)p->frame;
     }
     if (side == SIDE_SERVER && first == FIRST_HTTP_RESPONSE && names_tls(l))
         flow->tls_named = true;
@@ -217,7 +184,10 @@ static void settle(struct engine *e, struct flow *flow)
 enum side engine_app_payload(struct engine *e, struct flow *flow, enum side side,
                              const struct packet *packet, const struct layers *l, int64_t offset)
 {
-    if (flow->first_bytes[side] == FIRST_UNSEEN && l->payload_caplen > 0)
+    struct first_word *first = &flow->tcp->first[side];
+    if (first->kind == FIRST_UNSEEN && l->payload_caplen > 0 &&
+        first_word_add(first, offset, l->payload, l->payload_caplen,
+                       l->payload_caplen < l->payload_len))
         side = note_first(e, flow, side, packet, l);
     if (flow->app_decided)
         return side;
@@ -278,9 +248,12 @@ static bool port_expects_tls(const struct engine *e, const struct flow *flow)
  */
 static void note_plaintext(struct engine *e, struct flow *flow)
 {
-    uint8_t client = flow->first_bytes[SIDE_CLIENT], server = flow->first_bytes[SIDE_SERVER];
+    uint8_t level, description;
+    const struct first_word *first = flow->tcp->first;
+    enum first_bytes client = first_word_kind(&first[SIDE_CLIENT]);
+    enum first_bytes server = first_word_kind(&first[SIDE_SERVER]);
     if (flow->app != NULL && strcmp(flow->app, "http") == 0)
-        client = FIRST_HTTP_REQUEST; /* its first segment may have been too short to tell */
+        client = FIRST_HTTP_REQUEST; /* of a method that is not well known, or behind an empty line */
     if (client != FIRST_HTTP_REQUEST && client != FIRST_OTHER)
         return;
     if (flow->tls != NULL && flow->tls->client_hello_ns >= 0)
@@ -294,12 +267,12 @@ static void note_plaintext(struct engine *e, struct flow *flow)
     if (flow->tls == NULL && (flow->tls = engine_take_tls_record(e)) == NULL)
         return;
     flow->tls->plaintext_client = true;
-    if (server == FIRST_TLS_ALERT && flow->first_alert_ns > 0) {
-        flow->tls->alert = flow->first_alert;
-        flow->tls->alert_level = flow->first_alert_level;
+    if (first_word_alert(&first[SIDE_SERVER], &level, &description)) {
+        flow->tls->alert = description;
+        flow->tls->alert_level = level;
         flow->tls->alert_by = SIDE_SERVER;
-        flow->tls->alert_ns = flow->first_alert_ns;
-        flow->tls->alert_frame = flow->first_alert_frame;
+        flow->tls->alert_ns = flow->tcp->first_alert_ns;
+        flow->tls->alert_frame = flow->tcp->first_alert_frame;
     }
 }
 

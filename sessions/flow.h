@@ -17,18 +17,6 @@ struct tcp_delay;  /* sessions/tcp_delay.h */
 struct ndpi_opinion;
 struct datagram_dissector; /* dissectors/datagram.h */
 
-/* What the first payload of a side looks like. */
-enum first_bytes {
-    FIRST_UNSEEN,
-    FIRST_CLIENT_HELLO,
-    FIRST_SERVER_HELLO,
-    FIRST_TLS_ALERT,
-    FIRST_TLS,
-    FIRST_HTTP_REQUEST,
-    FIRST_HTTP_RESPONSE,
-    FIRST_OTHER
-};
-
 /* Where a flow waits for its idle time, and in which order memory pressure takes flows. */
 enum flow_class {
     CLASS_SYN,
@@ -68,9 +56,6 @@ struct flow {
     uint8_t ndpi_risk; /* enum flow_risk */
     bool referenced; /* rows of other tables name it already */
     bool tls_named;                         /* the server's clear answer says that it wants TLS */
-    uint8_t first_bytes[2];                 /* enum first_bytes */
-    uint8_t first_alert, first_alert_level; /* a TLS alert as the server's first word */
-    int64_t first_alert_ns, first_alert_frame;
     struct flow_side side[2];
     uint64_t facts;
     struct path *path;         /* between its addresses; NULL: not known to answer yet */

@@ -492,6 +492,9 @@ void tcp_flip(struct tcp_flow *tcp)
     struct wireshark_side w = tcp->wireshark.side[0];
     tcp->wireshark.side[0] = tcp->wireshark.side[1];
     tcp->wireshark.side[1] = w;
+    struct first_word first = tcp->first[0];
+    tcp->first[0] = tcp->first[1];
+    tcp->first[1] = first;
     int64_t rtt = tcp->rtt_min_ns[0];
     tcp->rtt_min_ns[0] = tcp->rtt_min_ns[1];
     tcp->rtt_min_ns[1] = rtt;

@@ -6,6 +6,7 @@
 #include "core/packet.h"
 #include "core/record.h"
 #include "dissectors/decode.h"
+#include "sessions/first_word.h"
 #include "sessions/flow.h"
 #include "sessions/pool.h"
 #include "sessions/tcp_recent.h"
@@ -161,6 +162,8 @@ struct tcp_flow {
     uint8_t history_len;
     struct tcp_resets *resets; /* NULL: none seen */
     struct tcp_recent *recent; /* NULL: no data yet */
+    struct first_word first[2];
+    int64_t first_alert_ns, first_alert_frame; /* a TLS alert as the server's first word */
     bool asks_ecn, takes_ecn;  /* the SYN, the SYN-ACK (RFC 3168 6.1.1) */
     bool fast_open, mptcp, simultaneous;
     struct tcp_synack_shape {

@@ -120,9 +120,49 @@ static void test_overlaps(void **state)
     assert_string_equal(f->seen.flows[0].name, "x");
 }
 
+/* A TLS server's alert to clear text, in any segmentation: seven bytes one by one, the second of them twice. */
+static void test_alert_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    static const char alert[] = {21, 3, 3, 0, 2, 2, 70};
+    int64_t asked = 1 + (int64_t)strlen(ask);
+    handshake(c, 20, 5);
+    send_text(c, 1, 0, 1, 1, "G");
+    send_text(c, 1, 0, 2, 1, ask + 1);
+    for (int64_t i = 0; i < (int64_t)sizeof alert; i++) {
+        send_at(c, 1, (struct segment){1, TCP_ACK, 1 + i, asked, &alert[i], 1, 0, 0});
+        if (i == 1)
+            send_at(c, 1, (struct segment){1, TCP_ACK, 1 + i, asked, &alert[i], 1, 0, 0});
+    }
+    engine_finish(c->engine);
+    assert_true(f->seen.has_tls[0]);
+    assert_true(f->seen.tls[0].plaintext_client);
+    assert_int_equal(f->seen.tls[0].alert, 70);
+    assert_int_equal(f->seen.tls[0].alert_level, 2);
+    assert_int_equal(f->seen.tls[0].alert_by, SIDE_SERVER);
+}
+
+/* An alert whose end never came is one all the same, and tells no more. */
+static void test_alert_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    int64_t asked = 1 + (int64_t)strlen(ask);
+    handshake(c, 20, 5);
+    send_text(c, 1, 0, 1, 1, ask);
+    send_at(c, 1, (struct segment){1, TCP_ACK, 1, asked, "\x15\x03\x03\x00\x02\x02", 6, 0, 0});
+    engine_finish(c->engine);
+    assert_true(f->seen.has_tls[0]);
+    assert_true(f->seen.tls[0].plaintext_client);
+    assert_int_equal(f->seen.tls[0].alert, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(test_alert_in_pieces),
+        CASE(test_alert_cut),
         CASE(test_much_waits_behind_a_hole),
         CASE(test_between_two_holes),
         CASE(test_holes_of_both_sides_at_once),
