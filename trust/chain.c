@@ -425,6 +425,7 @@ void chain_verify(const struct chain_verifier *verifier,
     out->error = result.error;
     out->error_depth = result.error != X509_V_OK ? result.depth : 0;
     out->reason = chain_error_words(result.error);
+    out->is_strange_root = result.error == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
     describe_way(&result.way, out);
     narrow_by(out, time_ns, parsed.items, parsed.count);
     narrow_by(out, time_ns, result.way.items, result.way.count);

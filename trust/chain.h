@@ -28,6 +28,7 @@ struct chain_verdict {
     bool in_order;         /* each certificate sent is signed by the next (RFC 5246 7.4.2) */
     bool is_anchored;      /* the way ends at a certificate that signs itself or in the store */
     bool lacks_intermediate; /* one that is known from others or from the store was not sent */
+    bool is_strange_root;  /* the way ends at a root that the named store does not have */
     const char *top;       /* issuer of the last certificate of the way; borrowed of a record */
     /* The verdict is the same for all times from ... to (ns since 1970). */
     int64_t same_from_ns, same_to_ns;

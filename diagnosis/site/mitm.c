@@ -57,8 +57,8 @@ static bool contains(const char *text, const char *word)
 
 /* A product's own pages carry its certificate rightly: it intercepts where it vouches for a name that
  * is not its vendor's. */
-static const char *product_of(const struct judge *judge, const struct site_chain *chain,
-                              const char **issuer)
+const char *mitm_product_of(const struct judge *judge, const struct site_chain *chain,
+                            const char **issuer)
 {
     const struct tls_facts *t = chain->first->f.tls;
     const char *asked = chain->record.name, *keyword = NULL;
@@ -80,7 +80,7 @@ static const char *product_of(const struct judge *judge, const struct site_chain
 static void judge_product(struct judge *judge, const struct site_chain *chain)
 {
     const char *issuer = NULL;
-    const char *product = product_of(judge, chain, &issuer);
+    const char *product = mitm_product_of(judge, chain, &issuer);
     if (product == NULL)
         return;
     struct claim claim = claim_start(FINDING_MITM_INTERCEPTION_PRODUCT, chain->first);

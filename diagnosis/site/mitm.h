@@ -32,6 +32,10 @@ const char *mitm_site_of(const char *name);
 /* The inspection product whose authority has this name, NULL none; *keyword is what a name of its
  * vendor's own contains. */
 const char *mitm_product(const char *name, const char **keyword);
+/* The inspection product that vouches for this chain in its owner's stead, NULL none; *issuer is its
+ * authority. */
+const char *mitm_product_of(const struct judge *judge, const struct site_chain *chain,
+                            const char **issuer);
 /* The profile allows an inspection proxy of this issuer; sha256 of its certificate may be NULL. */
 bool mitm_is_allowed(const struct profile *profile, const char *issuer, const char *sha256);
 

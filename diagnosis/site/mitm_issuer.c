@@ -14,7 +14,8 @@
 #include <strings.h>
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
-/* FINDINGS.md: without a second family it stays below 80. */
+/* FINDINGS.md: without a second family it stays below 80. So does another machine at another place behind
+ * routers, by distance, delay or TCP options: the address may have moved to it (anycast, another supplier). */
 #define CONFIDENCE_ONE_FAMILY 79
 #define CONFIDENCE_MOST 97
 /* Machines behind a balancer show theirs in any order: fewer sessions of each do not tell a change. */
@@ -36,27 +37,36 @@ enum term {
     TERM_NOT_ALLOWED,
     TERM_KEY,
     TERM_NEARER,
+    TERM_NO_HOP,
     TERM_SYNACK,
     TERM_WEAKER,
     TERM_STAPLES,
     TERM_NEIGHBORS,
     TERM_NAMES,
+    TERM_PRODUCT,
+    TERM_PINNED,
+    TERM_UNTRUSTED,
     TERM_COUNT
 };
 
 static const struct {
     int weight;
     const char *word; /* of the WORD_ texts */
+    bool is_no_move;  /* an address that moved to another machine of the same service does not show it */
 } terms[TERM_COUNT] = {
-    [TERM_ISSUER] = {30, "another issuer"},
-    [TERM_NOT_ALLOWED] = {20, "no proxy of the profile"},
-    [TERM_KEY] = {15, "another key"},
-    [TERM_NEARER] = {25, "server came nearer"},
-    [TERM_SYNACK] = {10, "another SYN-ACK"},
-    [TERM_WEAKER] = {15, "weaker handshake"},
-    [TERM_STAPLES] = {5, "staples vanished"},
-    [TERM_NEIGHBORS] = {20, "ARP or DNS moved"},
-    [TERM_NAMES] = {25, "one issuer for unrelated names"},
+    [TERM_ISSUER] = {30, "another issuer", false},
+    [TERM_NOT_ALLOWED] = {20, "no proxy of the profile", false},
+    [TERM_KEY] = {15, "another key", false},
+    [TERM_NEARER] = {25, "server came nearer", false},
+    [TERM_NO_HOP] = {10, "no router in between any more", true},
+    [TERM_SYNACK] = {10, "another SYN-ACK", false},
+    [TERM_WEAKER] = {15, "weaker handshake", false},
+    [TERM_STAPLES] = {5, "staples vanished", false},
+    [TERM_NEIGHBORS] = {20, "ARP or DNS moved", true},
+    [TERM_NAMES] = {25, "one issuer for unrelated names", true},
+    [TERM_PRODUCT] = {25, "authority of an inspection product", true},
+    [TERM_PINNED] = {25, "the old key is pinned", true},
+    [TERM_UNTRUSTED] = {25, "its root is not trusted, the old one's is", true},
 };
 
 struct shown {
@@ -66,6 +76,7 @@ struct shown {
 
 struct change {
     const struct chain_record *old;
+    const struct site_chain *before; /* the same, if of this capture; else NULL */
     const struct site_chain *now;
     bool has[TERM_COUNT];
     bool again;       /* what else explains it: several machines, each seen again */
@@ -117,6 +128,14 @@ static bool came_nearer(const struct chain_record *old, const struct chain_recor
            now->rtt_min_ns < old->rtt_min_ns / NEARER_PART;
 }
 
+/* What was behind routers answers from the tap's own segment: its router does, or a machine beside it. An
+ * address that moves, moves behind the router. */
+static bool lost_routers(const struct chain_record *old, const struct chain_record *now)
+{
+    return came_nearer(old, now) && mitm_hops(old->ttl) >= HOPS_NEAR + MITM_HOPS_STEP &&
+           mitm_hops(now->ttl) == 0;
+}
+
 /* Another answer to a SYN of the same shape. */
 static bool answers_otherwise(const struct chain_record *old, const struct chain_record *now)
 {
@@ -147,6 +166,14 @@ static bool lost_staples(const struct chain_record *old, const struct chain_reco
 {
     return (old->staple_sent && now->staple_asked && !now->staple_sent) ||
            (old->sct_sent && now->sct_asked && !now->sct_sent);
+}
+
+/* The store knows the old authority, and not the root of the new one: that is more than a missing
+ * intermediate or a date. */
+static bool has_strange_root(const struct chain_record *old, const struct site_chain *now)
+{
+    return old->status == CHAIN_VERIFIED && now->verdict.status == CHAIN_UNTRUSTED &&
+           now->verdict.is_strange_root;
 }
 
 /* ---- other explanations ---------------------------------------------------------------------- */
@@ -234,14 +261,22 @@ static const char *term_words(struct judge *judge, const struct change *change, 
 
 static uint8_t confidence_of(const struct change *change, int score)
 {
-    bool second_family = change->has[TERM_NEARER] || change->has[TERM_NEIGHBORS] ||
-                         change->has[TERM_NAMES];
+    bool no_move = false;
+    for (size_t i = 0; i < TERM_COUNT; i++)
+        no_move = no_move || (change->has[i] && terms[i].is_no_move);
     bool lasting = change->old->connections >= SESSIONS_MIN &&
                    change->now->record.connections >= SESSIONS_MIN && !change->interrupted;
-    int most = second_family ? CONFIDENCE_MOST
-               : lasting     ? CONFIDENCE_ONE_FAMILY
-                             : CONFIDENCE_POSSIBLE - 5;
+    int most = no_move                                       ? CONFIDENCE_MOST
+               : lasting || change->has[TERM_NEARER] ? CONFIDENCE_ONE_FAMILY
+                                                         : CONFIDENCE_POSSIBLE - 5;
     return (uint8_t)(score < most ? score : most);
+}
+
+static void add_handshake(struct claim *claim, const struct site_chain *chain)
+{
+    const struct flow_facts *f = &chain->first->f;
+    claim_add_reference(claim, f->source_id, f->tls->server_hello_frame, f->tls->server_hello_ns,
+                        EVENT_SERVER_HELLO);
 }
 
 static void claim_change(struct judge *judge, const struct change *change)
@@ -263,8 +298,9 @@ static void claim_change(struct judge *judge, const struct change *change)
     claim_add_text(&claim, "new_issuer", now->record.issuer);
     claim_add_number(&claim, "score", score);
     claim_add_text(&claim, "terms", words);
-    claim_add_reference(&claim, now->first->f.source_id, now->first->f.tls->server_hello_frame,
-                        now->record.first_ns, EVENT_SERVER_HELLO);
+    if (change->before != NULL)
+        add_handshake(&claim, change->before);
+    add_handshake(&claim, now);
     judge_claim(judge, &claim);
 }
 
@@ -330,17 +366,23 @@ static void judge_place(struct judge *judge, const struct shown *group, size_t c
             is_replaceable(judge, old, &now->record) || is_of_another_name(&group[i - 1], now))
             continue;
         bool again = is_seen_again(group, count, old, &now->record);
+        const char *product_issuer = NULL;
         struct change change = {
             .old = old,
+            .before = group[i - 1].chain,
             .now = now,
             .has = {[TERM_ISSUER] = true,
                     [TERM_NOT_ALLOWED] = true,
                     [TERM_KEY] = true,
                     [TERM_NEARER] = came_nearer(old, &now->record),
+                    [TERM_NO_HOP] = lost_routers(old, &now->record),
                     [TERM_SYNACK] = answers_otherwise(old, &now->record),
                     [TERM_WEAKER] = is_weaker(old, now),
                     [TERM_STAPLES] = lost_staples(old, &now->record),
-                    [TERM_NEIGHBORS] = mitm_neighbors_moved(judge, now->record.first_ns, now->record.last_ns)},
+                    [TERM_NEIGHBORS] = mitm_neighbors_moved(judge, now->record.first_ns, now->record.last_ns),
+                    [TERM_PRODUCT] = mitm_product_of(judge, now, &product_issuer) != NULL,
+                    [TERM_PINNED] = old->pin == CHAIN_PIN_MATCHES && now->record.pin == CHAIN_PIN_DIFFERS,
+                    [TERM_UNTRUSTED] = has_strange_root(old, now)},
             .again = again,
             .in_turn = again || !is_same(old->key_type, now->record.key_type),
             .interrupted = was_interrupted(old, now)};

@@ -69,8 +69,8 @@ def check_terms(binary, folder):
     run(binary, "read", "-q", "--db", db, sample("mitm-nginx"))
     found = json.loads([line for line in run(binary, "findings", "--db", db, "--json")[1].splitlines()
                         if "mitm-issuer-changed" in line][0])
-    for language, words in (("en", "(90): another issuer 30, no proxy of the profile 20, another key 15, server came nearer 25"),
-                            ("zh", "（90 分）：签发者不同 30、并非配置中的代理 20、公钥不同 15、服务器距离变近 25")):
+    for language, words in (("en", "(100): another issuer 30, no proxy of the profile 20, another key 15, server came nearer 25, no router in between any more 10"),
+                            ("zh", "（100 分）：签发者不同 30、并非配置中的代理 20、公钥不同 15、服务器距离变近 25、与服务器之间不再有路由器 10")):
         text = run(binary, "explain", "--db", db, "--finding", str(found["id"]), "--lang", language)[1]
         flat = "".join(text.split()) if language == "zh" else " ".join(text.split())
         check("terms", language, ("".join(words.split()) if language == "zh" else words) in flat, True)

@@ -18,7 +18,7 @@ What counts as false, closed world. Let W be what is said of the whole capture, 
     somebody who did not see the proof;
   - a finding of medium or above that accuses somebody (category network, server, auth, dependency, security) is
     in W with the same code and server, at the same client if the client is to blame, and the same culprit or
-    "unknown"; or it is by WEAKER what is left of a finding of W at that server, and blames nobody, or the same one
+    "unknown", or a middlebox where W knows an attacker; or it is by WEAKER what is left of a finding of W at that server, and blames nobody, or the same one
     and is not surer (network and middlebox are one: what lies between the two hosts; whose probes a port scan
     were is not held against a refusal);
   - it is not surer, not more severe and covers no more connections than in W;
@@ -166,8 +166,9 @@ def is_same(found, whole):
     if found["code"] != whole["code"] or found.get("server_ip") != whole.get("server_ip") or \
             found.get("server_port") != whole.get("server_port"):
         return False
-    if found.get("culprit") not in (whole.get("culprit"), "unknown"):
-        return False
+    culprits = (found.get("culprit"), whole.get("culprit"))
+    if culprits[0] not in (culprits[1], "unknown") and culprits != ("middlebox", "attacker"):
+        return False  # an attacker in between is a device in between; it takes more to see that it is more
     return found.get("culprit") != "client" or found.get("client_ip") == whole.get("client_ip")
 
 

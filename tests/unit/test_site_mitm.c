@@ -63,16 +63,39 @@ static void replaced_by_another_issuer(void **state)
     assert_string_equal(finding_value(f, "new_issuer")->text, NEW_CA);
 }
 
-static void a_nearer_server_makes_it_sure(void **state)
+/* The first of two machines is 14 hops away, the second as many as its TTL says. */
+static const struct scene_finding *come_nearer(struct scene *s, const char *issuer, uint8_t ttl)
 {
-    struct scene *s = *state;
     add_certificate(s, OLD_CA, "a");
-    add_certificate(s, NEW_CA, "b");
+    add_certificate(s, issuer, "b");
     show(s, 1, 1, 50, 40);
-    show(s, 2, 2, 64, 1);
+    show(s, 2, 2, ttl, 1);
     scene_judge(s);
     const struct scene_finding *f = scene_find(s, FINDING_MITM_ISSUER_CHANGED);
     assert_non_null(f);
+    return f;
+}
+
+static void a_nearer_server_may_have_moved(void **state)
+{
+    const struct scene_finding *f = come_nearer(*state, NEW_CA, 63);
+    assert_in_range(f->record.confidence, 50, 79);
+    assert_int_equal(f->record.severity, SEVERITY_HIGH);
+    assert_int_equal(f->record.culprit, CULPRIT_MIDDLEBOX);
+    assert_non_null(strstr(f->record.rivals, "address-moved"));
+}
+
+static void a_machine_does_not_move_before_the_router(void **state)
+{
+    const struct scene_finding *f = come_nearer(*state, NEW_CA, 64);
+    assert_in_range(f->record.confidence, 80, 97);
+    assert_int_equal(f->record.culprit, CULPRIT_ATTACKER);
+    assert_non_null(strstr(finding_value(f, "terms")->text, "no router in between any more"));
+}
+
+static void an_inspection_product_did_not_move(void **state)
+{
+    const struct scene_finding *f = come_nearer(*state, "CN=FortiGate CA,O=Fortinet", 63);
     assert_in_range(f->record.confidence, 80, 97);
     assert_int_equal(f->record.culprit, CULPRIT_ATTACKER);
 }
@@ -235,19 +258,32 @@ static void a_product_may_vouch_for_itself(void **state)
     expect_no_mitm(s);
 }
 
-static void pins_are_kept(void **state)
+static void pin_key_a(struct scene *s, struct profile_service *service)
 {
     static const char *const pins[] = {"a"};
-    struct scene *s = *state;
-    struct profile_service service = s->profile.services[0];
-    struct port_range ports = {443, 443};
-    service.ports = &ports;
-    service.port_count = 1;
-    service.pins = pins;
-    service.pin_count = 1;
-    service.udp = service.both = false;
-    s->profile.services = &service;
+    static struct port_range ports = {443, 443};
+    *service = s->profile.services[0];
+    service->ports = &ports;
+    service->port_count = 1;
+    service->pins = pins;
+    service->pin_count = 1;
+    service->udp = service->both = false;
+    s->profile.services = service;
     s->profile.service_count = 1;
+}
+
+static void a_pinned_service_did_not_move(void **state)
+{
+    struct profile_service service;
+    pin_key_a(*state, &service);
+    assert_in_range(come_nearer(*state, NEW_CA, 63)->record.confidence, 80, 97);
+}
+
+static void pins_are_kept(void **state)
+{
+    struct scene *s = *state;
+    struct profile_service service;
+    pin_key_a(s, &service);
     add_certificate(s, OLD_CA, "a");
     show(s, 1, 1, 56, 20);
     expect_no_mitm(s);
@@ -482,7 +518,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(replaced_by_another_issuer),
-        SCENE_TEST(a_nearer_server_makes_it_sure),
+        SCENE_TEST(a_nearer_server_may_have_moved),
+        SCENE_TEST(a_machine_does_not_move_before_the_router),
+        SCENE_TEST(an_inspection_product_did_not_move),
         SCENE_TEST(a_rotation_is_none),
         SCENE_TEST(a_renewal_in_the_last_third_is_none),
         SCENE_TEST(two_issuers_by_turns_are_none),
@@ -495,6 +533,7 @@ int main(void)
         SCENE_TEST(products_are_named),
         SCENE_TEST(a_product_vouches_for_others),
         SCENE_TEST(a_product_may_vouch_for_itself),
+        SCENE_TEST(a_pinned_service_did_not_move),
         SCENE_TEST(pins_are_kept),
         SCENE_TEST(a_sentinel_tells),
         SCENE_TEST(a_needless_fallback_is_refused),

@@ -51,16 +51,27 @@ def balancer(lab):
             ask(lab, 2, first=n)
 
 
-@scenario("anycast", "the routes of an anycast address move to a nearer point of presence of another authority for a while, and "
-                     "back: healthy, but until then like an interception")
-def anycast(lab):
+def move(lab, *targets):
+    """The routes of the address lead to each of the machines in turn."""
     two_machines(lab, f"dnat to {SERVER}")
+    lab.sysctl("x", "net.ipv4.ip_default_ttl", 63)
     with lab.capture("m"):
-        for target in (SERVER, OTHER, SERVER):
+        for target in targets:
             lab.exec("f", "nft", "flush", "chain", "ip", "nat", "pre")
             lab.exec("f", "nft", "add", "rule", "ip", "nat", "pre", "iifname", "f0", "ip", "daddr", SERVER, "tcp", "dport",
                      "443", "dnat", "to", target)
             ask(lab, 2)
+
+
+@scenario("anycast", "the routes of an anycast address move to a nearer point of presence of another authority for a while, and "
+                     "back: healthy, but until then like an interception")
+def anycast(lab):
+    move(lab, SERVER, OTHER, SERVER)
+
+
+@scenario("anycast-moved", "the same without the way back: whether somebody stepped in between no packet tells")
+def anycast_moved(lab):
+    move(lab, SERVER, OTHER)
 
 
 @scenario("many-certificates", "a CDN shows six certificates of three authorities for one name at one address, in no order: healthy")
