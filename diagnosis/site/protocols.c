@@ -47,8 +47,14 @@ static const struct expectation {
     [PROFILE_NTP] = {BIT(NTP), "NTP"},
 };
 
+/* What a server spoke, and the packets that show it: the client's word and the server's. */
+struct spoken {
+    enum content content;
+    int64_t frame[2], time_ns[2]; /* by enum side; frame 0: of no record */
+};
+
 static bool spoke_by_commands(const struct site *site, const struct site_flow *flow,
-                              enum content *out)
+                              struct spoken *out)
 {
     static const enum content contents[] = {[COMMAND_NONE] = CONTENT_UNKNOWN,
                                             [COMMAND_FTP] = CONTENT_FTP,
@@ -59,8 +65,11 @@ static bool spoke_by_commands(const struct site *site, const struct site_flow *f
                                             [COMMAND_AMQP] = CONTENT_AMQP};
     struct command_range rows = commands_of(site, flow->f.id);
     for (size_t i = 0; i < rows.count; i++) {
-        if (rows.at[i]->reply_ns >= 0 && rows.at[i]->protocol <= COMMAND_AMQP) {
-            *out = contents[rows.at[i]->protocol];
+        const struct command_record *row = rows.at[i];
+        if (row->reply_ns >= 0 && row->protocol <= COMMAND_AMQP) {
+            *out = (struct spoken){contents[row->protocol],
+                                   {row->frame, row->reply_frame},
+                                   {row->time_ns, row->reply_ns}};
             return true;
         }
     }
@@ -70,32 +79,24 @@ static bool spoke_by_commands(const struct site *site, const struct site_flow *f
 /* An answer in clear. A server of TLS may say in clear that it wants TLS: there only success tells,
  * and a proxy's tunnel is no service. Of a client that asked for https: TLS was taken off before this place: it is
  * the inner side of a proxy, or a mirror of what one decrypted. */
-static bool answered_http(const struct site_flow *flow, bool wants_tls)
+static bool answered_http(const struct site_flow *flow, bool wants_tls, struct spoken *out)
 {
     for (uint32_t i = 0; i < flow->request_count; i++) {
         const struct http_record *r = flow->requests[i];
         bool success = r->status >= 200 && r->status < 300 && r->kind != HTTP_TUNNEL && !r->from_https;
-        if (r->status > 0 && (success || !wants_tls))
+        if (r->status > 0 && (success || !wants_tls)) {
+            *out = (struct spoken){CONTENT_HTTP,
+                                   {r->request_frame, r->response_frame},
+                                   {r->request_ns, r->response_ns}};
             return true;
+        }
     }
     return false;
 }
 
-static enum content content_of(const struct site *site, const struct site_flow *flow,
-                               enum profile_protocol expected)
+/* Without a record of what was said: by the name of the protocol, and the greeting. */
+static enum content content_by_app(const struct flow_facts *f)
 {
-    const struct flow_facts *f = &flow->f;
-    enum content found = CONTENT_UNKNOWN;
-    if (facts_is_midstream(f) || f->app == NULL || !facts_is_two_sided(f))
-        return CONTENT_UNKNOWN;
-    if (f->tls != NULL && f->tls->server_hello_ns >= 0)
-        return CONTENT_TLS;
-    if (spoke_by_commands(site, flow, &found))
-        return found;
-    if (flow->request_count > 0)
-        return answered_http(flow, expected == PROFILE_TLS) ? CONTENT_HTTP : CONTENT_UNKNOWN;
-    if (flow->resolves)
-        return CONTENT_DNS;
     bool greeted = facts_has(f, FLOW_FACT_SERVER_SPOKE_FIRST);
     if (greeted && strcmp(f->app, "ssh") == 0)
         return CONTENT_SSH;
@@ -106,10 +107,31 @@ static enum content content_of(const struct site *site, const struct site_flow *
     return strcmp(f->app, "ntp") == 0 ? CONTENT_NTP : CONTENT_UNKNOWN;
 }
 
+static struct spoken content_of(const struct site *site, const struct site_flow *flow,
+                                enum profile_protocol expected)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tls_facts *t = f->tls;
+    struct spoken found = {.content = CONTENT_UNKNOWN};
+    if (facts_is_midstream(f) || f->app == NULL || !facts_is_two_sided(f))
+        return found;
+    if (t != NULL && t->server_hello_ns >= 0)
+        return (struct spoken){CONTENT_TLS,
+                               {t->client_hello_frame, t->server_hello_frame},
+                               {t->client_hello_ns, t->server_hello_ns}};
+    if (spoke_by_commands(site, flow, &found))
+        return found;
+    if (flow->request_count > 0)
+        (void)answered_http(flow, expected == PROFILE_TLS, &found);
+    else
+        found.content = flow->resolves ? CONTENT_DNS : content_by_app(f);
+    return found;
+}
+
 /* What the connections of one service showed. */
 struct seen {
     const struct site_flow *first;
-    enum content found;
+    struct spoken found; /* by the first */
     size_t fitting, others;
     bool fits_again; /* after another protocol: the port is shared */
 };
@@ -117,10 +139,10 @@ struct seen {
 static void look(const struct site *site, const struct site_flow *flow,
                  const struct profile_service *service, struct seen *seen)
 {
-    enum content found = content_of(site, flow, service->expected);
-    if (found == CONTENT_UNKNOWN)
+    struct spoken found = content_of(site, flow, service->expected);
+    if (found.content == CONTENT_UNKNOWN)
         return;
-    if ((expectations[service->expected].content & 1u << found) != 0) {
+    if ((expectations[service->expected].content & 1u << found.content) != 0) {
         seen->fitting++;
         seen->fits_again = seen->fits_again || seen->others > 0;
         return;
@@ -131,10 +153,22 @@ static void look(const struct site *site, const struct site_flow *flow,
     }
 }
 
+static void add_frames(struct claim *claim, const struct spoken *s)
+{
+    bool tls = s->content == CONTENT_TLS;
+    int64_t source = claim->flow->f.source_id;
+    claim_add_reference(claim, source, s->frame[SIDE_CLIENT], s->time_ns[SIDE_CLIENT],
+                        tls ? EVENT_CLIENT_HELLO : EVENT_REQUEST);
+    claim_add_reference(claim, source, s->frame[SIDE_SERVER], s->time_ns[SIDE_SERVER],
+                        tls ? EVENT_SERVER_HELLO : EVENT_RESPONSE);
+    if (s->frame[SIDE_SERVER] == 0)
+        claim->evidence = EVIDENCE(EVENT_DATA) | EVIDENCE(EVENT_DATAGRAM);
+}
+
 static void judge_port(struct judge *judge, const struct site_service *port,
                        const struct profile_service *service)
 {
-    struct seen seen = {.found = CONTENT_UNKNOWN};
+    struct seen seen = {.first = NULL};
     for (size_t i = 0; i < port->flows.count; i++)
         look(judge->site, port->flows.flows[i], service, &seen);
     if (seen.others == 0 || seen.fits_again || (seen.fitting > 0 && seen.others < 2))
@@ -144,10 +178,9 @@ static void judge_port(struct judge *judge, const struct site_service *port,
     if (judge->profile->builtin) /* ports alone: nobody said that this host serves that */
         claim.severity = SEVERITY_MEDIUM;
     claim.count = (int64_t)seen.others;
-    claim.evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RESPONSE) | EVIDENCE(EVENT_DATA) |
-                     EVIDENCE(EVENT_SERVER_HELLO);
+    add_frames(&claim, &seen.found);
     claim_add_text(&claim, "expected", expectations[service->expected].name);
-    claim_add_text(&claim, "found", content_names[seen.found]);
+    claim_add_text(&claim, "found", content_names[seen.found.content]);
     judge_claim(judge, &claim);
 }
 

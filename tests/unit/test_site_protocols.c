@@ -38,6 +38,15 @@ static void expect_mismatch(struct scene *s, const char *expected, const char *f
     assert_string_equal(finding_value(f, "found")->text, found);
 }
 
+/* The first of the connections proves it by these two of its packets. */
+static void expect_frames(struct scene *s, int64_t asked, int64_t said)
+{
+    const struct scene_finding *f = scene_find(s, FINDING_SERVICE_PROTOCOL_MISMATCH);
+    assert_int_equal(f->evidence_count, 2);
+    assert_int_equal(f->evidence[0].frame, asked);
+    assert_int_equal(f->evidence[1].frame, said);
+}
+
 static void expect_none(struct scene *s)
 {
     scene_judge(s);
@@ -52,8 +61,11 @@ static void clear_text_where_tls_is_expected(void **state)
     expect_none(s);
     web(s, 443, 3, 200)->kind = HTTP_TUNNEL; /* a proxy's tunnel */
     expect_none(s);
-    web(s, 443, 4, 204);
+    struct http_record *r = web(s, 443, 4, 204);
+    r->request_frame = 1004;
+    r->response_frame = 1006;
     expect_mismatch(s, "TLS", "HTTP");
+    expect_frames(s, 1004, 1006);
 }
 
 /* A client that asked for https: a device on the way took TLS off, the server is no other than it should be. */
