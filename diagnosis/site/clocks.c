@@ -216,12 +216,11 @@ static void add_ntp(struct clocks *clocks, const struct site *site, const struct
         add_clock(clocks, &clock);
 }
 
-static bool is_listed(const struct clocks *clocks, const struct address *address, bool is_client)
+static bool is_listed(const struct clocks *clocks, const struct address *client)
 {
     for (size_t i = 0; i < clocks->count; i++) {
         const struct host_clock *clock = &clocks->at[i];
-        if (clock->ntp != NULL && clock->is_client == is_client &&
-            address_equal(&clock->address, address))
+        if (clock->is_client && address_equal(&clock->address, client))
             return true;
     }
     return false;
@@ -247,29 +246,30 @@ static bool is_steady(const struct site *site, size_t from, size_t to)
     return same >= CLIENT_REQUESTS_MIN;
 }
 
-/* The sample of a server with the smallest error; records are by server. */
-static void read_ntp(struct clocks *clocks, const struct site *site)
+/* The sample of each server with the smallest error; records are by server. */
+static void read_ntp_servers(struct clocks *clocks, const struct site *site)
 {
+    const struct ntp_record *best = NULL;
     for (size_t i = 0; i < site->ntp_count; i++) {
-        const struct ntp_record *best = NULL;
         const struct ntp_record *r = site->ntp[i];
-        if (is_listed(clocks, &r->server_ip, false))
-            continue;
-        for (size_t j = i;
-             j < site->ntp_count && address_equal(&site->ntp[j]->server_ip, &r->server_ip); j++) {
-            if (ntp_is_measured(site->ntp[j]) &&
-                (best == NULL || site->ntp[j]->error_ns < best->error_ns))
-                best = site->ntp[j];
-        }
-        if (best != NULL)
+        if (ntp_is_measured(r) && (best == NULL || r->error_ns < best->error_ns))
+            best = r;
+        bool is_last = i + 1 == site->ntp_count ||
+                       !address_equal(&site->ntp[i + 1]->server_ip, &r->server_ip);
+        if (is_last && best != NULL)
             add_ntp(clocks, site, best, false);
+        best = is_last ? NULL : best;
     }
+}
+
+static void read_ntp_clients(struct clocks *clocks, const struct site *site)
+{
     for (size_t from = 0, to; from < site->ntp_count; from = to) {
         for (to = from + 1; to < site->ntp_count && is_same_pair(site->ntp[from], site->ntp[to]);
              to++)
             ;
         const struct ntp_record *last = site->ntp[to - 1];
-        if (is_steady(site, from, to) && !is_listed(clocks, &last->client_ip, true))
+        if (is_steady(site, from, to) && !is_listed(clocks, &last->client_ip))
             add_ntp(clocks, site, last, true);
     }
 }
@@ -435,7 +435,8 @@ static void detect(struct judge *judge)
         judge->site->capture.first_ns < CLOCK_UNSET_NS)
         return;
     read_answers(judge, clocks);
-    read_ntp(clocks, judge->site);
+    read_ntp_servers(clocks, judge->site);
+    read_ntp_clients(clocks, judge->site);
     compare(judge, clocks);
 }
 

@@ -126,6 +126,8 @@ static bool explain_pause(const struct judge *judge, const struct site_flow *flo
 #define LINE_LEAST_BYTES_S 1000
 /* The first segment of each upload waits as well, and is not counted: three quarters are all. */
 #define LINE_BUSY_PART 0.75
+/* Connections that the client had opened before; one still sending after so many more is a rare one. */
+#define LINE_EARLIER 1024
 
 static int64_t overlap(int64_t from, int64_t to, int64_t other_from, int64_t other_to)
 {
@@ -141,7 +143,9 @@ static bool was_line_busy(const struct judge *judge, const struct site_flow *flo
     bool in_tls = d->pause_step == DELAY_STEP_TLS && t != NULL && t->server_hello_ns > 0;
     int64_t from = in_tls ? t->server_hello_ns : flow->f.first_ns, busy = 0;
     struct flow_range range = site_client_flows(judge->site, flow->client);
-    for (size_t i = 0; i < range.count && range.flows[i]->f.first_ns < from + d->pause_ns; i++) {
+    size_t at = range_find_time(range, from);
+    for (size_t i = at > LINE_EARLIER ? at - LINE_EARLIER : 0;
+         i < range.count && range.flows[i]->f.first_ns < from + d->pause_ns; i++) {
         const struct site_flow *other = range.flows[i];
         const struct delay_facts *o = other->delay;
         if (other == flow || o == NULL || o->fed_ns <= 0 || o->fed_pauses > 0 ||
