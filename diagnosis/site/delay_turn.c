@@ -159,6 +159,21 @@ static bool was_line_busy(const struct judge *judge, const struct site_flow *flo
     return (double)busy >= LINE_BUSY_PART * (double)d->pause_ns;
 }
 
+/* The packets of the step behind which it paused, as far as records name them. */
+static void add_steps(const struct site_flow *flow, struct claim *claim)
+{
+    const struct flow_facts *f = &flow->f;
+    bool in_tls = f->tls != NULL && flow->delay->pause_step == DELAY_STEP_TLS;
+    if (!in_tls)
+        claim_add_reference(claim, f->source_id, f->first_frame, f->first_ns, EVENT_SYN);
+    if (f->tls != NULL)
+        claim_add_reference(claim, f->source_id, f->tls->client_hello_frame,
+                            f->tls->client_hello_ns, EVENT_CLIENT_HELLO);
+    if (in_tls)
+        claim_add_reference(claim, f->source_id, f->tls->server_hello_frame,
+                            f->tls->server_hello_ns, EVENT_SERVER_HELLO);
+}
+
 static void find_slow_client(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
@@ -170,10 +185,7 @@ static void find_slow_client(struct judge *judge, const struct site_flow *flow)
     claim.weight = (double)d->pause_ns;
     claim_add_ms(&claim, "pause_ms", d->pause_ns);
     claim_add_text(&claim, "step", d->pause_step == DELAY_STEP_TLS ? "after ServerHello" : "connect");
-    claim_add_reference(&claim, flow->f.source_id, flow->f.first_frame, flow->f.first_ns, EVENT_SYN);
-    if (flow->f.tls != NULL)
-        claim_add_reference(&claim, flow->f.source_id, flow->f.tls->client_hello_frame,
-                            flow->f.tls->client_hello_ns, EVENT_CLIENT_HELLO);
+    add_steps(flow, &claim);
     if (!explain_pause(judge, flow, &claim) &&
         (d->pause_ns <= CLIENT_SLOW_NS || was_line_busy(judge, flow)))
         return;
