@@ -47,8 +47,9 @@ VERDICT_RULE(vanished);
 VERDICT_RULE(reset_injected);
 VERDICT_RULE(server_reset);
 VERDICT_RULE(client_reset);
-/* verdict_tls.c */
+/* verdict_alert.c: a TLS handshake with a word why */
 VERDICT_RULE(alert);
+/* verdict_tls.c: and without */
 VERDICT_RULE(plaintext);
 VERDICT_RULE(hello_dropped);
 VERDICT_RULE(hello_silence);
@@ -74,9 +75,18 @@ bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *f
                             enum side side);
 /* The client had given up (FIN) before the answer came, and refused it. */
 bool verdict_answered_too_late(const struct site_flow *flow);
-/* The service's server sent nothing back on any connection at that time. */
+/* "client" or "server". */
 const char *verdict_side_word(enum side side);
 /* A client that ends by a RST without ACK was ended before, out of sight: it is not to blame. */
 void verdict_doubt_aborter(const struct flow_facts *flow, struct claim *out);
+
+#define VERDICT_HELLO_EVIDENCE (EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_SERVER_HELLO))
+/* The claim of code about the flow's alert, read or inferred: evidence, values, and who is to blame. */
+void verdict_start_alert(struct judge *judge, const struct site_flow *flow, enum finding_code code,
+                         struct claim *out);
+/* FINDINGS.md tls-version-mismatch: blames the side that is older, and adds both sets. */
+void verdict_blame_version(struct judge *judge, const struct site_flow *flow, struct claim *out);
+/* After which step of the handshake (enum tls_step) it ended. */
+const char *verdict_step_word(unsigned step);
 
 #endif
