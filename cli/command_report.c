@@ -43,7 +43,7 @@ static bool report_one(void *self, int64_t capture_id)
 static bool say_quality(void *self, int64_t capture_id)
 {
     struct report_run *run = self;
-    struct report_case *loaded = case_load(run->store, capture_id, &run->error);
+    struct report_case *loaded = case_load_head(run->store, capture_id, &run->error);
     struct quality quality;
     char text[QUALITY_TEXT_SIZE];
     if (loaded == NULL) {

@@ -21,17 +21,11 @@ static void hint_limit(const struct context *context, const struct table_request
     fputc('\n', stderr);
 }
 
-/* What a table concludes is as sound as the capture; tables of single things say nothing of it. */
-static bool concludes(enum table_kind kind)
-{
-    return kind == TABLE_KIND_COUNT || kind == TABLE_PATHS || kind == TABLE_SERVICES ||
-           kind == TABLE_DEPENDENCIES || kind == TABLE_INCIDENTS;
-}
-
+/* What a table shows of a capture is as sound as the capture. */
 static bool print_quality(const struct context *context, struct store *store, int64_t capture_id,
                           struct error *error)
 {
-    struct report_case *loaded = case_load(store, capture_id, error);
+    struct report_case *loaded = case_load_head(store, capture_id, error);
     if (loaded == NULL) {
         return false;
     }
@@ -64,7 +58,7 @@ static int print_table(const struct context *context, struct store *store, enum 
     if (plain && !arguments->given[OPTION_LIMIT] && isatty(STDOUT_FILENO)) {
         request.limit = LIMIT_TERMINAL;
     }
-    if (plain && concludes(kind) && request.capture_id > 0 &&
+    if (plain && request.capture_id > 0 &&
         !print_quality(context, store, request.capture_id, &error)) {
         return command_fail(context, &error);
     }

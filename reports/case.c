@@ -298,7 +298,7 @@ static bool load_findings(struct report_case *loaded, const char *where, struct 
     return good;
 }
 
-static bool load_all(struct report_case *loaded, struct error *error)
+static bool load_head(struct report_case *loaded, struct error *error)
 {
     char by_id[64], by_capture[64];
     make_where(by_id, "id", loaded->capture_id);
@@ -312,9 +312,15 @@ static bool load_all(struct report_case *loaded, struct error *error)
                          "%s holds no capture %lld; `invcap captures` lists them",
                          store_path(loaded->store), (long long)loaded->capture_id);
     }
-    if (!gather_all(loaded->store, RECORD_SOURCE, by_capture, "id", &loaded->sources,
-                    &loaded->source_count, error) ||
-        !gather_all(loaded->store, RECORD_DOMAIN, by_capture, "number", &loaded->domains,
+    return gather_all(loaded->store, RECORD_SOURCE, by_capture, "id", &loaded->sources,
+                      &loaded->source_count, error);
+}
+
+static bool load_rest(struct report_case *loaded, struct error *error)
+{
+    char by_capture[64];
+    make_where(by_capture, "capture_id", loaded->capture_id);
+    if (!gather_all(loaded->store, RECORD_DOMAIN, by_capture, "number", &loaded->domains,
                     &loaded->domain_count, error) ||
         !gather_all(loaded->store, RECORD_STORY, by_capture, "number", &loaded->stories,
                     &loaded->story_count, error) ||
@@ -325,7 +331,7 @@ static bool load_all(struct report_case *loaded, struct error *error)
     return load_findings(loaded, by_capture, error);
 }
 
-struct report_case *case_load(struct store *store, int64_t capture_id, struct error *error)
+struct report_case *case_load_head(struct store *store, int64_t capture_id, struct error *error)
 {
     struct report_case *loaded = calloc(1, sizeof(*loaded));
     if (loaded == NULL) {
@@ -340,7 +346,17 @@ struct report_case *case_load(struct store *store, int64_t capture_id, struct er
         case_free(loaded);
         return NULL;
     }
-    if (!load_all(loaded, error)) {
+    if (!load_head(loaded, error)) {
+        case_free(loaded);
+        return NULL;
+    }
+    return loaded;
+}
+
+struct report_case *case_load(struct store *store, int64_t capture_id, struct error *error)
+{
+    struct report_case *loaded = case_load_head(store, capture_id, error);
+    if (loaded != NULL && !load_rest(loaded, error)) {
         case_free(loaded);
         return NULL;
     }

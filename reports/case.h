@@ -48,6 +48,8 @@ struct report_case {
 
 /* NULL when the capture is not there (an error of the user) or cannot be read. */
 struct report_case *case_load(struct store *store, int64_t capture_id, struct error *error);
+/* The same with the capture and its sources alone: enough for its quality. */
+struct report_case *case_load_head(struct store *store, int64_t capture_id, struct error *error);
 void case_free(struct report_case *loaded);
 
 /* Calls `each` for the capture ids of the store in order; false when it says so or on an error. */
