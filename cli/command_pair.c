@@ -130,7 +130,8 @@ static int report(const struct pairing *p, const struct pair_result *result)
 {
     const struct context *context = p->context;
     struct error error = {ERROR_NONE, ""};
-    struct pair_report r = {.points = p->points, .sides = p->sides, .result = result};
+    struct pair_report r = {
+        .points = p->points, .sources = p->records, .sides = p->sides, .result = result};
     struct pair_verdict *verdicts = pair_verdicts(p->sides, result, &r.verdict_count);
     bool good = verdicts != NULL;
     r.verdicts = verdicts;

@@ -41,6 +41,7 @@ static void add_totals(struct json *json, const char *name, const struct pair_to
 static void print_head(const struct pair_report *r, struct json *json, FILE *out)
 {
     const struct pair_result *result = r->result;
+    struct quality quality;
     json_open_object(json, NULL);
     json_string(json, "type", "pair");
     for (int point = 0; point < PAIR_POINTS; point++) {
@@ -53,6 +54,10 @@ static void print_head(const struct pair_report *r, struct json *json, FILE *out
         json_uint(json, "ignored", side->ignored);
         json_uint(json, "refused", side->refused);
         json_uint(json, "only_here", result->alone[point]);
+        pair_quality(r, point, &quality);
+        json_open_object(json, "quality");
+        quality_add_json(json, &quality, LANG_EN);
+        json_close_object(json);
         json_close_object(json);
     }
     json_uint(json, "joined", result->match_count);

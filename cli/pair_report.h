@@ -3,6 +3,7 @@
 #define INVCAP_CLI_PAIR_REPORT_H
 
 #include "pairing/verdicts.h"
+#include "reports/quality.h"
 #include "reports/view.h"
 
 struct pair_point {
@@ -14,12 +15,16 @@ struct pair_point {
 
 struct pair_report {
     const struct pair_point *points;
+    const struct source_record *sources; /* of all points */
     const struct pair_side *sides;
     const struct pair_result *result;
     const struct pair_verdict *verdicts;
     size_t verdict_count;
 };
 
+/* How far the capture of a point can be trusted. That it missed a packet is known where the other point has that
+ * packet's acknowledgment. */
+void pair_quality(const struct pair_report *report, int point, struct quality *out);
 void pair_print_text(const struct pair_report *report, const struct view *view);
 /* One object a line: pair, pair_session, pair_packet, pair_verdict. False when memory is out. */
 bool pair_print_json(const struct pair_report *report, FILE *out);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define LABEL_COLUMNS 11
-/* With the six lines above they fill a screen; NAT, relays and clamping touch every session alike. */
+/* With the eight lines above they fill a screen; NAT, relays and clamping touch every session alike. */
 #define LINES_MOST 16
 #define ALIKE_MOST 2
 #define WHAT_SIZE 96
@@ -31,6 +31,9 @@ static void print_point(const struct pair_report *r, const struct view *view, in
         {"refused", view_number((int64_t)side->refused, refused)}};
     say_labelled(view, point == PAIR_INSIDE ? TEXT_PAIR_INSIDE : TEXT_PAIR_OUTSIDE,
                  TEXT_PAIR_POINT, values, 5);
+    struct quality quality;
+    pair_quality(r, point, &quality);
+    quality_print(view, &quality);
 }
 
 static void print_clocks(const struct pair_report *r, const struct view *view)

@@ -83,7 +83,8 @@ struct pair_side {
     uint64_t ignored; /* neither TCP nor UDP, nor an ICMP error about them */
     uint64_t copies;  /* seen twice within 5 ms: of a mirror */
     uint64_t refused; /* beyond the limits */
-    int64_t first_ns, last_ns;
+    uint64_t truncated, undecoded, backward, jumps; /* as struct capture_record counts them */
+    int64_t first_ns, last_ns, before_ns; /* before: of the packet before */
     bool failed; /* memory ran out */
 };
 

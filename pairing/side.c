@@ -10,6 +10,8 @@
 /* A mirror's second copy comes at once; a sender repeats nothing within 5 ms. */
 #define COPY_NS 5000000LL
 #define COPY_LOOK_BACK 6u
+#define BACKWARD_NS 1000000LL
+#define JUMP_NS 3600000000000LL
 #define TLS_RANDOM_AT 11u
 #define TLS_HELLO_AT 9u
 
@@ -306,8 +308,20 @@ static void take_icmp(struct pair_side *side, const struct packet *packet, const
     add_packet(side, &p);
 }
 
+static void count_faults(struct pair_side *side, const struct packet *packet, const struct layers *l)
+{
+    int64_t back = side->first_ns != 0 ? side->last_ns - packet->time_ns : 0;
+    int64_t step = side->first_ns != 0 ? side->before_ns - packet->time_ns : 0;
+    side->truncated += packet->caplen < packet->len;
+    side->undecoded += l->kind == LAYER_UNKNOWN;
+    side->backward += back > BACKWARD_NS;
+    side->jumps += step > JUMP_NS || step < -JUMP_NS;
+    side->before_ns = packet->time_ns;
+}
+
 void pair_side_take(struct pair_side *side, const struct packet *packet, const struct layers *l)
 {
+    count_faults(side, packet, l);
     if (side->first_ns == 0 || packet->time_ns < side->first_ns) {
         side->first_ns = packet->time_ns;
     }

@@ -225,16 +225,7 @@ static void write_quality(struct json_writer *writer, const struct report_case *
     json_open_object(json, NULL);
     json_string(json, "type", "quality");
     json_int(json, "capture_id", loaded->capture_id);
-    json_int(json, "score", quality.score);
-    json_string(json, "grade", quality_token(&quality));
-    json_open_array(json, "reasons");
-    for (size_t i = 0; i < quality.reason_count; i++) {
-        const struct text_value value = {"value", quality.reasons[i].value};
-        char reason[256];
-        text_format(reason, sizeof(reason), text_get(quality.reasons[i].text, language), &value, 1);
-        json_string(json, NULL, reason);
-    }
-    json_close_array(json);
+    quality_add_json(json, &quality, language);
     end_line(writer->out, json);
 }
 

@@ -1,6 +1,6 @@
 #include "reports/quality.h"
 
-#include "reports/view.h"
+#include "core/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #define POINTS_CLOCK 10
 #define POINTS_DUPLICATES 3
 #define POINTS_EVICTED 15
+#define LABEL_COLUMNS 11
 
 static void add_reason(struct quality *quality, enum text_id text, const char *value, int points)
 {
@@ -135,4 +136,33 @@ char *quality_text(const struct quality *quality, enum language language,
             text_get(i == 0 ? TEXT_REPORT_COLON : TEXT_REPORT_SEMICOLON, language), reason);
     }
     return out;
+}
+
+void quality_print(const struct view *view, const struct quality *quality)
+{
+    char label[64], score[VIEW_TIME_SIZE], line[QUALITY_TEXT_SIZE];
+    enum text_id word = quality_word(quality);
+    enum view_tone tone = word == TEXT_QUALITY_GOOD   ? TONE_GOOD
+                          : word == TEXT_QUALITY_FAIR ? TONE_WARN
+                                                      : TONE_BAD;
+    snprintf(score, sizeof(score), "%d/100", quality->score);
+    quality_text(quality, view->language, line);
+    text_fit(label, sizeof(label), text_get(TEXT_REPORT_QUALITY, view->language), LABEL_COLUMNS);
+    fprintf(view->out, "%s%s%s%s%-8s%s", view_tone(view, TONE_DIM), label, view_plain(view),
+            view_tone(view, tone), score, view_plain(view));
+    view_wrap(view, line, LABEL_COLUMNS, LABEL_COLUMNS + 8);
+}
+
+void quality_add_json(struct json *json, const struct quality *quality, enum language language)
+{
+    json_int(json, "score", quality->score);
+    json_string(json, "grade", quality_token(quality));
+    json_open_array(json, "reasons");
+    for (size_t i = 0; i < quality->reason_count; i++) {
+        const struct text_value value = {"value", quality->reasons[i].value};
+        char reason[256];
+        text_format(reason, sizeof(reason), text_get(quality->reasons[i].text, language), &value, 1);
+        json_string(json, NULL, reason);
+    }
+    json_close_array(json);
 }

@@ -4,6 +4,9 @@
 
 #include "core/record.h"
 #include "core/texts.h"
+#include "reports/view.h"
+
+struct json;
 
 #define QUALITY_REASONS_MOST 12
 #define QUALITY_VALUE_SIZE 64
@@ -31,5 +34,9 @@ const char *quality_token(const struct quality *quality);
 /* "good: reason; reason". Returns out. */
 char *quality_text(const struct quality *quality, enum language language,
                    char out[QUALITY_TEXT_SIZE]);
+/* "Capture    98/100  good: reason; reason": the line that heads every report. */
+void quality_print(const struct view *view, const struct quality *quality);
+/* Adds score, grade and reasons to the open object. */
+void quality_add_json(struct json *json, const struct quality *quality, enum language language);
 
 #endif

@@ -49,19 +49,8 @@ static void append(char *line, const char *text)
 void report_quality(const struct view *view, const struct report_case *loaded)
 {
     struct quality quality;
-    char score[VIEW_TIME_SIZE], line[QUALITY_TEXT_SIZE];
     quality_of(&loaded->capture, loaded->sources, loaded->source_count, &quality);
-    enum text_id word = quality_word(&quality);
-    enum view_tone tone = word == TEXT_QUALITY_GOOD   ? TONE_GOOD
-                          : word == TEXT_QUALITY_FAIR ? TONE_WARN
-                                                      : TONE_BAD;
-    snprintf(score, sizeof(score), "%d/100", quality.score);
-    quality_text(&quality, view->language, line);
-    char label[64];
-    text_fit(label, sizeof(label), say(view, TEXT_REPORT_QUALITY), LABEL_COLUMNS);
-    fprintf(view->out, "%s%s%s%s%-8s%s", view_tone(view, TONE_DIM), label, view_plain(view),
-            view_tone(view, tone), score, view_plain(view));
-    view_wrap(view, line, LABEL_COLUMNS, LABEL_COLUMNS + 8);
+    quality_print(view, &quality);
 }
 
 static void print_period(const struct view *view, const struct report_case *loaded)

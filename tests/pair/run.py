@@ -299,10 +299,27 @@ def check_forms(binary, folder):
         check(f"holes {every}", "sum", sum(head[k][f] for k in ("outward", "inward")
                                            for f in ("missed", "unproven", "uncovered", "resized")),
               sum(1 for n, _, _ in packets_of(s) if n % every == 3))
+        quality = [head[point]["quality"] for point in ("inside", "outside")]
+        check(f"holes {every}", "quality", (quality[0]["score"], quality[1]["score"] < 90,
+                                            "not captured" in quality[1]["reasons"][0]), (100, True, True))
     # One that misses nothing proves what it lacks.
     fins = [n for n, _, ip in packets_of(s) if ip[33] & 1 and ip[12] == 10]
     gone = told(binary, c, rewritten(s, folder, "fin", lambda n, raw: [] if n == fins[0] else [raw]))
     check("a FIN alone", "missed", gone["pair"][0]["outward"]["missed"], 1)
+
+
+def check_quality(binary, folder):
+    """How far each capture can be trusted heads the report."""
+    c, s = path_of("healthy-tls", "c"), path_of("healthy-tls", "s")
+    one_way = rewritten(s, folder, "one-way", lambda n, raw: [] if is_tcp(raw) and raw[26] == 10 else [raw])
+    for name, path, words in (("whole", s, []), ("one way", one_way, ["one direction only"]),
+                              ("mirror", rewritten(s, folder, "twice", lambda n, raw: [raw, raw]), ["copies"]),
+                              ("late", shifted(s, folder, 7), [])):
+        quality = told(binary, c, path)["pair"][0]["outside"]["quality"]
+        check(name, "reasons", [any(w in r for r in quality["reasons"]) for w in words], [True] * len(words))
+        check(name, "score", (quality["score"] == 100, quality["grade"] == "good"), (not words, name != "one way"))
+    out = pair(binary, c, one_way, "--lang", "zh")[1].splitlines()
+    check("one way", "lines", [out[i].split()[:2] for i in (1, 3)], [["抓包质量", "100/100"], ["抓包质量", "60/100"]])
 
 
 def shifted(path, folder, seconds):
@@ -371,6 +388,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_rewritten(binary, folder)
         check_forms(binary, folder)
+        check_quality(binary, folder)
         check_clock(binary, folder)
         check_errors(binary, folder)
     check_text(binary)
