@@ -232,3 +232,31 @@ size_t exchanges_take(struct judge *judge, struct site_service *const *services,
     *out = taking.items;
     return taking.count;
 }
+
+const struct exchange *exchanges_of(struct judge *judge, struct site_service *service,
+                                    size_t *count)
+{
+    const struct site *site = judge->site;
+    if (judge->exchanges == NULL) {
+        judge->exchanges = calloc(site->service_count, sizeof *judge->exchanges);
+        judge->failed |= judge->exchanges == NULL;
+    }
+    if (judge->failed) {
+        *count = 0;
+        return NULL;
+    }
+    struct exchange_list *list = &judge->exchanges[service - site->services];
+    if (!list->taken)
+        list->count = exchanges_take(judge, &service, 1, &list->items);
+    list->taken = true;
+    *count = list->count;
+    return list->items;
+}
+
+void exchanges_forget(struct judge *judge)
+{
+    for (size_t i = 0; judge->exchanges != NULL && i < judge->site->service_count; i++)
+        free(judge->exchanges[i].items);
+    free(judge->exchanges);
+    judge->exchanges = NULL;
+}

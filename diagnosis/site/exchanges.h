@@ -25,8 +25,12 @@ bool service_is_attempt(const struct site_flow *flow);
 /* Its failure is not the client's own fault. */
 bool service_failed(const struct site_flow *flow);
 
-/* The exchanges of these services by time, flow and number. *out is to be freed; returns how many,
- * 0 with judge->failed when memory is out. */
+/* The exchanges of a service by time, flow and number; outcomes must be known. Gathered once and kept until
+ * exchanges_forget; *count 0 and judge->failed when memory is out. */
+const struct exchange *exchanges_of(struct judge *judge, struct site_service *service,
+                                    size_t *count);
+void exchanges_forget(struct judge *judge);
+/* The same of several services in one order, not kept: *out is to be freed. Returns how many. */
 size_t exchanges_take(struct judge *judge, struct site_service *const *services, size_t count,
                       struct exchange **out);
 

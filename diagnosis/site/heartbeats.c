@@ -61,8 +61,8 @@ static bool wants_connections(const struct judge *judge, const struct site_servi
 
 static struct calls take_calls(struct judge *judge, struct site_service *service)
 {
-    struct exchange *e = NULL;
-    size_t asked = exchanges_take(judge, &service, 1, &e);
+    size_t asked = 0;
+    const struct exchange *e = exchanges_of(judge, service, &asked);
     struct calls calls = {malloc((asked + service->flows.count + 1) * sizeof *calls.at), 0};
     judge->failed |= calls.at == NULL;
     for (size_t i = 0; calls.at != NULL && i < asked; i++)
@@ -75,7 +75,6 @@ static struct calls take_calls(struct judge *judge, struct site_service *service
             calls.at[calls.count++] =
                 (struct call){flow, "", "", flow->f.first_ns, flow->f.first_frame};
     }
-    free(e);
     if (calls.count > 1)
         qsort(calls.at, calls.count, sizeof *calls.at, by_caller);
     return calls;

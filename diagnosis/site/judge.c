@@ -1,4 +1,5 @@
 #include "diagnosis/site/chains.h"
+#include "diagnosis/site/exchanges.h"
 #include "diagnosis/site/extent.h"
 #include "diagnosis/site/incidents.h"
 #include "diagnosis/site/needs.h"
@@ -270,6 +271,7 @@ bool site_judge(struct site *site, int64_t first_id, const struct sink *out, str
         ok = ok && extent_put_domains(&judge, out) && extent_put_stories(&judge, out);
         ok = ok && services_put(&judge, out) && needs_put(&judge, out);
     }
+    exchanges_forget(&judge);
     free(judge.chains);
     free(judge.claims);
     if (!ok)

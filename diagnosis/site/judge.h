@@ -78,6 +78,13 @@ struct address_conflict {
     int64_t first_ns, last_ns;
 };
 
+/* What was asked of one service; exchanges.h. */
+struct exchange_list {
+    struct exchange *items;
+    size_t count;
+    bool taken;
+};
+
 struct judge {
     struct site *site;
     const struct profile *profile;
@@ -89,6 +96,7 @@ struct judge {
     struct endpoint *endpoints; /* by service, method, path; made on first need */
     size_t endpoint_count;
     const struct dns_record **dns_by_flow; /* and number; made on first need */
+    struct exchange_list *exchanges;       /* by service; made on first need */
     struct site_chain *chains; /* by first use; made by detector_chains */
     size_t chain_count;
     struct capture_clock clock; /* by detector_clocks */

@@ -153,9 +153,8 @@ static void count_ntp(struct judge *judge, struct need *need, const struct site_
 
 static bool count_exchanges(struct judge *judge, struct need *need, struct site_service *port)
 {
-    struct exchange *asked = NULL;
-    struct site_service *const ports[] = {port};
-    size_t count = exchanges_take(judge, ports, 1, &asked);
+    size_t count = 0;
+    const struct exchange *asked = exchanges_of(judge, port, &count);
     need->times = calloc(count + judge->site->ntp_count + 1, sizeof *need->times);
     for (size_t i = 0; need->times != NULL && i < count; i++) {
         need->record.requests++;
@@ -163,7 +162,6 @@ static bool count_exchanges(struct judge *judge, struct need *need, struct site_
         if (!asked[i].waits)
             count_time(need, asked[i].think_ns);
     }
-    free(asked);
     return need->times != NULL && !judge->failed;
 }
 

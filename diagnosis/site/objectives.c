@@ -474,13 +474,13 @@ static bool is_dependency(const struct judge *judge, const struct site_flow *flo
 
 static void judge_service(struct judge *judge, struct site_service *service)
 {
-    struct exchange *e = NULL;
+    size_t count = 0;
     if (!objectives_apply(judge, service))
         return;
     struct profile_objectives promised = objectives_of(judge, service);
     if (!judge_handshakes(judge, service, false, promised.tcp_success))
         (void)judge_handshakes(judge, service, true, promised.tls_success);
-    size_t count = exchanges_take(judge, &service, 1, &e);
+    const struct exchange *e = exchanges_of(judge, service, &count);
     if (count >= SAMPLES_P95 && !is_dependency(judge, service->flows.flows[0])) {
         judge_latency(judge, e, count, promised.latency_p99_ns);
         judge_variance(judge, e, count, promised.latency_deviation_ns);
@@ -489,7 +489,6 @@ static void judge_service(struct judge *judge, struct site_service *service)
         judge_errors(judge, e, count, promised.error_share);
     judge_requests(judge, e, count, promised.requests_per_second);
     judge_throughput(judge, service, &promised);
-    free(e);
 }
 
 static void detect(struct judge *judge)

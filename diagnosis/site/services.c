@@ -1,5 +1,5 @@
 /* What the users of each service got, from the flows as judged and from what was asked on them. One
- * service at a time: of it the points are in memory, of all only the records. */
+ * service at a time: of it the points are in memory, of all only the records and the exchanges. */
 #include "diagnosis/site/services.h"
 
 #include <stdlib.h>
@@ -225,9 +225,14 @@ static void add_outages(struct service_fold *fold)
 
 static void put_service(struct service_fold *fold, size_t endpoint_limit)
 {
-    struct exchange *asked = NULL;
+    const struct service_row *row = fold->row;
+    struct exchange *of_all = NULL;
+    size_t asked_count = 0;
     describe(fold);
-    size_t asked_count = exchanges_take(fold->judge, fold->row->members, fold->row->count, &asked);
+    if (row->joined)
+        asked_count = exchanges_take(fold->judge, row->members, row->count, &of_all);
+    const struct exchange *asked =
+        row->joined ? of_all : exchanges_of(fold->judge, row->members[0], &asked_count);
     fold->record->peak_requests = peak_of(asked, asked_count);
     services_take_points(fold, asked, asked_count);
     if (!fold->judge->failed) {
@@ -241,7 +246,7 @@ static void put_service(struct service_fold *fold, size_t endpoint_limit)
         services_put_endpoints(fold, asked, asked_count, endpoint_limit);
     }
     free(fold->points);
-    free(asked);
+    free(of_all);
 }
 
 static bool prepare(struct service_fold *fold)
