@@ -75,10 +75,11 @@ uint64_t engine_memory(const struct engine *e)
            v->full.in_use * v->full.size + e->stream_memory + e->state_memory;
 }
 
-/* Of the ceiling what others do not use, but never less than a quarter. */
+/* Of the ceiling what others and the paths do not use, but never less than a quarter. */
 static uint64_t memory_allowed(const struct engine *e)
 {
-    uint64_t all = e->options.memory_bytes, beside = e->options.beside != NULL ? *e->options.beside : 0;
+    uint64_t all = e->options.memory_bytes, beside = paths_memory(e->paths);
+    beside += e->options.beside != NULL ? *e->options.beside : 0;
     return beside < all - all / 4 ? all - beside : all / 4;
 }
 

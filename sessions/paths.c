@@ -3,7 +3,6 @@
 #include "core/arena.h"
 #include "core/limits.h"
 #include "core/sketch.h"
-#include "sessions/silence.h"
 #include "sessions/tcp.h"
 
 #include <stdlib.h>
@@ -24,15 +23,11 @@
 /* p0f's and the catalogue's tolerance: a TTL within it tells the same distance. */
 #define TTL_TOLERANCE 2
 
-struct path_heard {
-    struct silence side[2]; /* who is silent */
-};
-
 /* The paths from one network of clients to a server: what no pair of hosts alone tells. */
 struct trunk {
     struct address net, server;
-    struct path_heard *heard; /* NULL until one sent again in vain */
-    int64_t heard_ns[2];
+    struct path *first;
+    struct heard heard; /* since there is a second one */
 };
 
 /* Round trips by bucket of core/sketch, in chunks that are there once something falls into them: the
@@ -78,6 +73,11 @@ void paths_free(struct paths *paths)
     free(paths);
 }
 
+uint64_t paths_memory(const struct paths *paths)
+{
+    return paths->arena.bytes;
+}
+
 uint64_t paths_given_up(const struct paths *paths)
 {
     return paths->given_up;
@@ -117,24 +117,35 @@ struct path *paths_find(struct paths *paths, const struct flow *flow)
     return *slot_of(paths, &client, &server);
 }
 
-/* NULL when memory is out: then the pairs tell alone. There are no more than paths. */
-static struct trunk *take_trunk(struct paths *paths, const struct address *client,
-                                const struct address *server)
+static struct trunk **trunk_slot(struct paths *paths, const struct address *net,
+                                 const struct address *server)
+{
+    size_t at = (size_t)mix_address(mix_address(paths->secret, net), server) & (SLOTS - 1);
+    while (paths->trunks[at] != NULL && !(address_equal(&paths->trunks[at]->net, net) &&
+                                          address_equal(&paths->trunks[at]->server, server)))
+        at = (at + 1) & (SLOTS - 1);
+    return &paths->trunks[at];
+}
+
+/* From the second path of a network on they share a trunk. When memory is out, the pairs tell alone. */
+static void join_trunk(struct paths *paths, struct path *path, const struct address *client,
+                       const struct address *server)
 {
     struct address net = *client;
     size_t kept = net.family == 4 ? NET_BYTES_4 : NET_BYTES_6;
     memset(net.bytes + kept, 0, sizeof net.bytes - kept);
-    size_t at = (size_t)mix_address(mix_address(paths->secret, &net), server) & (SLOTS - 1);
-    for (; paths->trunks[at] != NULL; at = (at + 1) & (SLOTS - 1)) {
-        struct trunk *t = paths->trunks[at];
-        if (address_equal(&t->net, &net) && address_equal(&t->server, server))
-            return t;
+    struct trunk **slot = trunk_slot(paths, &net, server), *trunk = *slot;
+    if (trunk == NULL) {
+        trunk = *slot = arena_take(&paths->arena, sizeof *trunk);
+        if (trunk != NULL)
+            *trunk = (struct trunk){.net = net, .server = *server, .first = path};
+        return;
     }
-    struct trunk *trunk = arena_take(&paths->arena, sizeof *trunk);
-    if (trunk == NULL)
-        return NULL;
-    *trunk = (struct trunk){.net = net, .server = *server, .heard_ns = {RECORD_NONE_NS, RECORD_NONE_NS}};
-    return paths->trunks[at] = trunk;
+    if (trunk->first->trunk == NULL) {
+        trunk->first->trunk = trunk;
+        memcpy(trunk->heard.last_ns, trunk->first->heard.last_ns, sizeof trunk->heard.last_ns);
+    }
+    path->trunk = trunk;
 }
 
 static void path_init(struct path *path, const struct paths *paths, const struct address *client,
@@ -158,7 +169,7 @@ static void path_init(struct path *path, const struct paths *paths, const struct
         side->ttl_changed_ns = RECORD_NONE_NS;
         side->rtt_data_min_ns = RECORD_NONE_NS;
         side->rtt_min_ns = side->rtt_p50_ns = side->rtt_p95_ns = side->rtt_p99_ns = RECORD_NONE_NS;
-        path->heard_ns[s] = RECORD_NONE_NS;
+        path->heard.last_ns[s] = RECORD_NONE_NS;
     }
 }
 
@@ -179,7 +190,7 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
         return NULL;
     }
     path_init(path, paths, &client, &server, flow);
-    path->trunk = take_trunk(paths, &client, &server);
+    join_trunk(paths, path, &client, &server);
     paths->order[paths->count++] = path;
     paths->unanswered += !answered;
     *slot = path;
@@ -246,13 +257,14 @@ static void note_ttl(struct path *path, struct flow *flow, enum side side, const
 /* Of several clients that missed the server at once, so many have to go on. */
 #define TRUNK_LEAST 2
 
-static void wait_for(struct paths *paths, struct path_heard **heard, enum side silent, int64_t flow_id,
+static void wait_for(struct paths *paths, struct heard *heard, enum side silent, int64_t flow_id,
                      struct path *path)
 {
-    if (*heard == NULL)
-        *heard = arena_take(&paths->arena, sizeof **heard);
-    if (*heard != NULL)
-        silence_wait(&(*heard)->side[silent], flow_id, path);
+    struct silence **silence = &heard->silence[silent];
+    if (*silence == NULL)
+        *silence = arena_take(&paths->arena, sizeof **silence);
+    if (*silence != NULL)
+        silence_wait(*silence, flow_id, path);
 }
 
 /* The longest is kept. The same time told by a pair and by its network is one. */
@@ -276,21 +288,32 @@ static void keep_outage(struct path *path, enum side side, const struct silence 
     r->outage_side = (uint8_t)side;
 }
 
-static void note_heard(struct path *path, enum side side, struct flow *flow, const struct packet *p,
-                       bool reset)
+/* The outage that this packet ends; NULL none. */
+static const struct silence *outage_of(struct heard *heard, enum side side, const struct flow *flow,
+                                       const struct packet *p, bool reset, uint32_t least)
 {
-    const struct tcp_side_facts *waiting = &flow->tcp->dir[!side].facts;
+    struct silence *s = heard->silence[side];
+    if (s == NULL)
+        return NULL;
+    bool acknowledged = flow->tcp != NULL && flow->tcp->dir[!side].facts.tail_retransmissions == 0;
+    bool ends = silence_end(s, heard->last_ns[side], flow->id, p, reset, acknowledged, least);
+    return ends ? s : NULL;
+}
+
+static void note_heard(struct path *path, enum side side, const struct flow *flow,
+                       const struct packet *p, bool reset)
+{
     struct trunk *trunk = path->trunk;
-    bool acknowledged = waiting->tail_retransmissions == 0;
-    struct silence *s = path->heard != NULL ? &path->heard->side[side] : NULL;
-    if (s != NULL && silence_end(s, path->heard_ns[side], flow->id, p, reset, acknowledged, 1))
+    const struct silence *s = outage_of(&path->heard, side, flow, p, reset, 1);
+    if (s != NULL)
         keep_outage(path, side, s);
-    s = trunk != NULL && trunk->heard != NULL ? &trunk->heard->side[side] : NULL;
-    if (s != NULL &&
-        silence_end(s, trunk->heard_ns[side], flow->id, p, reset, acknowledged, TRUNK_LEAST)) {
-        for (uint32_t i = 0; i < s->ended_count; i++)
-            keep_outage(s->ended[i].path, side, s);
-    }
+    path->heard.last_ns[side] = p->time_ns;
+    if (trunk == NULL)
+        return;
+    s = outage_of(&trunk->heard, side, flow, p, reset, TRUNK_LEAST);
+    for (uint32_t i = 0; s != NULL && i < s->ended_count; i++)
+        keep_outage(s->ended[i].path, side, s);
+    trunk->heard.last_ns[side] = p->time_ns;
 }
 
 /* Which SYNs a server that remembers the timestamps of an address would think old (RFC 7323 5). */
@@ -316,17 +339,13 @@ void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
 {
     struct path *path = flow->path;
     bool reset = (layers->tcp.flags & TCP_RST) != 0;
-    if (path->heard != NULL || (path->trunk != NULL && path->trunk->heard != NULL))
-        note_heard(path, side, flow, packet, reset);
-    path->heard_ns[side] = packet->time_ns;
-    if (path->trunk != NULL)
-        path->trunk->heard_ns[side] = packet->time_ns;
+    note_heard(path, side, flow, packet, reset);
     if (side == SIDE_CLIENT && !reset && layers->tcp.has_timestamp)
         note_stamp(path, flow, packet, &layers->tcp);
     if (reset || (layers->tcp.flags & TCP_SYN) != 0)
         return;
     note_ttl(path, flow, side, packet, layers->ttl);
-    if (event != EVENT_RETRANSMISSION || path->heard_ns[!side] < 0)
+    if (event != EVENT_RETRANSMISSION || path->heard.last_ns[!side] < 0)
         return;
     wait_for(paths, &path->heard, !side, flow->id, path);
     if (path->trunk != NULL)
@@ -431,7 +450,8 @@ static void note_connection(struct path *path, const struct flow *flow,
 void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_record *record,
                      const struct flow_tcp_record *tcp)
 {
-    bool answered = record->client_packets > 0 && record->server_packets > 0;
+    bool opening = flow->tcp != NULL && tcp_is_opening(flow->tcp);
+    bool answered = !opening && record->client_packets > 0 && record->server_packets > 0;
     struct path *path = paths_take(paths, flow, answered);
     if (path == NULL)
         return;

@@ -1,6 +1,7 @@
 /* The ways between pairs of addresses, over all their flows: what one connection alone does not tell.
  * A path is a client address and a server address. It is made when both were heard, or when a flow
- * that nobody answered ends and there is room; then it lives as long as the engine. */
+ * that nobody answered ends; then it lives as long as the engine. Half of the room is for those that a
+ * handshake or more has proved. */
 #ifndef INVCAP_SESSIONS_PATHS_H
 #define INVCAP_SESSIONS_PATHS_H
 
@@ -8,6 +9,7 @@
 #include "core/record.h"
 #include "dissectors/decode.h"
 #include "sessions/flow.h"
+#include "sessions/silence.h"
 
 struct paths;
 
@@ -15,10 +17,9 @@ struct paths;
 struct path {
     struct path_sample_record record;
     struct path_rtt *rtt[2];  /* between the tap and that side; NULL until one was measured */
-    struct path_heard *heard; /* of each side; NULL until one sent again in vain */
-    struct trunk *trunk;      /* all paths of the client's network to that server */
+    struct heard heard;
+    struct trunk *trunk;      /* all paths of the client's network to that server; NULL: it is the only one */
     int64_t outage_to_ns;     /* end of the last outage */
-    int64_t heard_ns[2];      /* last packet of each side; -1 never */
     int64_t ttl_flow[2];      /* of the candidate: the first flow with it */
     int64_t ttl_ns[2], ttl_frame[2], ttl_source[2];
     uint8_t ttl_next[2];      /* a TTL that may become the usual one; 0 none */
@@ -34,7 +35,8 @@ struct paths *paths_new(uint64_t seed, int64_t capture_id, int64_t first_id);
 void paths_free(struct paths *paths);
 /* The path of a flow, NULL when there is none. */
 struct path *paths_find(struct paths *paths, const struct flow *flow);
-/* The same, made when there is room; answered: both sides were heard. NULL: given up. */
+/* The same, made when there is room; answered: both sides were heard, and not by a SYN-ACK alone. NULL:
+ * given up. */
 struct path *paths_take(struct paths *paths, const struct flow *flow, bool answered);
 /* A TCP packet of a flow that has a path. */
 void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
@@ -50,6 +52,8 @@ void paths_note_mtu(struct paths *paths, const struct address *src, const struct
                     uint32_t mtu);
 /* Puts RECORD_PATH for each, in order of first sight. */
 void paths_finish(struct paths *paths, const struct sink *sink);
+/* Bytes of all of them. */
+uint64_t paths_memory(const struct paths *paths);
 /* Pairs that found no room. */
 uint64_t paths_given_up(const struct paths *paths);
 

@@ -31,6 +31,12 @@ struct silence {
     uint32_t ended_count;
 };
 
+/* When each side was heard, and those who miss it. */
+struct heard {
+    int64_t last_ns[2];         /* its last packet; -1 never */
+    struct silence *silence[2]; /* NULL until somebody sent to that side again */
+};
+
 /* An open connection of path sent again: it waits for the other side. */
 void silence_wait(struct silence *s, int64_t flow_id, struct path *path);
 /* The side is heard on a connection: with a reset, or with an acknowledgment of all that was sent
