@@ -224,25 +224,47 @@ static void count_packet(struct engine *e, struct flow *flow, enum side side,
     note_mac(e, flow, side, p, l);
 }
 
-/* The way between the ends; made when both were heard. */
+/* The way between the ends; made when both were heard. A SYN-ACK alone proves little: its client may
+ * be forged. */
 static void note_path(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                       const struct layers *l, enum event_kind event)
 {
     if (flow->path == NULL && flow->side[!side].packets > 0)
-        flow->path = paths_take(e->paths, flow, true);
+        flow->path = paths_take(e->paths, flow, flow->tcp != NULL);
     if (flow->path != NULL)
         path_note_packet(e->paths, flow, side, p, l, event);
+}
+
+static enum flow_class class_of_handshake(const struct tcp_flow *tcp)
+{
+    if (!tcp_is_opening(tcp))
+        return CLASS_ESTABLISHED;
+    return tcp->synack_seen ? CLASS_HALF_OPEN : CLASS_SYN;
+}
+
+static void on_segment(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
+                       const struct layers *l, struct tcp_verdict *out)
+{
+    wireshark_segment(&flow->tcp->wireshark, side, p->time_ns, l, &e->counters.wireshark);
+    tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, out);
+    engine_event(e, flow, out->event, side, p->time_ns, (int64_t)p->frame, p->source_id, out->sequence,
+                 l->payload_len);
+    engine_event_note(flow, out->note, out->reason);
+}
+
+void engine_on_seed(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
+                    const struct layers *l)
+{
+    struct tcp_verdict v;
+    on_segment(e, flow, side, p, l, &v);
+    engine_delay_note(e, flow, side, p, l, &v);
 }
 
 void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                    const struct layers *l)
 {
     struct tcp_verdict v;
-    wireshark_segment(&flow->tcp->wireshark, side, p->time_ns, l, &e->counters.wireshark);
-    tcp_segment(flow->tcp, flow, side, p, l, &e->tcp_env, &v);
-    engine_event(e, flow, v.event, side, p->time_ns, (int64_t)p->frame, p->source_id, v.sequence,
-                 l->payload_len);
-    engine_event_note(flow, v.note, v.reason);
+    on_segment(e, flow, side, p, l, &v);
     note_path(e, flow, side, p, l, v.event);
     for (int s = 0; s < 2; s++) {
         if (v.gap_to[s] <= 0)
@@ -263,8 +285,9 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
         flow_table_set_class(e->table, flow, CLASS_CLOSED, e->now_ns);
     else if (v.closing && flow->class != CLASS_CLOSED)
         flow_table_set_class(e->table, flow, CLASS_CLOSING, e->now_ns);
-    else if ((flow->class == CLASS_SYN && !tcp_is_opening(flow->tcp)) ||
-             (flow->class == CLASS_CLOSED && tcp_is_open(flow->tcp)))
+    else if (flow->class <= CLASS_HALF_OPEN)
+        flow_table_set_class(e->table, flow, class_of_handshake(flow->tcp), e->now_ns);
+    else if (flow->class == CLASS_CLOSED && tcp_is_open(flow->tcp))
         flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
 }
 
@@ -288,6 +311,18 @@ static void note_traceroute(struct flow *flow, enum side side, const struct laye
         flow->facts |= FLOW_FACT_TRACEROUTE;
 }
 
+/* A packet of a flow that stays a seed; false: it must hatch. */
+static bool on_answer(struct engine *e, struct flow *flow, bool from_high, const struct packet *p,
+                      const struct layers *l)
+{
+    enum side side = flow_side_of(flow, from_high);
+    if (!engine_flow_stays_seed(flow, side, l) || !engine_flow_keep_answer(e, flow, p, l))
+        return false;
+    count_packet(e, flow, side, p, l);
+    note_path(e, flow, side, p, l, EVENT_SYNACK);
+    return true;
+}
+
 static void on_flow_packet(struct engine *e, const struct packet *p, const struct layers *l)
 {
     struct flow_key key;
@@ -295,11 +330,14 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
     duplicates_prefetch(e->duplicates, l);
     flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
     struct flow *flow = flow_table_find(e->table, &key);
+    bool copy = is_copy(e, p, l, flow);
+    if (flow != NULL && flow->seed != NULL && !copy && on_answer(e, flow, from_high, p, l))
+        return;
     if (flow != NULL && flow->seed != NULL && !engine_flow_hatch(e, flow)) {
         e->counters.evicted_flows++;
         return;
     }
-    if (is_copy(e, p, l, flow)) {
+    if (copy) {
         if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP)
             wireshark_segment(&flow->tcp->wireshark, flow_side_of(flow, from_high), p->time_ns, l,
                               &e->counters.wireshark);

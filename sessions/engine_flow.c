@@ -139,18 +139,44 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
     return flow;
 }
 
+bool engine_flow_stays_seed(const struct flow *flow, enum side side, const struct layers *l)
+{
+    return flow->seed != NULL && side == SIDE_SERVER && seed_place(flow->seed, l) != NULL;
+}
+
+bool engine_flow_keep_answer(struct engine *e, struct flow *flow, const struct packet *packet,
+                             const struct layers *layers)
+{
+    struct syn_seed *seed = pool_take_unset(&e->seeds);
+    if (seed == NULL)
+        return false;
+    seed_keep(seed, packet, layers);
+    *seed_place(flow->seed, layers) = seed;
+    flow_table_set_class(e->table, flow, CLASS_HALF_OPEN, e->now_ns);
+    return true;
+}
+
+static struct syn_seed *drop_seed(struct engine *e, struct syn_seed *seed)
+{
+    struct syn_seed *next = seed->next;
+    pool_give(&e->seeds, seed);
+    return next;
+}
+
 bool engine_flow_hatch(struct engine *e, struct flow *flow)
 {
     struct packet packet;
     struct layers layers;
+    enum side side = SIDE_CLIENT;
     flow->tcp = pool_take(&e->tcp_flows);
     if (flow->tcp == NULL)
         return false;
     tcp_init(flow->tcp);
-    seed_restore(flow->seed, &packet, &layers);
-    pool_give(&e->seeds, flow->seed);
-    flow->seed = NULL;
-    engine_on_tcp(e, flow, SIDE_CLIENT, &packet, &layers);
+    for (; flow->seed != NULL; side = SIDE_SERVER) {
+        seed_restore(flow->seed, &packet, &layers);
+        flow->seed = drop_seed(e, flow->seed);
+        engine_on_seed(e, flow, side, &packet, &layers);
+    }
     return true;
 }
 
@@ -300,10 +326,9 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     struct flow_event events[FLOW_EVENTS_MAX];
     struct tls_certificate_record certificates[ENGINE_CERTIFICATES];
     struct flow_bundle bundle = {.flow = &record};
-    if (flow->seed != NULL && !engine_flow_hatch(e, flow)) {
-        pool_give(&e->seeds, flow->seed);
-        flow->seed = NULL;
-    }
+    bool hatched = flow->seed == NULL || engine_flow_hatch(e, flow);
+    while (!hatched && flow->seed != NULL)
+        flow->seed = drop_seed(e, flow->seed);
     if (flow->tcp != NULL) {
         for (int s = 0; s < 2; s++) {
             struct tcp_verdict v = {0};

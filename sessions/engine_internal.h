@@ -57,11 +57,19 @@ struct engine {
 /* engine.c */
 void engine_on_tcp(struct engine *engine, struct flow *flow, enum side side,
                    const struct packet *packet, const struct layers *layers);
+/* The same for a packet that was kept as a seed: its path has seen it, and it leads to no payload. */
+void engine_on_seed(struct engine *engine, struct flow *flow, enum side side,
+                    const struct packet *packet, const struct layers *layers);
 
 /* engine_flow.c */
 struct flow *engine_flow_open(struct engine *engine, const struct flow_key *key, bool from_high,
                               const struct packet *packet, const struct layers *layers);
-/* Analyses the SYN that the flow's seed stands for; false when memory is out. */
+/* Whether the packet of that side leaves the flow a seed: the SYN's answer, or once more. */
+bool engine_flow_stays_seed(const struct flow *flow, enum side side, const struct layers *layers);
+/* Keeps such a packet; false when memory is out. */
+bool engine_flow_keep_answer(struct engine *engine, struct flow *flow, const struct packet *packet,
+                             const struct layers *layers);
+/* Analyses the packets that the flow's seed stands for; false when memory is out. */
 bool engine_flow_hatch(struct engine *engine, struct flow *flow);
 void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reason end);
 void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,

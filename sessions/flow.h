@@ -20,6 +20,7 @@ struct datagram_dissector; /* dissectors/datagram.h */
 /* Where a flow waits for its idle time, and in which order memory pressure takes flows. */
 enum flow_class {
     CLASS_SYN,
+    CLASS_HALF_OPEN, /* answered, and the client has not gone on */
     CLASS_CLOSED,
     CLASS_CLOSING,
     CLASS_DATAGRAM,
@@ -60,7 +61,7 @@ struct flow {
     uint64_t facts;
     struct path *path;         /* between its addresses; NULL: not known to answer yet */
     struct tcp_flow *tcp;      /* NULL for other protocols, and while there is only a seed */
-    struct syn_seed *seed;     /* its only packet so far, a SYN; NULL else */
+    struct syn_seed *seed;     /* its only packets so far, a SYN and answers; NULL else */
     struct tcp_delay *delay;   /* NULL until something follows the SYN */
     struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
     const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */

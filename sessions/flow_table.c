@@ -43,11 +43,13 @@ struct flow_table {
     uint32_t free_count, free_capacity;
     uint32_t next_index;
     struct queue queues[CLASS_COUNT];
+    uint32_t live[CLASS_COUNT]; /* flows of each class */
     uint64_t *account;
 };
 
 static const int64_t class_idle_ns[CLASS_COUNT] = {
     [CLASS_SYN] = LIMIT_IDLE_SYN_NS,
+    [CLASS_HALF_OPEN] = LIMIT_IDLE_SYN_NS,
     [CLASS_CLOSED] = LIMIT_IDLE_CLOSED_NS,
     [CLASS_CLOSING] = LIMIT_IDLE_CLOSING_NS,
     [CLASS_DATAGRAM] = LIMIT_IDLE_UDP_NS,
@@ -289,6 +291,7 @@ void flow_table_remove(struct flow_table *table, struct flow *flow)
     }
     erase_slot(table, at);
     table->count--;
+    table->live[flow->class]--;
     flow->generation++;
     flow->class = CLASS_COUNT;
     keep_free_index(table, flow->index);
@@ -300,6 +303,9 @@ void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow
     if (flow->class == class)
         return;
     struct queue *queue = &table->queues[class];
+    if (flow->class != CLASS_COUNT)
+        table->live[flow->class]--;
+    table->live[class]++;
     flow->class = (uint8_t) class;
     (void)queue_push(table, queue,
                      (struct entry){flow->index, flow->generation, now_ns + queue->idle_ns});
@@ -334,25 +340,38 @@ struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns)
     return NULL;
 }
 
-struct flow *flow_table_victim(struct flow_table *table)
+static struct flow *queue_victim(struct flow_table *table, int class, int *chances)
 {
-    int chances = VICTIM_CHANCES;
-    for (int class = 0; class < CLASS_COUNT; class ++) {
-        struct queue *queue = &table->queues[class];
-        while (queue->count > 0) {
-            struct entry entry = queue->entries[queue->head];
-            struct flow *flow = entry_flow(table, &entry, class);
-            bool active = flow != NULL && flow->last_ns + queue->idle_ns > entry.check_ns;
-            if (flow != NULL && (!active || chances-- <= 0))
-                return flow;
-            queue_pop(queue);
-            if (flow != NULL) { /* it spoke since it was filed: behind the others */
-                entry.check_ns = flow->last_ns + queue->idle_ns;
-                (void)queue_push(table, queue, entry);
-            }
+    struct queue *queue = &table->queues[class];
+    while (queue->count > 0) {
+        struct entry entry = queue->entries[queue->head];
+        struct flow *flow = entry_flow(table, &entry, class);
+        bool active = flow != NULL && flow->last_ns + queue->idle_ns > entry.check_ns;
+        if (flow != NULL && (!active || (*chances)-- <= 0))
+            return flow;
+        queue_pop(queue);
+        if (flow != NULL) { /* it spoke since it was filed: behind the others */
+            entry.check_ns = flow->last_ns + queue->idle_ns;
+            (void)queue_push(table, queue, entry);
         }
     }
     return NULL;
+}
+
+/* Of handshakes that are not through, the kind that there is more of: a flood, not the few of others beside
+ * it. */
+static int crowded_handshakes(const struct flow_table *table)
+{
+    return table->live[CLASS_HALF_OPEN] > table->live[CLASS_SYN] ? CLASS_HALF_OPEN : CLASS_SYN;
+}
+
+struct flow *flow_table_victim(struct flow_table *table)
+{
+    int chances = VICTIM_CHANCES;
+    struct flow *flow = queue_victim(table, crowded_handshakes(table), &chances);
+    for (int class = 0; class < CLASS_COUNT && flow == NULL; class ++)
+        flow = queue_victim(table, class, &chances);
+    return flow;
 }
 
 static int by_id(const void *a, const void *b)

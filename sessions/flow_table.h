@@ -25,8 +25,8 @@ void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow
                           int64_t now_ns);
 /* The next flow that is idle for longer than its class allows, or NULL. Not removed. */
 struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns);
-/* The flow to give up first when memory is short: one that long said nothing, of the first class
- * that has any. */
+/* The flow to give up first when memory is short: one that long said nothing, of handshakes that are not
+ * through (bare SYNs or half-open ones, whichever are more), else of the first class that has any. */
 struct flow *flow_table_victim(struct flow_table *table);
 /* All open flows, by id, for the end; out is freed by the caller. NULL when memory is out. */
 struct flow **flow_table_all(struct flow_table *table, size_t *count);

@@ -2,10 +2,31 @@
 
 #include <string.h>
 
-bool seed_fits(const struct layers *l)
+/* Linux repeats a SYN-ACK five times (tcp_synack_retries). */
+#define ANSWERS 6
+
+static bool is_bare(const struct layers *l, uint16_t flags)
 {
     return l->kind == LAYER_TCP && l->payload_len == 0 && l->tcp.sack_count == 0 &&
-           (l->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+           (l->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == flags;
+}
+
+bool seed_fits(const struct layers *l)
+{
+    return is_bare(l, TCP_SYN);
+}
+
+struct syn_seed **seed_place(struct syn_seed *first, const struct layers *l)
+{
+    struct syn_seed **place = &first->next;
+    if (!is_bare(l, TCP_SYN | TCP_ACK))
+        return NULL;
+    for (int i = 0; i < ANSWERS; i++) {
+        if (*place == NULL)
+            return place;
+        place = &(*place)->next;
+    }
+    return NULL;
 }
 
 void seed_keep(struct syn_seed *seed, const struct packet *p, const struct layers *l)

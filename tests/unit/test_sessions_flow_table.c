@@ -75,12 +75,37 @@ static void test_closed_leave_before_open_ones(void **state)
     flow_table_free(table);
 }
 
+/* A flood of one kind takes no handshakes of the other. */
+static void test_the_crowd_leaves_first(void **state)
+{
+    uint64_t account = 0;
+    struct flow_table *table = flow_table_new(1, &account);
+    struct flow *lone = add(table, 1, 0), *flows[3];
+    (void)state;
+    flow_table_set_class(table, lone, CLASS_SYN, 0);
+    for (int i = 0; i < 3; i++) {
+        flows[i] = add(table, (uint16_t)(i + 2), SECOND);
+        flows[i]->last_ns = SECOND;
+        flow_table_set_class(table, flows[i], CLASS_SYN, SECOND);
+        flow_table_set_class(table, flows[i], CLASS_HALF_OPEN, SECOND);
+    }
+    assert_ptr_equal(flow_table_victim(table), flows[0]);
+    flow_table_remove(table, flows[0]);
+    assert_ptr_equal(flow_table_victim(table), flows[1]);
+    flow_table_remove(table, flows[1]);
+    assert_ptr_equal(flow_table_victim(table), lone);
+    flow_table_remove(table, lone);
+    assert_ptr_equal(flow_table_victim(table), flows[2]);
+    flow_table_free(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_gone_takes_no_memory),
         cmocka_unit_test(test_victims_are_idle),
         cmocka_unit_test(test_closed_leave_before_open_ones),
+        cmocka_unit_test(test_the_crowd_leaves_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

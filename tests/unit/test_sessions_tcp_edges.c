@@ -401,6 +401,56 @@ static void test_padding_is_no_payload(void **state)
     assert_int_equal(f->seen.flows[0].client_retransmissions, 0);
 }
 
+/* What a flood leaves behind stays small while the server repeats its answers; nothing of it is forgotten. */
+static void test_half_open_is_small(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    uint64_t before = engine_memory(c->engine);
+    send_at(c, 0, SYN(0));
+    send_at(c, 20, SYNACK(1));
+    send_at(c, 1000, SYNACK(1));
+    send_at(c, 2000, SYNACK(1));
+    assert_true(engine_memory(c->engine) - before < 1024);
+    c->ports[0]++;
+    send_at(c, 0, SYN(0));
+    send_at(c, 20, SYNACK(1));
+    send_at(c, 1000, SYNACK(1));
+    send_at(c, 5, ACK(0, 1, 1));
+    send_at(c, 1, DATA(0, 1, 1, 100));
+    send_at(c, 20, ACK(1, 1, 101));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 2);
+    const struct flow_record *flow = &f->seen.flows[0];
+    assert_string_equal(flow->history, "Sh");
+    assert_int_equal(flow->server_packets, 3);
+    assert_int_equal(flow->connect_rtt_server_ns, 20000000);
+    assert_int_equal(f->seen.tcp[0].synack_count, 3);
+    assert_int_equal(f->seen.tcp[0].synack_last_ns - flow->first_ns, 3020000000LL);
+    assert_int_equal(f->seen.event_count[0], 4);
+    flow = &f->seen.flows[1];
+    assert_string_equal(flow->history, "ShADa");
+    assert_int_equal(flow->synack_retransmissions, 1);
+    assert_int_equal(flow->connect_rtt_server_ns, 20000000);
+    assert_int_equal(flow->client_payload_bytes, 100);
+}
+
+/* More answers than a seed keeps, then the client refuses them. */
+static void test_half_open_refused_at_last(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, SYN(0));
+    for (int i = 0; i < 9; i++)
+        send_at(c, 1000, SYNACK(1));
+    send_at(c, 5, RST(0, 1));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 1);
+    assert_int_equal(f->seen.flows[0].server_packets, 9);
+    assert_int_equal(f->seen.tcp[0].synack_count, 9);
+    assert_int_equal(f->seen.tcp[0].side[0].rst_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +479,8 @@ int main(void)
         CASE(test_duplicate_acks_of_an_unseen_server),
         CASE(test_flip_with_the_fin),
         CASE(test_padding_is_no_payload),
+        CASE(test_half_open_is_small),
+        CASE(test_half_open_refused_at_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
