@@ -1,21 +1,44 @@
 /* Any bytes as a key log, as protected records of every kind of suite, and as a session whose secrets are
  * known: nothing is ever read past its end, and no record opens under keys it was not made with.
  *
- * The input: a byte of how much is key log (in 16ths), the key log, then the segments of a session: two bytes each
- * (bit 15 the side, bits 0 to 10 the length), and their bytes. */
+ * The input: a byte of how much is key log (bits 0 to 3, in 16ths) and whether the session's records are their
+ * own text (bit 4), as those of an end that means ill are behind its keys; the key log; then the segments of a session:
+ * two bytes each (bit 15 the side, bits 0 to 10 the length), and their bytes. */
 #include "dissectors/tls.h"
 #include "dissectors/tls_decrypt.h"
 #include "dissectors/tls_keys.h"
+#include "tests/fuzz/lasting.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+bool __real_tls_opener_open(struct tls_opener *opener, const uint8_t header[5], const uint8_t *fragment, size_t len,
+                            uint8_t *out, size_t *out_len, uint8_t *type);
+bool __wrap_tls_opener_open(struct tls_opener *opener, const uint8_t header[5], const uint8_t *fragment, size_t len,
+                            uint8_t *out, size_t *out_len, uint8_t *type);
+
+static bool is_plain; /* see above */
 
 static void check(int is_true)
 {
     if (!is_true)
         abort();
+}
+
+/* A text's last byte is its type, where it is one. */
+bool __wrap_tls_opener_open(struct tls_opener *opener, const uint8_t header[5], const uint8_t *fragment, size_t len,
+                            uint8_t *out, size_t *out_len, uint8_t *type)
+{
+    if (!is_plain)
+        return __real_tls_opener_open(opener, header, fragment, len, out, out_len, type);
+    if (len == 0 || len > TLS_KEYS_SCRATCH)
+        return false;
+    bool has_type = fragment[len - 1] >= 20 && fragment[len - 1] <= 24;
+    *type = has_type ? fragment[len - 1] : header[0];
+    *out_len = len - has_type;
+    memcpy(out, fragment, *out_len);
+    return true;
 }
 
 static void keep(void *self, enum plain_event event, enum side side, const uint8_t *bytes, size_t len)
@@ -61,15 +84,16 @@ static void give(void *state, struct dissect_context *context, struct direction 
 static void play_session(struct tls_keys *keys, const uint8_t *data, size_t size)
 {
     static const enum tls_decryption last = TLS_DECRYPTION_WHOLE;
+    const struct lasting *kept = lasting_begin();
     struct flow_record flow = {0};
     struct tls_record tls = {0};
     struct direction directions[2] = {0};
-    struct intern *strings = intern_new();
     size_t total = 0;
-    struct dissect_context context = {.flow = &flow, .tls = &tls, .strings = strings, .keys = keys,
-                                      .plain = keep, .event_self = &total};
+    struct dissect_context context = {.flow = &flow, .tls = &tls, .strings = kept->strings,
+                                      .certificates = kept->certificates, .keys = keys, .plain = keep,
+                                      .event_self = &total};
     void *state = calloc(1, dissector_tls.state_size);
-    check(state != NULL && strings != NULL);
+    check(state != NULL);
     dissector_tls.open(state, &context);
     for (size_t at = 0; at + 2 <= size;) {
         enum side side = data[at] & 0x80 ? SIDE_SERVER : SIDE_CLIENT;
@@ -83,7 +107,6 @@ static void play_session(struct tls_keys *keys, const uint8_t *data, size_t size
     dissector_tls.close(state, &context);
     check(tls.decryption <= last && (total == 0 || tls.decryption >= TLS_DECRYPTION_PARTLY));
     free(state);
-    intern_free(strings);
 }
 
 /* The bytes as a record under fixed keys of a suite. */
@@ -116,7 +139,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tls_keys *keys = tls_keys_new();
     check(keys != NULL);
     check(tls_keys_add(keys, (const char *)data + 1, log) >= 0);
+    is_plain = (data[0] & 16) != 0;
     play_session(keys, data + 1 + log, size - 1 - log);
+    is_plain = false;
     tls_keys_free(keys);
     open_records(data + 1, size - 1);
     return 0;

@@ -3,7 +3,7 @@
  * The input is a list of datagrams: a control byte (bit 0 side, bits 1-7 length's high bits), a length
  * byte, the bytes. Each is shown in memory of exactly its length. */
 #include "dissectors/datagram.h"
-#include "dissectors/x509.h"
+#include "tests/fuzz/lasting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +32,12 @@ static void give(const struct datagram_dissector *dissector, void *state, enum s
 }
 
 static void run(const struct datagram_dissector *dissector, const uint8_t *data, size_t size,
-                struct intern *strings, struct certificate_cache *certificates)
+                const struct lasting *kept)
 {
     struct flow_record flow = {.protocol = 17};
     struct tls_record tls = {.alert = -1};
-    struct dissect_context context = {.protocol = 17, .strings = strings, .flow = &flow,
-                                      .tls = &tls, .certificates = certificates};
+    struct dissect_context context = {.protocol = 17, .strings = kept->strings, .flow = &flow,
+                                      .tls = &tls, .certificates = kept->certificates};
     void *state = calloc(1, dissector->state_size);
     check(state != NULL);
     dissector->open(state, &context);
@@ -61,15 +61,10 @@ static void run(const struct datagram_dissector *dissector, const uint8_t *data,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct intern *strings = intern_new();
-    struct certificate_cache *certificates =
-        strings != NULL ? certificate_cache_new(strings, 1) : NULL;
-    check(certificates != NULL);
+    const struct lasting *kept = lasting_begin();
     for (const struct datagram_dissector *const *d = datagram_dissector_list(); *d != NULL; d++) {
         if ((*d)->is_tls)
-            run(*d, data, size, strings, certificates);
+            run(*d, data, size, kept);
     }
-    certificate_cache_free(certificates);
-    intern_free(strings);
     return 0;
 }

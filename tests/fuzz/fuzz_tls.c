@@ -5,12 +5,16 @@
  * next byte), a length byte, the bytes. */
 #include "dissectors/names.h"
 #include "dissectors/tls.h"
-#include "dissectors/x509.h"
+#include "tests/fuzz/lasting.h"
 
+#include <sanitizer/asan_interface.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A direction's bytes in pieces of the fewest, so that all of an input are some hundred. */
+enum { WHOLE_MAX = 8192, PIECES = 512 };
 
 struct run {
     void *state;
@@ -19,9 +23,13 @@ struct run {
     struct dissect_context context;
     uint8_t *pending[2];
     size_t len[2];
+    size_t from[2]; /* of the window: what stands before is eaten */
     uint64_t skip[2];
     bool done[2];
 };
+
+/* What came in pieces, one behind the other; what is eaten or has not come is poisoned. */
+static _Alignas(8) uint8_t windows[2][WHOLE_MAX];
 
 static void check(int is_true)
 {
@@ -29,27 +37,46 @@ static void check(int is_true)
         abort();
 }
 
-static void open_run(struct run *r, struct intern *strings, struct certificate_cache *certificates)
+static void open_run(struct run *r, const struct lasting *kept)
 {
     memset(r, 0, sizeof *r);
+    ASAN_POISON_MEMORY_REGION(windows, sizeof windows);
     r->state = calloc(1, dissector_tls.state_size);
     check(r->state != NULL);
     r->context.flow = &r->flow;
     r->context.tls = &r->tls;
-    r->context.strings = strings;
-    r->context.certificates = certificates;
+    r->context.strings = kept->strings;
+    r->context.certificates = kept->certificates;
     dissector_tls.open(r->state, &r->context);
+}
+
+/* Feeds what is shown; what is left of it. */
+static size_t feed(struct run *r, enum side side, const uint8_t *shown, size_t len)
+{
+    struct cursor c = cur_of(shown, len);
+    enum feed_result result = dissector_tls.feed(r->state, side, &c, &r->context);
+    check(cur_ok(&c) && c.at >= shown && c.at <= shown + len);
+    r->done[side] = result != FEED_MORE;
+    r->skip[side] = r->context.skip;
+    return cur_left(&c);
+}
+
+/* How many of these bytes are skipped; what comes is a new frame. */
+static size_t skip(struct run *r, enum side side, size_t len)
+{
+    size_t skipped = len < r->skip[side] ? len : (size_t)r->skip[side];
+    r->skip[side] -= skipped;
+    r->context.frame++;
+    r->context.time_ns += 1000;
+    return skipped;
 }
 
 /* Shows what is left and what is new in memory of exactly that length. */
 static void give(struct run *r, enum side side, const uint8_t *bytes, size_t len)
 {
-    size_t skipped = len < r->skip[side] ? len : (size_t)r->skip[side];
-    r->skip[side] -= skipped;
+    size_t skipped = skip(r, side, len);
     bytes += skipped;
     len -= skipped;
-    r->context.frame++;
-    r->context.time_ns += 1000;
     if (r->done[side] || len == 0)
         return;
     size_t all = r->len[side] + len;
@@ -58,20 +85,33 @@ static void give(struct run *r, enum side side, const uint8_t *bytes, size_t len
     if (r->len[side] > 0)
         memcpy(shown, r->pending[side], r->len[side]);
     memcpy(shown + r->len[side], bytes, len);
-    struct cursor c = cur_of(shown, all);
-    enum feed_result result = dissector_tls.feed(r->state, side, &c, &r->context);
-    check(cur_ok(&c) && c.at >= shown && c.at <= shown + all);
-    r->done[side] = result != FEED_MORE;
-    r->skip[side] = r->context.skip;
-    r->len[side] = cur_left(&c);
+    size_t left = feed(r, side, shown, all);
     free(r->pending[side]);
+    r->len[side] = left;
     r->pending[side] = NULL;
-    if (r->len[side] > 0) {
-        r->pending[side] = malloc(r->len[side]);
+    if (left > 0) {
+        r->pending[side] = malloc(left);
         check(r->pending[side] != NULL);
-        memcpy(r->pending[side], c.at, r->len[side]);
+        memcpy(r->pending[side], shown + all - left, left);
     }
     free(shown);
+}
+
+/* The same in the window: nothing is copied but the piece. */
+static void give_piece(struct run *r, enum side side, const uint8_t *bytes, size_t len)
+{
+    size_t skipped = skip(r, side, len);
+    len -= skipped;
+    if (r->done[side] || len == 0)
+        return;
+    uint8_t *shown = windows[side] + r->from[side];
+    size_t all = r->len[side] + len;
+    check(r->from[side] + all <= WHOLE_MAX);
+    ASAN_UNPOISON_MEMORY_REGION(shown, all);
+    memcpy(shown + r->len[side], bytes + skipped, len);
+    r->len[side] = feed(r, side, shown, all);
+    r->from[side] += all - r->len[side];
+    ASAN_POISON_MEMORY_REGION(windows[side], r->from[side] / 8 * 8);
 }
 
 static void lose(struct run *r, enum side side, uint64_t len)
@@ -107,8 +147,8 @@ static void close_run(struct run *r)
     free(r->pending[1]);
 }
 
-/* Runs the segments; in pieces of one byte when so asked. */
-static bool play(struct run *r, const uint8_t *data, size_t size, bool bytewise)
+/* Runs the segments, as they are or in pieces. */
+static bool play(struct run *r, const uint8_t *data, size_t size, size_t piece)
 {
     bool gaps = false;
     for (size_t at = 0; at + 2 <= size;) {
@@ -122,9 +162,9 @@ static bool play(struct run *r, const uint8_t *data, size_t size, bool bytewise)
             continue;
         }
         len = len < size - at ? len : size - at;
-        for (size_t i = 0; bytewise && i < len; i++)
-            give(r, side, data + at + i, 1);
-        if (!bytewise)
+        for (size_t i = 0; piece > 0 && i < len; i += piece)
+            give_piece(r, side, data + at + i, piece < len - i ? piece : len - i);
+        if (piece == 0)
             give(r, side, data + at, len);
         at += len;
     }
@@ -135,16 +175,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct run whole;
     struct run cut;
-    struct intern *strings = intern_new();
-    struct certificate_cache *certificates = certificate_cache_new(strings, 1);
+    const struct lasting *kept = lasting_begin();
     (void)dissector_tls.looks_like(data, size, SIDE_CLIENT);
     (void)tls_is_client_hello(data, size);
-    open_run(&whole, strings, certificates);
-    bool gaps = play(&whole, data, size, false);
+    open_run(&whole, kept);
+    bool gaps = play(&whole, data, size, 0);
     close_run(&whole);
-    if (!gaps && size <= 4096) { /* one by one is slow; a gap is searched for by segments */
-        open_run(&cut, strings, certificates);
-        play(&cut, data, size, true);
+    if (!gaps && size <= WHOLE_MAX) { /* a gap is searched for by segments */
+        open_run(&cut, kept);
+        play(&cut, data, size, 1 + size / PIECES);
         close_run(&cut);
         check(strcmp(whole.tls.history, cut.tls.history) == 0);
         check(whole.tls.step == cut.tls.step && whole.tls.alert == cut.tls.alert);
@@ -152,7 +191,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(strcmp(whole.tls.ja3, cut.tls.ja3) == 0);
         check(whole.tls.sni == cut.tls.sni && whole.flow.facts == cut.flow.facts);
     }
-    certificate_cache_free(certificates);
-    intern_free(strings);
     return 0;
 }
