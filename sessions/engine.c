@@ -50,11 +50,12 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
     pool_init(&e->recent_small, recent_size(RECENT_SMALL), 256, &e->memory);
     pool_init(&e->recent_full, recent_size(RECENT_FULL), 64, &e->memory);
-    pool_init(&e->resets, sizeof(struct tcp_resets), 64, &e->memory);
+    pool_init(&e->resets_few, tcp_resets_size(TCP_RESETS_FEW), 256, &e->memory);
+    pool_init(&e->resets_full, tcp_resets_size(RESETS_MAX), 64, &e->memory);
     pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
     e->tcp_env = (struct tcp_env){&e->holes,  &e->gaps,         &e->gap_bytes,  &e->acked_segments,
-                                  &e->resets, &e->recent_small, &e->recent_full};
+                                  &e->resets_few, &e->resets_full, &e->recent_small, &e->recent_full};
     e->tcp_stream_limits = (struct tcp_stream_limits){
         &e->stream_memory, &e->state_memory, &e->counters.limit_streams, &e->counters.limit_bytes};
     e->counters.routed_delay_ns = RECORD_NONE_NS;
@@ -84,7 +85,8 @@ void engine_free(struct engine *e)
     pool_free(&e->holes);
     pool_free(&e->recent_small);
     pool_free(&e->recent_full);
-    pool_free(&e->resets);
+    pool_free(&e->resets_few);
+    pool_free(&e->resets_full);
     pool_free(&e->delays);
     pool_free(&e->tls_records);
     free(e);

@@ -65,14 +65,14 @@ static const char *tunnel_text(struct engine *e, const struct layers *l)
 uint64_t engine_memory(const struct engine *e)
 {
     const struct event_pools *v = &e->events;
-    return flow_table_count(e->table) * (sizeof(struct flow) + 16) +
-           e->tcp_flows.in_use * e->tcp_flows.size + e->seeds.in_use * e->seeds.size + e->holes.in_use * e->holes.size +
-           e->resets.in_use * e->resets.size + e->recent_small.in_use * e->recent_small.size +
-           e->recent_full.in_use * e->recent_full.size +
-           e->tls_records.in_use * e->tls_records.size +
-           e->delays.in_use * e->delays.size + v->small.in_use * v->small.size +
-           v->middle.in_use * v->middle.size + v->large.in_use * v->large.size +
-           v->full.in_use * v->full.size + e->stream_memory + e->state_memory;
+    const struct pool *pools[] = {&e->tcp_flows,    &e->seeds,       &e->holes,       &e->resets_few,
+                                  &e->resets_full,  &e->recent_small, &e->recent_full, &e->tls_records,
+                                  &e->delays,       &v->small,       &v->middle,      &v->large,
+                                  &v->full};
+    uint64_t bytes = flow_table_count(e->table) * (sizeof(struct flow) + 16);
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        bytes += pools[i]->in_use * pools[i]->size;
+    return bytes + e->stream_memory + e->state_memory;
 }
 
 /* Of the ceiling what others and the paths do not use, but never less than a quarter. */

@@ -34,7 +34,7 @@ struct engine {
     struct resolved *resolved;
     struct event_pools events;
     struct pool recent_small, recent_full;
-    struct pool tcp_flows, seeds, holes, resets, tls_records, delays;
+    struct pool tcp_flows, seeds, holes, resets_few, resets_full, tls_records, delays;
     struct tcp_env tcp_env;
     uint64_t memory;        /* bytes of table, pools, events */
     uint64_t stream_memory; /* bytes of reassembly */

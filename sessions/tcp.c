@@ -528,6 +528,5 @@ void tcp_release(struct tcp_flow *tcp, struct tcp_env *env)
         pool_give(tcp->recent->capacity == RECENT_SMALL ? env->recent_small : env->recent_full,
                   tcp->recent);
     tcp->recent = NULL;
-    pool_give(env->resets, tcp->resets);
-    tcp->resets = NULL;
+    tcp_release_resets(tcp, env);
 }

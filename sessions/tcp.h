@@ -67,10 +67,13 @@ struct tcp_manner {
 
 /* The resets of a flow that are kept, in order of capture, either side's first. */
 struct tcp_resets {
-    struct reset_record at[RESETS_MAX];
+    uint8_t count, capacity;
     uint32_t sequence[RESETS_MAX];
-    uint8_t count;
+    struct reset_record at[];
 };
+
+/* Most flows that are reset have one or two. */
+#define TCP_RESETS_FEW 2
 
 struct tcp_direction {
     struct tcp_side_facts facts; /* what goes into the record */
@@ -196,10 +199,12 @@ struct tcp_verdict {
 struct tcp_env {
     struct pool *holes;                          /* of struct tcp_holes */
     uint64_t *gaps, *gap_bytes, *acked_segments; /* capture-loss counters */
-    struct pool *resets;                         /* of struct tcp_resets */
+    struct pool *resets_few, *resets_full;       /* of struct tcp_resets, by capacity */
     struct pool *recent_small, *recent_full;     /* of struct tcp_recent */
 };
 
+/* Bytes of struct tcp_resets with room for so many. */
+size_t tcp_resets_size(uint8_t capacity);
 void tcp_init(struct tcp_flow *tcp);
 /* Analyses one segment of side. flow counters (packets) are the caller's. */
 void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,

@@ -53,6 +53,7 @@ void tcp_note_synack_pair(struct tcp_flow *tcp, const struct packet *p, const st
 /* An acknowledgment of the side that opened: it tells which of two SYN-ACKs that side took. */
 void tcp_settle_synack(struct tcp_flow *tcp, enum side side, const struct layers *l);
 void tcp_flip_resets(struct tcp_flow *tcp);
+void tcp_release_resets(struct tcp_flow *tcp, struct tcp_env *env);
 void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l);
 

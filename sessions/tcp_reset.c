@@ -191,16 +191,45 @@ static void compare_times(const struct tcp_flow *tcp, enum side side, const stru
     out->peer_fin = peer->fin_seen;
 }
 
+size_t tcp_resets_size(uint8_t capacity)
+{
+    return sizeof(struct tcp_resets) + capacity * sizeof(struct reset_record);
+}
+
+void tcp_release_resets(struct tcp_flow *tcp, struct tcp_env *env)
+{
+    bool few = tcp->resets != NULL && tcp->resets->capacity == TCP_RESETS_FEW;
+    pool_give(few ? env->resets_few : env->resets_full, tcp->resets);
+    tcp->resets = NULL;
+}
+
+/* Room for one more, false when memory is out. */
+static bool reserve(struct tcp_flow *tcp, struct tcp_env *env)
+{
+    struct tcp_resets *old = tcp->resets, *more;
+    if (old != NULL && old->count < old->capacity)
+        return true;
+    more = pool_take_unset(old == NULL ? env->resets_few : env->resets_full);
+    if (more == NULL)
+        return false;
+    more->count = 0;
+    if (old != NULL) {
+        memcpy(more, old, tcp_resets_size(old->count));
+        tcp_release_resets(tcp, env);
+    }
+    more->capacity = old == NULL ? TCP_RESETS_FEW : RESETS_MAX;
+    tcp->resets = more;
+    return true;
+}
+
 static void keep_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                        const struct layers *l, struct tcp_env *env, enum reset_guess guess,
                        bool changed)
 {
     uint32_t of_side = 0;
-    if (tcp->resets == NULL && (tcp->resets = pool_take(env->resets)) == NULL)
-        return;
-    for (uint8_t i = 0; i < tcp->resets->count; i++)
+    for (uint8_t i = 0; tcp->resets != NULL && i < tcp->resets->count; i++)
         of_side += tcp->resets->at[i].side == side;
-    if (of_side == RESETS_KEPT)
+    if (of_side == RESETS_KEPT || !reserve(tcp, env))
         return;
     tcp->resets->sequence[tcp->resets->count] = l->tcp.sequence;
     struct reset_record *out = &tcp->resets->at[tcp->resets->count++];
