@@ -34,6 +34,7 @@ static const char *const flow_risks[] = {
 #undef FLOW_RISK
     NULL};
 _Static_assert(FLOW_RISK_COUNT <= 32, "five bits");
+_Static_assert(FLOW_FACT_RESET_MAC < 1u << FLOW_FACT_BITS, "facts that do not fit are lost");
 
 const char *flow_risk_words(unsigned risk)
 {
@@ -111,13 +112,13 @@ static const struct column flow_columns[] = {
         "Longest wait from the end of a request to the first byte of its answer."),
     COL(capture_lost_bytes, "bytes", 0,
         "Stream bytes that were acknowledged, thus delivered, yet missed by the capture."),
-    PACKED("facts", facts, COLUMN_U64, NULL, 0, 20,
+    PACKED("facts", facts, COLUMN_U64, NULL, 0, FLOW_FACT_BITS,
            "Bits for the diagnosis (FLOW_FACT_ in core/record.h): 0 midstream, 1 unseen peer, 2 "
            "established, 3 request open, 4 answer incomplete, 5 duplicates, 6 snap length, 7 "
            "traceroute, 8 no SYN, 9 looped, 10 direction guessed, 11 reused tuple, 12 TLS finished, "
            "13 server spoke first, 14 answered, 15 offload, 16 limit, 17 request part, 18 stray, "
            "19 a server's reset from another hardware address."),
-    PACKED("tcp_features", features, COLUMN_NAMED, column_tcp_features, 20, 4,
+    PACKED("tcp_features", features, COLUMN_NAMED, column_tcp_features, FLOW_FACT_BITS, 4,
            "What the handshake agreed on or was: ecn, fast-open, mptcp, simultaneous-open."),
 };
 

@@ -126,6 +126,7 @@ struct flow_record {
 #define FLOW_FACT_REQUEST_PART (1u << 17)   /* the client's last request or hello never became whole */
 #define FLOW_FACT_STRAY (1u << 18)          /* begun by a segment with neither SYN, RST nor ACK */
 #define FLOW_FACT_RESET_MAC (1u << 19)      /* a RST in the server's name from another hardware address */
+#define FLOW_FACT_BITS 20                   /* the store has room for no more */
 
 /* Bits of flow_record.features: what its handshake agreed on or was. */
 #define FLOW_FEATURE_ECN 1u                 /* both sides: RFC 3168 6.1.1 */
