@@ -120,12 +120,30 @@ static size_t clean(const char *bytes, size_t len, char out[INTERN_TEXT_MAX])
     return kept;
 }
 
+/* Printable ASCII, as almost every text is: it needs no cleaning. Eight bytes at a time: the top bit of a
+ * byte comes up when it is not below 0x80, below 0x20, or 0x7f. */
+static bool is_clean(const char *bytes, size_t len)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x80 * ones;
+    uint64_t odd = 0;
+    for (; len >= 8; bytes += 8, len -= 8) {
+        uint64_t word;
+        memcpy(&word, bytes, sizeof word);
+        odd |= word | (((word | tops) - 0x20 * ones) ^ tops) | (word + ones);
+    }
+    for (; len > 0; bytes++, len--)
+        odd |= (unsigned char)*bytes < 0x20 || (unsigned char)*bytes >= 0x7f ? tops : 0;
+    return (odd & tops) == 0;
+}
+
 const char *intern_bytes(struct intern *table, const char *bytes, size_t len)
 {
-    char text[INTERN_TEXT_MAX];
+    char cleaned[INTERN_TEXT_MAX];
     if (bytes == NULL || len == 0)
         return NULL;
-    size_t kept = clean(bytes, len, text);
+    bool as_is = len < INTERN_TEXT_MAX && is_clean(bytes, len);
+    size_t kept = as_is ? len : clean(bytes, len, cleaned);
+    const char *text = as_is ? bytes : cleaned;
     uint64_t hash = XXH3_64bits_withSeed(text, kept, table->seed);
     size_t at = hash & (table->slot_count - 1);
     for (; table->slots[at].text != NULL; at = (at + 1) & (table->slot_count - 1)) {

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -106,6 +107,26 @@ static void kept_text_is_utf8(void **state)
     for (size_t i = 0; i < sizeof longest; i++)
         longest[i] = "\xe5\x8f\x91"[i % 3];
     assert_int_equal(strlen(intern_bytes(table, longest, sizeof longest)), 1023);
+    intern_free(table);
+}
+
+/* Every byte in every place, since several are looked at together. */
+static void kept_text_is_clean(void **state)
+{
+    static const char sixteen[] = "aaaaaaaaaaaaaaaa";
+    struct intern *table = intern_new();
+    (void)state;
+    for (int c = 0; c <= 0xff; c++) {
+        for (size_t at = 0; at < 17; at++) {
+            char text[17], expected[64], odd[4] = {(char)c};
+            const char *shown = c < 0x20 || c == 0x7f ? "?" : c >= 0x80 ? "\xEF\xBF\xBD" : odd;
+            memset(text, 'a', sizeof text);
+            text[at] = (char)c;
+            (void)snprintf(expected, sizeof expected, "%.*s%s%.*s", (int)at, sixteen, shown,
+                           (int)(16 - at), sixteen);
+            assert_string_equal(intern_bytes(table, text, sizeof text), expected);
+        }
+    }
     intern_free(table);
 }
 
@@ -224,6 +245,7 @@ int main(void)
         cmocka_unit_test(strings_are_escaped),
         cmocka_unit_test(bad_utf8_becomes_replacement),
         cmocka_unit_test(kept_text_is_utf8),
+        cmocka_unit_test(kept_text_is_clean),
         cmocka_unit_test(numbers),
         cmocka_unit_test(times),
         cmocka_unit_test(records_leave_out_what_is_absent),
