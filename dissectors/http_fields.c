@@ -74,7 +74,7 @@ static bool holds(struct http_text t, const char *word)
 {
     size_t len = strlen(word);
     for (size_t i = 0; i + len <= t.len; i++) {
-        if (strncasecmp(t.at + i, word, len) == 0)
+        if ((t.at[i] | 0x20) == word[0] && strncasecmp(t.at + i, word, len) == 0)
             return true;
     }
     return false;
