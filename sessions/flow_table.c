@@ -1,6 +1,7 @@
 #include "sessions/flow_table.h"
 
 #include "core/limits.h"
+#include "core/sort.h"
 #include "sessions/pool.h"
 
 #include <assert.h>
@@ -390,6 +391,6 @@ struct flow **flow_table_all(struct flow_table *table, size_t *count)
         if (table->slots[i].index != SLOT_FREE)
             all[(*count)++] = flow_at(table, table->slots[i].index - 1);
     }
-    qsort(all, *count, sizeof(struct flow *), by_id);
+    sort_rows(all, *count, sizeof(struct flow *), by_id);
     return all;
 }

@@ -1,5 +1,7 @@
 /* The chains of the capture: grouped, and each distinct list of certificates verified once. */
 #include "diagnosis/site/chains.h"
+
+#include "core/sort.h"
 #include "diagnosis/site/staples.h"
 #include "trust/name_match.h"
 
@@ -61,7 +63,7 @@ static int by_client(const void *a, const void *b)
 static uint32_t count_clients(struct site_flow **flows, size_t count)
 {
     uint32_t clients = count > 0;
-    qsort(flows, count, sizeof *flows, by_client);
+    sort_rows(flows, count, sizeof *flows, by_client);
     for (size_t i = 1; i < count; i++)
         clients += flows[i]->client != flows[i - 1]->client;
     return clients;
@@ -230,7 +232,7 @@ static void number_chains(struct judge *judge, struct site_flow **flows, size_t 
 {
     for (size_t i = 0; i < judge->chain_count; i++)
         judge->chains[i].record.number = (int64_t)i;
-    qsort(judge->chains, judge->chain_count, sizeof *judge->chains, by_first);
+    sort_rows(judge->chains, judge->chain_count, sizeof *judge->chains, by_first);
     for (size_t i = 0; i < judge->chain_count; i++) {
         places[judge->chains[i].record.number] = i;
         judge->chains[i].record.number = (int64_t)i + 1;
@@ -272,7 +274,7 @@ static void learn(struct judge *judge, struct chain_verifier *verifier, struct s
         }
     }
     if (seen_count > 1)
-        qsort((void *)seen, seen_count, sizeof *seen, by_certificate);
+        sort_rows((void *)seen, seen_count, sizeof *seen, by_certificate);
     for (size_t i = 0; i < seen_count; i++) {
         if (i == 0 || seen[i] != seen[i - 1])
             chain_verifier_learn(verifier, seen[i]);
@@ -297,7 +299,7 @@ static void detect(struct judge *judge)
     if (count > 0) {
         judge->chains = calloc(count, sizeof *judge->chains);
         judge->failed = judge->failed || judge->chains == NULL;
-        qsort(flows, count, sizeof *flows, by_chain);
+        sort_rows(flows, count, sizeof *flows, by_chain);
         learn(judge, verifier, flows, count);
     }
     if (!judge->failed && count > 0) {

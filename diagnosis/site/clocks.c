@@ -6,6 +6,7 @@
  * between both and tells the second: the server's clock is ahead of the capture's by o with
  * D - r < o < D + 1 s - q (FACTS: HTTP Date). Answers of one host must agree; caches and several
  * machines behind one address do not, so that what disagrees is kept apart. */
+#include "core/sort.h"
 #include "diagnosis/site/http_facts.h"
 
 #include <stdlib.h>
@@ -187,7 +188,7 @@ static void read_answers(struct judge *judge, struct clocks *clocks)
                     {r->date_ns - r->response_ns, r->date_ns + FACTS_SECOND - r->request_ns}};
         }
     }
-    qsort(answers, count, sizeof *answers, compare_answers);
+    sort_rows(answers, count, sizeof *answers, compare_answers);
     for (size_t from = 0, to; from < count; from = to) {
         for (to = from + 1; to < count && is_same_host(&answers[from], &answers[to]); to++)
             ;

@@ -1,5 +1,6 @@
 /* Whose turn it was, and how long: slow handshakes, pausing clients, slow answers inside TLS, windows
  * that hold a transfer back. */
+#include "core/sort.h"
 #include "diagnosis/site/delays.h"
 #include "diagnosis/site/revocation.h"
 #include "diagnosis/site/verdict.h"
@@ -336,7 +337,7 @@ static size_t take_answers(struct judge *judge, const struct site_service *servi
                                 flow->delay->answer_sum_ns / (int64_t)flow->delay->answers, flow};
     }
     if (*out != NULL && count > 1)
-        qsort(*out, count, sizeof **out, answers_by_time);
+        sort_rows(*out, count, sizeof **out, answers_by_time);
     judge->failed = judge->failed || *out == NULL;
     return count;
 }

@@ -1,5 +1,7 @@
 #include "diagnosis/site/delays.h"
 
+#include "core/sort.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +39,7 @@ int64_t delays_quantile(int64_t *values, size_t count, double q)
 {
     if (count == 0)
         return RECORD_NONE_NS;
-    qsort(values, count, sizeof *values, by_value);
+    sort_rows(values, count, sizeof *values, by_value);
     size_t at = (size_t)(q * (double)(count - 1) + 0.5);
     return values[at < count ? at : count - 1];
 }
@@ -68,7 +70,7 @@ static void add_flow_loads(struct host_loads *loads, const struct site_flow *flo
 static void join_loads(struct host_loads *loads)
 {
     size_t kept = 0;
-    qsort(loads->at, loads->count, sizeof *loads->at, by_host);
+    sort_rows(loads->at, loads->count, sizeof *loads->at, by_host);
     for (size_t i = 0; i < loads->count; i++) {
         struct host_load *last = kept > 0 ? &loads->at[kept - 1] : NULL;
         if (last == NULL || last->host != loads->at[i].host || loads->at[i].first_ns > last->last_ns)
@@ -181,7 +183,7 @@ size_t delays_gather(struct judge *judge, const struct host_loads *loads,
         }
     }
     if (count > 1)
-        qsort(points, count, sizeof *points, by_time);
+        sort_rows(points, count, sizeof *points, by_time);
     return count;
 }
 

@@ -1,5 +1,6 @@
 /* What is usual for an endpoint: median wait of the answered requests per service, method and path.
  */
+#include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
 #include <stdint.h>
@@ -65,7 +66,7 @@ static size_t take_samples(const struct site *site, struct sample *samples)
         }
     }
     if (count > 1)
-        qsort(samples, count, sizeof *samples, by_key);
+        sort_rows(samples, count, sizeof *samples, by_key);
     return count;
 }
 

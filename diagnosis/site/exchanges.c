@@ -1,5 +1,6 @@
 #include "diagnosis/site/exchanges.h"
 
+#include "core/sort.h"
 #include "diagnosis/site/commands.h"
 #include "diagnosis/site/http_facts.h"
 
@@ -116,7 +117,7 @@ static const struct dns_record **dns_list(struct judge *judge)
     judge->dns_by_flow = arena_copy(&judge->site->arena, (const void *)site->dns,
                                     site->dns_count * sizeof *site->dns);
     if (judge->dns_by_flow != NULL)
-        qsort((void *)judge->dns_by_flow, site->dns_count, sizeof *site->dns, dns_by_flow);
+        sort_rows((void *)judge->dns_by_flow, site->dns_count, sizeof *site->dns, dns_by_flow);
     judge->failed |= judge->dns_by_flow == NULL;
     return judge->dns_by_flow;
 }
@@ -228,7 +229,7 @@ size_t exchanges_take(struct judge *judge, struct site_service *const *services,
         taking = (struct taking){0};
     }
     if (taking.count > 1)
-        qsort(taking.items, taking.count, sizeof *taking.items, by_time);
+        sort_rows(taking.items, taking.count, sizeof *taking.items, by_time);
     *out = taking.items;
     return taking.count;
 }

@@ -1,3 +1,4 @@
+#include "core/sort.h"
 #include "diagnosis/site/model_internal.h"
 
 #include "diagnosis/site/lookups.h"
@@ -211,7 +212,7 @@ static int sources_by_time(const void *a, const void *b)
 static void sort(void *items, size_t count, int (*compare)(const void *, const void *))
 {
     if (count > 1)
-        qsort(items, count, sizeof(void *), compare);
+        sort_rows(items, count, sizeof(void *), compare);
 }
 
 static bool make_list(const struct site *site, struct site_flow ***list,

@@ -2,6 +2,7 @@
  * beyond what chance makes of few samples. */
 #include "diagnosis/site/objectives.h"
 
+#include "core/sort.h"
 #include "diagnosis/site/services.h"
 
 #include <math.h>
@@ -300,7 +301,7 @@ static void judge_latency(struct judge *judge, const struct exchange *e, size_t 
             sorted[kept++] = &e[i];
     }
     if (kept >= SAMPLES_P95) {
-        qsort((void *)sorted, kept, sizeof *sorted, by_total);
+        sort_rows((void *)sorted, kept, sizeof *sorted, by_total);
         claim_latency(judge, sorted, kept, kept >= SAMPLES_P99 ? 0.99 : 0.95, target_ns);
     }
     free((void *)sorted);
@@ -373,7 +374,7 @@ static void judge_variance(struct judge *judge, const struct exchange *e, size_t
             list[kept++] = &e[i];
     }
     if (kept > 1)
-        qsort((void *)list, kept, sizeof *list, by_endpoint);
+        sort_rows((void *)list, kept, sizeof *list, by_endpoint);
     for (size_t i = 0; i < kept; i = end) {
         for (end = i + 1; end < kept && is_same_endpoint(list[i], list[end]);)
             end++;

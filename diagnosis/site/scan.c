@@ -1,5 +1,6 @@
 /* Port scans and sweeps: one source, many ports of a host, many hosts on a port, or many hosts asked
  * for an echo, mostly in vain. Their attempts become unsolicited and raise nothing else. */
+#include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
 #include <stdlib.h>
@@ -380,7 +381,7 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
             list[count++] = flow;
     }
     if (count > 1)
-        qsort(list, count, sizeof *list, scan->order);
+        sort_rows(list, count, sizeof *list, scan->order);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && scan->same(list[i], list[end]))

@@ -2,6 +2,8 @@
  * service at a time: of it the points are in memory, of all only the records and the exchanges. */
 #include "diagnosis/site/services.h"
 
+#include "core/sort.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +72,7 @@ size_t services_rank(struct judge *judge, struct service_row **out)
             ranked[count++] = (struct ranked){&site->services[i], flows};
     }
     if (count > 1)
-        qsort(ranked, count, sizeof *ranked, by_rank);
+        sort_rows(ranked, count, sizeof *ranked, by_rank);
     size_t rows = make_rows(judge, ranked, count, out);
     free(ranked);
     return rows;
@@ -143,7 +145,7 @@ static const char *usual_name(const struct site_service *service, bool of_app)
             names[count++] = (struct named){name, 0};
     }
     if (count > 1)
-        qsort(names, count, sizeof *names, by_name);
+        sort_rows(names, count, sizeof *names, by_name);
     for (size_t i = 0, run = 0; i < count; i++) {
         run = i > 0 && strcmp(names[i].name, names[i - 1].name) == 0 ? run + 1 : 1;
         if (run > most) {

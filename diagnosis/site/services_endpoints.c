@@ -1,4 +1,5 @@
 /* The rows of endpoints: the exchanges of a service by method and path. */
+#include "core/sort.h"
 #include "diagnosis/site/services.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static size_t make_kinds(const struct exchange **list, size_t count, struct kind
         kinds[kind_count - 1].count++;
     }
     if (kind_count > 1)
-        qsort(kinds, kind_count, sizeof *kinds, by_size);
+        sort_rows(kinds, kind_count, sizeof *kinds, by_size);
     return kind_count;
 }
 
@@ -95,7 +96,7 @@ void services_put_endpoints(struct service_fold *fold, const struct exchange *ex
         for (size_t i = 0; i < count; i++)
             list[i] = &exchanges[i];
         if (count > 1)
-            qsort((void *)list, count, sizeof *list, by_kind);
+            sort_rows((void *)list, count, sizeof *list, by_kind);
         size_t kind_count = make_kinds(list, count, kinds);
         size_t alone = kind_count <= limit ? kind_count : limit;
         for (size_t i = 0; i < alone; i++)

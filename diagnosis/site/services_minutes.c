@@ -1,4 +1,5 @@
 /* The rows of service_minutes, and whether requests came much faster or slower than usual. */
+#include "core/sort.h"
 #include "diagnosis/site/services.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ static int by_value(const void *left, const void *right)
 
 static int64_t median_of(int64_t *values, size_t count)
 {
-    qsort(values, count, sizeof *values, by_value);
+    sort_rows(values, count, sizeof *values, by_value);
     return values[count / 2];
 }
 

@@ -1,4 +1,5 @@
 /* What happened on the connections of a service, as points in time of a group of clients. */
+#include "core/sort.h"
 #include "diagnosis/site/services.h"
 
 #include <stdlib.h>
@@ -42,14 +43,14 @@ static int by_size(const void *left, const void *right)
 static size_t join_groups(struct client_group *groups, size_t count)
 {
     size_t kept = 0;
-    qsort(groups, count, sizeof *groups, by_prefix);
+    sort_rows(groups, count, sizeof *groups, by_prefix);
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && by_prefix(&groups[kept - 1], &groups[i]) == 0)
             groups[kept - 1].flows++;
         else
             groups[kept++] = groups[i];
     }
-    qsort(groups, kept, sizeof *groups, by_size);
+    sort_rows(groups, kept, sizeof *groups, by_size);
     return kept;
 }
 
@@ -220,7 +221,7 @@ size_t services_amounts(struct judge *judge, const struct site_service *service,
             add_amounts(&points, service->flows.flows[i], 0);
     }
     if (points.count > 1)
-        qsort(points.items, points.count, sizeof *points.items, by_minute);
+        sort_rows(points.items, points.count, sizeof *points.items, by_minute);
     for (size_t i = 0; i < points.count; i++) {
         struct service_point *last = kept > 0 ? &points.items[kept - 1] : NULL;
         if (last != NULL && last->start_ns == points.items[i].start_ns) {
@@ -262,7 +263,7 @@ static void take_flows(struct service_fold *fold, struct points *points,
     }
     fold->judge->failed |= groups == NULL || numbers == NULL;
     if (at > 1)
-        qsort(numbers, at, sizeof *numbers, by_address);
+        sort_rows(numbers, at, sizeof *numbers, by_address);
     for (size_t i = 0; i < at; i++)
         clients += i == 0 || numbers[i] != numbers[i - 1];
     fold->record->clients = clients;
@@ -288,7 +289,7 @@ void services_take_points(struct service_fold *fold, const struct exchange *aske
     struct points points = {.judge = fold->judge};
     take_flows(fold, &points, asked, asked_count);
     if (points.count > 1)
-        qsort(points.items, points.count, sizeof *points.items, by_minute);
+        sort_rows(points.items, points.count, sizeof *points.items, by_minute);
     fold->points = points.items;
     fold->point_count = points.count;
 }
