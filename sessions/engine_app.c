@@ -207,6 +207,8 @@ enum side engine_app_payload(struct engine *e, struct flow *flow, enum side side
                                   .len = l->payload_len,
                                   .time_ns = packet->time_ns,
                                   .frame = (int64_t)packet->frame};
+    if (tcp_stream_pass(flow->stream, &in))
+        return side;
     if (flow->tls == NULL && tcp_stream_dissector(flow->stream) == NULL)
         flow->tls = engine_take_tls_record(e); /* behind a tunnel's opening it may be TLS */
     engine_app_enter(e, flow);

@@ -74,7 +74,8 @@ void engine_delay_note(struct engine *e, struct flow *flow, enum side side, cons
     const struct rtt_facts *rtt = flow->delay->record.rtt;
     uint32_t before[2] = {rtt[SIDE_CLIENT].count, rtt[SIDE_SERVER].count};
     tcp_delay_note(flow->delay, flow->tcp, &in);
-    put_turn(e, flow);
+    if (flow->delay->ended.start_ns != 0)
+        put_turn(e, flow);
     for (int s = 0; s < 2 && flow->path != NULL; s++) {
         if (rtt[s].count != before[s])
             path_note_rtt(e->paths, flow->path, (enum side)s, rtt[s].last_ns);

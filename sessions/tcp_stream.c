@@ -527,6 +527,21 @@ static void start(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
         finish(stream, d);
 }
 
+bool tcp_stream_pass(struct tcp_stream *stream, const struct tcp_stream_bytes *in)
+{
+    struct direction *d = &stream->dir[in->side], *peer = &stream->dir[!in->side];
+    bool plain = in->offset == d->next && in->len <= d->skip && in->present == in->len &&
+                 d->carry_len == 0 && d->pieces.first == NULL && d->unseen_count == 0;
+    if (!plain || stream->dissector == NULL || !d->started || d->finished || d->fin ||
+        (peer->fin && !peer->fin_told))
+        return false;
+    d->next += in->len;
+    d->skip -= in->len;
+    d->wire_ns = d->whole_ns = d->carry_ns = in->time_ns;
+    d->carry_frame = in->frame;
+    return true;
+}
+
 bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                      struct dissect_context *context)
 {

@@ -30,6 +30,9 @@ struct tcp_stream_bytes {
 
 /* NULL when memory is out. */
 struct tcp_stream *tcp_stream_new(const struct tcp_stream_limits *limits);
+/* The next bytes of what the dissector passes over, as most of a bulk transfer is: true when that was all there
+ * was to do, without a context. Otherwise they are to be pushed. */
+bool tcp_stream_pass(struct tcp_stream *stream, const struct tcp_stream_bytes *in);
 /* Returns false when nobody wants more of this flow: the caller closes and frees it. */
 bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                      struct dissect_context *context);
