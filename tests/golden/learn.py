@@ -29,6 +29,8 @@ def check(binary, capture, folder):
     if checked.returncode != 0:
         return checked.stderr.decode(errors="replace")
     read = run(binary, "read", capture, "--db", ":memory:", "--json", "--profile", path)
+    if read.returncode not in (0, 3):
+        return f"read ended with {read.returncode}: {read.stderr.decode(errors='replace')}"
     found = [json.loads(line) for line in read.stdout.decode().splitlines()]
     codes = {f["code"] for f in found if f.get("type") == "finding" and f.get("state") != "withdrawn"}
     return f"against its own profile: {sorted(codes & NEVER)}" if codes & NEVER else None

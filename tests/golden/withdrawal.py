@@ -58,9 +58,9 @@ WEAKER = {
     "tls-clienthello-dropped": ("tcp-vanished",),
     # the signs that somebody else sent the reset are not seen: it is a reset
     "tcp-reset-injected": ("tcp-reset-by-server", "tcp-reset-by-client", "tls-reset-after-clienthello"),
-    # that a client certificate was wanted is not seen: it is the alert
     # what the client said is not seen: the alert alone
     "tls-plaintext-on-tls-port": ("tls-alert",),
+    # that a client certificate was wanted is not seen: it is the alert
     "tls-client-certificate-missing": ("tls-alert",),
     "tls-client-certificate-refused": ("tls-alert",),
     # that the datagrams were questions for names is not seen

@@ -211,7 +211,7 @@ def halve(_, raw):
 
 
 def check_rewritten(binary, folder):
-    name, c, s = "healthy-tls", path_of("healthy-tls", "c"), path_of("healthy-tls", "s")
+    c, s = path_of("healthy-tls", "c"), path_of("healthy-tls", "s")
     plain = told(binary, c, s)["pair"][0]
     for renumber in (False, True):
         kinds = told(binary, c, rewritten(s, folder, "shifted", shift_sequence(renumber)))
