@@ -12,7 +12,6 @@ import atexit
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -36,7 +35,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 
 
-def run(*words, check=True, quiet=True, timeout=30):
+def run(*words, check=True, timeout=30):
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
@@ -270,9 +269,3 @@ class Lab:
             subprocess.run(["ip", "netns", "del", self.space(ns)], stderr=subprocess.DEVNULL)
         self.spaces = []
         atexit.unregister(self.close)
-
-
-def fresh_folder(path):
-    shutil.rmtree(path, ignore_errors=True)
-    os.makedirs(path)
-    return path

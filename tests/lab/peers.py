@@ -8,8 +8,6 @@ import time
 
 from net import CLIENT, NAME, SERVER
 
-HTTP_PORTS = (8080, 8101, 8201)
-
 
 # --- servers ------------------------------------------------------------------------------------------------------
 def nginx(lab, servers, ns="s", clock=None):
@@ -137,6 +135,47 @@ def http_handler(think=0.0, keep=True, body=b'{"code":0,"msg":"ok"}'):
     return handle
 
 
+def resets(conn, _peer):
+    """Reads a request and resets the connection."""
+    read_request(conn)
+    time.sleep(0.02)
+    abort(conn)
+
+
+def holds():
+    """Takes a request, never answers and keeps the connection."""
+    kept = []
+
+    def handle(conn, _peer):
+        kept.append(conn)
+        read_request(conn)
+    return handle
+
+
+def halves(body):
+    """Announces a body, sends half of the answer and closes."""
+    def handle(conn, _peer):
+        with conn:
+            read_request(conn)
+            whole = answer(body)
+            conn.sendall(whole[:len(whole) // 2])
+    return handle
+
+
+def reads_late(conn, _peer):
+    """Begins to read after 3.2 s."""
+    with conn:
+        time.sleep(3.2)
+        read_request(conn)
+        conn.sendall(answer())
+
+
+def swallows(conn, _peer):
+    """Reads and says nothing."""
+    while conn.recv(4096):
+        pass
+
+
 # --- clients ------------------------------------------------------------------------------------------------------
 def request(path="/api/v1/orders", host=NAME, method="GET", body=b"", extra="", close=False):
     head = (f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: erp-connector/3.2\r\nAccept: application/json\r\n"
@@ -177,6 +216,12 @@ def try_connect(lab, port, **options):
 def read_answer(s):
     """One whole HTTP answer; b"" when the peer closed."""
     return read_request(s)
+
+
+def ask(s, path="/api/v1/orders", **more):
+    """One request on a connection that is kept, answered by 200."""
+    s.sendall(request(path, **more))
+    expect(read_answer(s).decode(), "200 OK")
 
 
 def client_context(lab, verify=True, low=ssl.TLSVersion.TLSv1_2, high=ssl.TLSVersion.TLSv1_3, ciphers=None,

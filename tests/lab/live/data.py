@@ -6,9 +6,8 @@ import signal
 import subprocess
 import time
 
-import peers
 from live.case import Found, child_log, lines, live, path
-from net import CLIENT, CLIENTS4, SERVER
+from net import CLIENTS4, SERVER
 from scenarios import apps
 
 COMMANDS = """SELECT r.command, r.reply FROM app_commands r WHERE r.reply_ns IS NOT NULL"""

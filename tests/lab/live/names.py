@@ -1,4 +1,5 @@
 """Name servers and time servers: what they log against the store."""
+import collections
 import os
 import re
 import subprocess
@@ -16,7 +17,6 @@ RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
 
 def by_dnsmasq(lab, drive, *options, rules=""):
     """dnsmasq logs each query with its client's port."""
-    import collections
     lab.start()
     log = path(lab, "queries")
     dnsmasq(lab, "--log-queries=extra", f"--log-facility={log}", *options)
@@ -144,6 +144,19 @@ def chrony_server(lab, text):
     chrony(lab, "s", f"bindcmdaddress {path(lab, 'command')}/sock\nbindaddress {SERVER}\n" + text, "server")
 
 
+def by_ntpdig(lab, count, text, rules="", tap="s", kept=EXCHANGES):
+    """ntpdig of NTPsec asks so many times."""
+    lab.start()
+    chrony_server(lab, text)
+    if rules:
+        lab.firewall(rules)
+    with lab.capture(tap):
+        for _ in range(count):
+            lab.exec("c", "ntpdig", "-t", "2", SERVER, check=False)
+        asked = server_counts(lab)
+    return Found([("asked",)] * asked, kept, "ntp")
+
+
 @live("chrony-burst", "chrony")
 def chrony_burst(lab):
     """a chrony client in iburst; the server's own counter of packets"""
@@ -158,36 +171,18 @@ def chrony_burst(lab):
 
 @live("chrony-several", "chrony, ntpdig")
 def chrony_several(lab):
-    """ntpdig of NTPsec asks four times from three addresses"""
-    lab.start()
-    chrony_server(lab, "local stratum 3\nallow all\n")
-    with lab.capture("s"):
-        for _ in range(4):
-            lab.exec("c", "ntpdig", "-t", "2", SERVER, check=False)
-        asked = server_counts(lab)
-    return Found([("asked",)] * asked, EXCHANGES, "ntp")
+    """ntpdig of NTPsec asks four times"""
+    return by_ntpdig(lab, 4, "local stratum 3\nallow all\n")
 
 
 @live("chrony-unsynchronised", "chrony, ntpdig")
 def chrony_unsynchronised(lab):
     """a server without a source: leap indicator 3"""
-    lab.start()
-    chrony_server(lab, "allow all\n")
-    with lab.capture("s"):
-        for _ in range(3):
-            lab.exec("c", "ntpdig", "-t", "2", SERVER, check=False)
-        asked = server_counts(lab)
-    return Found([("asked",)] * asked, EXCHANGES, "ntp")
+    return by_ntpdig(lab, 3, "allow all\n")
 
 
 @live("chrony-lost", "chrony, ntpdig, nftables")
 def chrony_lost(lab):
     """the firewall drops every second request"""
-    lab.start()
-    chrony_server(lab, "local stratum 3\nallow all\n")
-    lab.firewall("udp dport 123 numgen inc mod 2 == 1 drop")
-    with lab.capture("m"):
-        for _ in range(4):
-            lab.exec("c", "ntpdig", "-t", "2", SERVER, check=False)
-        asked = server_counts(lab)
-    return Found([("asked",)] * asked, EXCHANGES + " AND reply_ns IS NOT NULL", "ntp")
+    return by_ntpdig(lab, 4, "local stratum 3\nallow all\n", rules="udp dport 123 numgen inc mod 2 == 1 drop", tap="m",
+                     kept=EXCHANGES + " AND reply_ns IS NOT NULL")

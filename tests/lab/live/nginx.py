@@ -1,4 +1,4 @@
-"""nginx, HTTP/1 and HTTP/2, asked by curl, wrk, h2load, nghttp and plain sockets: its access log against the store."""
+"""nginx, HTTP/1, asked by curl, wrk and plain sockets: its access log against the store."""
 import os
 import socket
 import subprocess
@@ -44,6 +44,14 @@ def backend(lab, judge, port=9001):
                     return
                 conn.sendall(answer)
     peers.listen(lab, port, handle, ip="127.0.0.1")
+
+
+def slow_for(word, seconds):
+    """A judge that needs so long for paths with the word in them, and 10 ms for others."""
+    def judge(data):
+        time.sleep(seconds if word in data else 0.01)
+        return peers.answer()
+    return judge
 
 
 PROXY = "location /app { proxy_pass http://127.0.0.1:9001; proxy_http_version 1.1; proxy_set_header Connection ''; }"
@@ -165,17 +173,15 @@ def server_errors(lab):
     lab.start()
 
     def judge(data):
-        if b"/broken" in data:
-            return None
-        time.sleep(1.6)
-        return None
+        if b"/broken" not in data:
+            time.sleep(1.6)
     backend(lab, judge)
     serve(lab, PROXY.replace("location /app {", "location /app { proxy_read_timeout 1s;") +
           "location /dead { proxy_pass http://127.0.0.1:9099; } location /a { return 500; } location /b { return 503; }")
     with lab.capture("s"):
         web.curl(lab, "http://@:8080/app/slow", "http://@:8080/app/broken", "http://@:8080/dead/a", "http://@:8080/a",
                  "http://@:8080/b", "http://@:8080/api")
-    return found(lab, times="http")
+    return found(lab)
 
 
 @live("nginx-slow", "nginx, curl")
@@ -199,11 +205,7 @@ def slow(lab):
 def left(lab):
     """clients that give up after 0.5 s (499 in the log, nothing answered), among others that wait"""
     lab.start()
-
-    def judge(data):
-        time.sleep(1.0 if b"/late" in data else 0.01)
-        return peers.answer()
-    backend(lab, judge)
+    backend(lab, slow_for(b"/late", 1.0))
     serve(lab, PROXY)
     with lab.capture("s"):
         for src in CLIENTS4[:3]:
@@ -295,7 +297,7 @@ def by_wrk(lab):
     with lab.capture("s"):
         lab.exec("c", "wrk", "-t1", "-c20", "-d2s", f"http://{SERVER}:8080/300.json")
         time.sleep(0.5)
-    return found(lab, times="http")
+    return found(lab)
 
 
 @live("nginx-reload", "nginx, sockets")
@@ -329,11 +331,7 @@ def reload(lab):
 def killed(lab):
     """the worker is killed with requests open; what it had answered is in its log"""
     lab.start()
-
-    def judge(data):
-        time.sleep(3 if b"/late" in data else 0.01)
-        return peers.answer()
-    backend(lab, judge)
+    backend(lab, slow_for(b"/late", 3))
     serve(lab, PROXY)
     with lab.capture("s"):
         web.curl(lab, *["http://@:8080/app/a"] * 4)
@@ -358,6 +356,16 @@ def firewall(lab):
         for src in CLIENTS4[:3]:
             web.curl(lab, "-m", "2", *files(3), src=src)
     return found(lab)
+
+
+def lossy(every):
+    """A rule of the bridge that drops each so manieth frame."""
+    counted = {"n": 0}
+
+    def rule(frame, _now):
+        counted["n"] += frame.tcp
+        return [] if frame.tcp and counted["n"] % every == 0 else None
+    return rule
 
 
 @live("nginx-loss", "nginx, curl")
@@ -418,120 +426,3 @@ def curl_keys(lab, keylog, *words, src=CLIENT):
         asked += ["-o", "/dev/null"]
     subprocess.run(["ip", "netns", "exec", lab.space("c"), "env", f"SSLKEYLOGFILE={keylog}", "curl", "-sSk", "--interface",
                     src, *asked], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False)
-
-
-# --- HTTP/2 -------------------------------------------------------------------------------------------------------
-def h2load(lab, *words, path_="/300.json"):
-    return lab.exec("c", "h2load", *words, f"http://{SERVER}:8080{path_}", check=False)
-
-
-@live("h2-load", "nginx, h2load")
-def h2_load(lab):
-    """h2load: 600 requests on five connections, ten streams at once each"""
-    lab.start(delay_ms=1)
-    serve(lab, listen="http2")
-    with lab.capture("s"):
-        h2load(lab, "-n600", "-c5", "-m10")
-    return found(lab, bytes_too=False, times="h2")
-
-
-@live("h2-nghttp", "nginx, nghttp")
-def h2_nghttp(lab):
-    """nghttp fetches a page and what it asks of several paths on one connection, also with padding and weights"""
-    lab.start()
-    serve(lab, listen="http2")
-    urls = [u.replace("@", SERVER) for u in files(8)]
-    with lab.capture("s"):
-        lab.exec("c", "nghttp", "-n", *urls)
-        lab.exec("c", "nghttp", "-n", "-b", "64", "-p", "8", "-p", "200", *urls[:2])
-        lab.exec("c", "nghttp", "-n", "--no-dep", "-m", "3", *urls[:2])
-    return found(lab, bytes_too=False, times="h2")
-
-
-@live("h2-curl", "nginx, curl")
-def h2_curl(lab):
-    """curl with prior knowledge: files, an upload, errors, HEAD"""
-    lab.start()
-    backend(lab, lambda data: peers.answer(status="201 Created"))
-    serve(lab, PROXY + "location /dead { proxy_pass http://127.0.0.1:9099; }", listen="http2")
-    with lab.capture("s"):
-        h2 = "--http2-prior-knowledge"
-        web.curl(lab, h2, *files(6))
-        web.curl(lab, h2, "-d", "x" * 40000, "http://@:8080/app/up", "http://@:8080/app/up")
-        web.curl(lab, h2, "http://@:8080/none", "http://@:8080/dead/a", src=CLIENTS4[1])
-        web.curl(lab, h2, "-I", *files(3))
-    return found(lab, bytes_too=False, times="h2")
-
-
-@live("h2-goaway", "nginx, h2load")
-def h2_goaway(lab):
-    """nginx ends each connection with GOAWAY after 20 requests; h2load goes on on new ones"""
-    lab.start()
-    serve(lab, listen="http2", before="keepalive_requests 20;\n")
-    with lab.capture("s"):
-        for _ in range(4):
-            h2load(lab, "-n20", "-c1", "-m4")
-        h2load(lab, "-n35", "-c1", "-m1")
-    return found(lab, bytes_too=False, times="h2")
-
-
-@live("h2-tls", "nginx, curl")
-def h2_tls(lab):
-    """HTTP/2 by ALPN inside TLS 1.3, read with curl's key log"""
-    lab.start()
-    serve(lab, tls_listen(lab), port=443, listen="ssl http2")
-    keylog = path(lab, "keys")
-    with lab.capture("s"):
-        for src in CLIENTS4[:3]:
-            curl_keys(lab, keylog, "--http2", *[u.replace("http:", "https:").replace(":8080", "") for u in files(6)], src=src)
-    return found(lab, bytes_too=False, times="h2", keylog=keylog)
-
-
-@live("h2-left", "nginx, curl")
-def h2_left(lab):
-    """streams that their client gives up after 0.5 s (499), among others that wait"""
-    lab.start()
-
-    def judge(data):
-        time.sleep(1.0 if b"/late" in data else 0.01)
-        return peers.answer()
-    backend(lab, judge)
-    serve(lab, PROXY, listen="http2")
-    with lab.capture("s"):
-        for src in CLIENTS4[:3]:
-            web.curl(lab, "--http2-prior-knowledge", "-m", "0.5", "http://@:8080/app/late", src=src)
-            web.curl(lab, "--http2-prior-knowledge", "http://@:8080/app/a", "http://@:8080/app/late", src=src)
-    time.sleep(1)
-    return found(lab, bytes_too=False, times="h2")
-
-
-@live("h2-late", "nginx, h2")
-def h2_late(lab):
-    """the capture begins when ten requests have gone over the connection: paths unknown, statuses told"""
-    lab.start()
-    serve(lab, listen="http2")
-    with peers.connect(lab, 8080) as s:
-        s.sendall(web.PREFACE + web.frame(web.SETTINGS, 0, 0))
-        ask = lambda i: s.sendall(web.frame(web.HEADERS, 5, 2 * i + 1, web.block("/300.json")))
-        for i in range(10):
-            ask(i)
-            web.read_frames(s, lambda kind, flags, stream, i=i: stream == 2 * i + 1 and flags & 1)
-        time.sleep(0.4)
-        open(path(lab, "access"), "w").close()
-        with lab.capture("s"):
-            for i in range(10, 30):
-                ask(i)
-                web.read_frames(s, lambda kind, flags, stream, i=i: stream == 2 * i + 1 and flags & 1)
-            s.close()
-    return found(lab, bytes_too=False, times="h2")
-
-
-def lossy(every):
-    """A rule of the bridge that drops each so manieth frame."""
-    counted = {"n": 0}
-
-    def rule(frame, _now):
-        counted["n"] += frame.tcp
-        return [] if frame.tcp and counted["n"] % every == 0 else None
-    return rule
-

@@ -5,7 +5,7 @@ import struct
 import time
 
 import peers
-from net import CLIENT6, SERVER, SERVER6
+from net import SERVER, SERVER6
 from peers import expect
 from runner import scenario
 from scenarios.reach import contrast, usual

@@ -73,15 +73,33 @@ def ask_each(lab, count=3, pause=0.9, **options):
         time.sleep(pause)
 
 
-# --- false answers ----------------------------------------------------------------------------------------------------
-@scenario("arp-victim", "arpspoof tells the client alone that it is the router; the answers come back directly; seen at the client")
-def arp_victim(lab):
+def watched6(lab, known=True):
+    """The switch with a web server over IPv6, seen at the client, whose neighbor table is empty unless known."""
+    switched6(lab)
+    peers.nginx(lab, peers.http_server(lab, ip=SERVER6))
+    lab.capture_on("c", "c0", expression="ip6")
+    time.sleep(0.15)
+    if not known:
+        lab.ip("c", "-6", "neigh", "flush", "dev", "c0")
+    ask_each(lab, 1, ip=SERVER6)
+
+
+def watched4(lab, forward=True):
+    """The same over IPv4; the third host forwards, or not."""
     switched(lab)
     peers.nginx(lab, peers.http_server(lab))
+    if not forward:
+        lab.sysctl("a", "net.ipv4.ip_forward", 0)
     lab.capture_on("c", "c0")
     time.sleep(0.15)
     lab.ip("c", "neigh", "flush", "dev", "c0")
     ask_each(lab, 1)
+
+
+# --- false answers ----------------------------------------------------------------------------------------------------
+@scenario("arp-victim", "arpspoof tells the client alone that it is the router; the answers come back directly; seen at the client")
+def arp_victim(lab):
+    watched4(lab)
     child = lab.spawn("a", "arpspoof", "-i", "a0", "-t", CLIENT, ROUTER)
     time.sleep(1.5)
     ask_each(lab, 6, 1.2)
@@ -91,13 +109,7 @@ def arp_victim(lab):
 
 @scenario("arp-ettercap", "ettercap stands between client and router and passes frames on itself, TTL untouched; seen at the client")
 def arp_ettercap(lab):
-    switched(lab)
-    peers.nginx(lab, peers.http_server(lab))
-    lab.sysctl("a", "net.ipv4.ip_forward", 0)
-    lab.capture_on("c", "c0")
-    time.sleep(0.15)
-    lab.ip("c", "neigh", "flush", "dev", "c0")
-    ask_each(lab, 1)
+    watched4(lab, forward=False)
     child = lab.spawn("a", "ettercap", "-Tq", "-i", "a0", "-M", "arp:remote", f"/{CLIENT}//", f"/{ROUTER}//")
     time.sleep(4)
     ask_each(lab, 4)
@@ -121,12 +133,7 @@ def arp_router(lab):
 @scenario("ndp-victim", "unasked neighbor advertisements to client and router, each every half second, and a kernel that forwards; "
                         "seen at the client")
 def ndp_victim(lab):
-    switched6(lab)
-    peers.nginx(lab, peers.http_server(lab, ip=SERVER6))
-    lab.capture_on("c", "c0", expression="ip6")
-    time.sleep(0.15)
-    lab.ip("c", "-6", "neigh", "flush", "dev", "c0")
-    ask_each(lab, 1, ip=SERVER6)
+    watched6(lab, known=False)
     poison(lab, [advertisement(MAC["c"], CLIENT6, ROUTER6), advertisement(MAC["f"], ROUTER6, CLIENT6)], 6)
     time.sleep(1)
     ask_each(lab, 4, ip=SERVER6)
@@ -135,11 +142,7 @@ def ndp_victim(lab):
 
 @scenario("ndp-parasite", "parasite6 answers every neighbor solicitation in the asked one's place; seen at the client")
 def ndp_parasite(lab):
-    switched6(lab)
-    peers.nginx(lab, peers.http_server(lab, ip=SERVER6))
-    lab.capture_on("c", "c0", expression="ip6")
-    time.sleep(0.15)
-    ask_each(lab, 1, ip=SERVER6)
+    watched6(lab)
     child = lab.spawn("a", "atk6-parasite6", "-l", "-R", "a0")
     time.sleep(1)
     for _ in range(4):
@@ -151,12 +154,7 @@ def ndp_parasite(lab):
 
 @scenario("ndp-fake", "fake_advertise6 tells the client again and again that it is the router; seen at the client")
 def ndp_fake(lab):
-    switched6(lab)
-    peers.nginx(lab, peers.http_server(lab, ip=SERVER6))
-    lab.capture_on("c", "c0", expression="ip6")
-    time.sleep(0.15)
-    lab.ip("c", "-6", "neigh", "flush", "dev", "c0")
-    ask_each(lab, 1, ip=SERVER6)
+    watched6(lab, known=False)
     child = lab.spawn("a", "atk6-fake_advertise6", "-w", "1", "a0", ROUTER6, CLIENT6)
     time.sleep(1.5)
     ask_each(lab, 4, ip=SERVER6)

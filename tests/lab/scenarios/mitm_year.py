@@ -1,22 +1,19 @@
-"""More of an ordinary year, nothing of it an attack: balancers before unlike machines, points of presence that take over
-from each other, upgrades behind TLS 1.3, clients that change, sites that send browsers on to https:."""
+"""The changes of an ordinary year, nothing of it an attack: balancers before unlike machines, points of presence that take
+over from each other, new certificates, authorities and systems, clients that change, sites that send browsers on to https:."""
 import base64
 import os
 import socket
-import struct
 import subprocess
 import time
 
-import bridge
 import peers
 import web
-from net import CLIENT, CLIENT6, CLIENTS4, NAME, SERVER, SERVER2, SERVER6
+from net import CLIENTS4, NAME, SERVER, SERVER6
 from peers import expect
 from runner import scenario
 from scenarios.lan import GATEWAY, neighbor, switch
-from scenarios.mitm import TLS12, TLS13, ask, false_ca, nginx_bridge, pem, serve
-from scenarios.mitm_more import REDIRECT, nft, plain_site
-from scenarios.reach import contrast, usual
+from scenarios.mitm import DAY, TLS12, TLS13, ask, false_ca, nginx_bridge, pem, serve
+from scenarios.mitm_more import OWNERS, REDIRECT, ask_owners, ask_plain, nft, plain_site
 
 OTHER = "198.51.100.40"
 
@@ -180,94 +177,216 @@ def own_proxy(lab):
         ask(lab, 4, first=2)
 
 
-# --- names and redirects ----------------------------------------------------------------------------------------------------
-def resolver(lab, ip=SERVER):
-    lab.spawn("s", "dnsmasq", "-k", "--no-resolv", "--no-hosts", "--user=root", "--group=root", "--bind-interfaces",
-              "--conf-file=/dev/null", "--pid-file=", f"--listen-address={ip}", f"--host-record={NAME},{SERVER},{SERVER6}",
-              "--local-ttl=60", log="dns")
-    time.sleep(0.4)
-
-
-def lookup(lab, count=3, kind="A", ip=SERVER, src=CLIENT, pause=0.2):
-    for _ in range(count):
-        subprocess.run(["ip", "netns", "exec", lab.space("c"), "dig", f"@{ip}", "-b", src, "+noedns", "+tries=1", "+time=2", NAME, kind],
-                       capture_output=True, timeout=10)
-        time.sleep(pause)
-
-
-@scenario("dns-dnsspoof", "dnsspoof on the router answers for a name before dnsmasq does")
-def dns_dnsspoof(lab):
+# --- certificates, systems and ways that change ------------------------------------------------------------------------
+def by_turns(lab, states, each=4, settle=0.0):
+    """State after state of the server, each asked a few times; a state starts the server and returns its process."""
     lab.start()
-    usual(lab)
-    resolver(lab)
-    hosts = os.path.join(lab.work, "spoofed")
-    with open(hosts, "w") as f:
-        f.write(f"203.0.113.66 {NAME}\n")
     with lab.capture("m"):
-        contrast(lab)
-        lookup(lab)
-        child = lab.spawn("f", "dnsspoof", "-i", "f0", "-f", hosts)
-        time.sleep(2)
-        lookup(lab, pause=0.6)
+        child = None
+        for state in states:
+            if child:
+                lab.end(child)
+                time.sleep(settle)
+            child = state()
+            ask(lab, each)
+
+
+@scenario("acme", "three certificates of 6 days, a new key each, of one authority, one after the other: healthy")
+def acme(lab):
+    for n in range(3):
+        lab.pki.make(f"s-{n}", NAME, names=[NAME], start=-3 * DAY + n * 3600, end=3 * DAY + n * 3600)
+    by_turns(lab, [lambda n=n: serve(lab, f"s-{n}") for n in range(3)], 2)
+
+
+@scenario("short-other", "certificates of 6 days; at half of it another authority's: healthy")
+def short_other(lab):
+    p = false_ca(lab, cn="Short CA", org="Short Lived Certificates")
+    p.make("s-old", NAME, names=[NAME], start=-3 * DAY - 3600, end=3 * DAY - 3600)
+    by_turns(lab, [lambda: serve(lab, "s-old"), lambda: serve(lab, "m-leaf")], 4)
+
+
+@scenario("terminator", "maintenance: nginx stops, connects are refused, then haproxy with another authority's certificate: healthy")
+def terminator(lab):
+    false_ca(lab, cn="Second Supplier CA", org="Second Supplier", key="rsa:2048")
+    lab.start()
+    child = serve(lab)
+    with lab.capture("m"):
+        ask(lab, 4)
         lab.end(child)
-        contrast(lab)
+        for n in range(2):
+            peers.try_connect(lab, 443, src=CLIENTS4[n])
+        time.sleep(0.5)
+        web.haproxy(lab, f"listen in\n  bind {SERVER}:443 ssl crt {pem(lab)} ssl-max-ver TLSv1.2\n"
+                         "  http-request return status 200 content-type application/json string ok\n", 443)
+        ask(lab, 4)
 
 
-@scenario("dns-conflict-6", "over IPv6 somebody beside the way sees the questions for AAAA records and answers them first")
-def dns_conflict_6(lab):
-    def rule(f, now):
-        if f.direction != ">" or not f.udp or f.dport != 53 or not lab.flag.value:
-            return None
-        query = f.payload
-        end = query.index(b"\0", 12) + 5
-        data = query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + query[12:end] + (
-            b"\xc0\x0c\x00\x1c\x00\x01\x00\x00\x01\x2c\x00\x10" + socket.inet_pton(socket.AF_INET6, "2001:db8:66::66"))
-        ends = f.raw[38:54] + f.raw[22:38]
-        udp = f.raw[56:58] + f.raw[54:56] + struct.pack("!HH", 8 + len(data), 0) + data
-        total = bridge.checksum(ends + struct.pack("!II", len(udp), 17) + udp)
-        udp = udp[:6] + total.to_bytes(2, "big") + udp[8:]
-        answer = f.raw[6:12] + f.raw[:6] + f.raw[12:18] + struct.pack("!HBB", len(udp), 17, 61) + ends + udp
-        return [(0, "<", answer), (0, ">", f.raw)]
-    lab.start(rule_far=rule, ipv6=True)
-    peers.nginx(lab, peers.http_server(lab, ip=SERVER6))
-    resolver(lab, SERVER6)
-    with lab.capture("m"):
-        expect(peers.http(lab, ip=SERVER6), "200")
-        lookup(lab, kind="AAAA", ip=SERVER6, src=CLIENT6)
-        lab.flag.value = 1
-        lookup(lab, kind="AAAA", ip=SERVER6, src=CLIENT6)
-        expect(peers.http(lab, ip=SERVER6), "200")
-
-
-@scenario("strip-haproxy", "haproxy on the router fetches by TLS what a site serves by redirect only, and hands it on in clear")
-def strip_haproxy(lab):
+@scenario("config-12", "the server gives up TLS 1.3 by its configuration and keeps its certificate: healthy")
+def config_12(lab):
     lab.start()
-    peers.nginx(lab, plain_site(lab) + peers.tls_server(lab, ip=SERVER2, extra="location / { return 200 '{\"code\":0}'; }"))
+    child = peers.nginx(lab, peers.tls_server(lab))
     with lab.capture("m"):
-        for n in range(2):
-            expect(peers.http(lab, 80, path="/api/v1/invoices", src=CLIENTS4[n]), "301")
-        lab.ip("f", "addr", "add", SERVER + "/32", "dev", "lo")
-        web.haproxy(lab, f"listen in\n  bind {SERVER}:80\n  server s {SERVER2}:443 ssl verify none sni str({NAME})\n", 80, ns="f")
-        for n in range(2):
-            expect(peers.http(lab, 80, path="/api/v1/invoices", src=CLIENTS4[n]), "200")
+        ask(lab, 3, high=TLS13)
+        lab.end(child)
+        peers.nginx(lab, peers.tls_server(lab, protocols="TLSv1.2"))
+        ask(lab, 3, high=TLS13)
 
 
-@scenario("strip-mitmproxy", "mitmproxy between a client and a site on 8080 that sends pages on to https: keeps the redirect, over IPv6")
-def strip_mitmproxy(lab):
+@scenario("private-ca", "one private authority certifies three owners' names in three networks, a key each: healthy")
+def private_ca(lab):
+    p = false_ca(lab, cn="Group Internal CA", org="Group IT")
+    for n, (name, _) in enumerate(OWNERS):
+        p.make(f"g-{n}", name, names=[name], issuer="m-root", start=-DAY, end=300 * DAY)
+        p.chain(f"g-{n}", [f"g-{n}", "m-root"])
+    lab.start()
+    for _, address in OWNERS[1:]:
+        lab.ip("s", "addr", "add", f"{address}/32", "dev", "s0")
+        lab.ip("f", "route", "add", f"{address}/32", "via", SERVER)
+    peers.nginx(lab, "".join(peers.tls_server(lab, cert=f"g-{n}", name=name, ip=address)
+                             for n, (name, address) in enumerate(OWNERS)))
+    with lab.capture("m"):
+        for _ in range(2):
+            ask_owners(lab)
+
+
+@scenario("front", "one front serves three owners' names by certificates of one authority for one key: healthy")
+def front(lab):
+    p = false_ca(lab, cn="Hosting CA", org="Hosting")
+    key = p.key
+    p.key = lambda name, kind: open(p.path(name + ".key"), "w").write(open(p.path("leaf.key")).read())
+    try:
+        for n, (name, _) in enumerate(OWNERS):
+            p.make(f"f-{n}", name, names=[name], issuer="m-root", start=-DAY, end=300 * DAY)
+            p.chain(f"f-{n}", [f"f-{n}", "m-root"])
+    finally:
+        p.key = key
+    lab.start()
+    peers.nginx(lab, "".join(peers.tls_server(lab, cert=f"f-{n}", name=name) for n, (name, _) in enumerate(OWNERS)))
+    with lab.capture("m"):
+        for name, _ in OWNERS * 2:
+            ask(lab, 1, name=name)
+
+
+@scenario("wildcard", "one wildcard certificate on four names at three addresses: healthy")
+def wildcard(lab):
+    lab.pki.make("w-leaf", "*.example.cn", names=["*.example.cn"])
+    lab.start()
+    for _, address in OWNERS[1:]:
+        lab.ip("s", "addr", "add", f"{address}/32", "dev", "s0")
+        lab.ip("f", "route", "add", f"{address}/32", "via", SERVER)
+    places = list(zip(("inv.example.cn", "pay.example.cn", "sso.example.cn", "api.example.cn"),
+                      (SERVER, OWNERS[1][1], OWNERS[2][1], SERVER)))
+    peers.nginx(lab, "".join(peers.tls_server(lab, cert="w-leaf", name=name, ip=ip) for name, ip in places))
+    with lab.capture("m"):
+        for name, ip in places:
+            expect(peers.https(lab, name=name, ip=ip, context=peers.client_context(lab, verify=False, high=TLS12)), "200")
+
+
+@scenario("os-upgrade", "the server restarts with another system: other TTL and TCP options, the same certificate: healthy")
+def os_upgrade(lab):
+    lab.start()
+    child = serve(lab)
+    with lab.capture("m"):
+        ask(lab, 3)
+        lab.end(child)
+        lab.sysctl("s", "net.ipv4.ip_default_ttl", 128)
+        lab.sysctl("s", "net.ipv4.tcp_timestamps", 0)
+        lab.sysctl("s", "net.ipv4.tcp_window_scaling", 0)
+        serve(lab)
+        ask(lab, 3)
+
+
+@scenario("dual-stack", "over IPv6 another machine answers: other certificate, authority, TTL and TLS version: healthy")
+def dual_stack(lab):
+    false_ca(lab, cn="Second Supplier CA", org="Second Supplier")
     lab.start(ipv6=True)
-    site = f"server {{ listen [{SERVER6}]:80; server_name {NAME}; location / {{ {REDIRECT} }} }}\n"
-    peers.nginx(lab, site + peers.tls_server(lab, extra="location / { return 200 '{\"code\":0}'; }"))
+    lab.sysctl("s", "net.ipv6.conf.s0.hop_limit", 120)
+    peers.nginx(lab, peers.tls_server(lab) + peers.tls_server(lab, ip=SERVER6, cert="m-leaf", protocols="TLSv1.2"))
+    context = peers.client_context(lab, verify=False, high=TLS12)
     with lab.capture("m"):
-        for _ in range(2):
-            expect(peers.http(lab, 80, ip=SERVER6, path="/api/v1/invoices"), "301")
-        lab.ip("f", "-6", "addr", "add", SERVER6 + "/128", "dev", "lo")
-        lab.spawn("f", "mitmdump", "--mode", f"reverse:https://{SERVER}:443", "--listen-host", SERVER6, "-p", "80", "--ssl-insecure",
-                  "--set", "confdir=" + os.path.join(lab.work, "mitmproxy"), "--set", "keep_host_header=true", "-q")
-        for _ in range(6):
-            try:
-                peers.wait_listen(lab, 80, "f")
-                break
-            except RuntimeError:
-                pass
-        for _ in range(2):
-            expect(peers.http(lab, 80, ip=SERVER6, path="/api/v1/invoices", timeout=20), "200")
+        for _ in range(3):
+            expect(peers.https(lab, context=context), "200")
+            expect(peers.https(lab, ip=SERVER6, context=context), "200")
+
+
+@scenario("captive", "until it is logged in, every name is answered by the portal under its own name; then the servers are there")
+def captive(lab):
+    p = lab.pki
+    p.make("c-root", "Guest CA", issuer=None, ca=True, org="Guest Services", start=-20 * DAY, end=900 * DAY)
+    p.make("c-leaf", "portal.guest.example.net", names=["portal.guest.example.net"], issuer="c-root", start=-DAY, end=300 * DAY)
+    p.chain("c-leaf", ["c-leaf", "c-root"])
+    lab.start()
+    serve(lab)
+    lab.ip("f", "addr", "add", SERVER + "/32", "dev", "lo")
+    child = peers.nginx(lab, peers.tls_server(lab, cert="c-leaf"), ns="f")
+    with lab.capture("m"):
+        ask(lab, 3)
+        lab.end(child)
+        lab.ip("f", "addr", "del", SERVER + "/32", "dev", "lo")
+        ask(lab, 4)
+
+
+@scenario("failover", "keepalived's way: the address moves to the standby machine with another certificate of the same authority: healthy")
+def failover(lab):
+    lab.pki.make("b-leaf", NAME, names=[NAME])
+    lab.start()
+    serve(lab)
+    # The standby stands on the same network: a bridge joins it to server and router.
+    lab.add_space("x")
+    lab.add_space("w")
+    lab.ip("f", "link", "del", "f1")
+    lab.ip("w", "link", "add", "br0", "type", "bridge")
+    lab.ip("w", "link", "set", "br0", "up")
+    lab.link("f", "f1", "52:54:00:c6:64:01", "w", "w0", "52:54:00:c6:64:f0")
+    lab.link("s", "s0", "52:54:00:c6:64:14", "w", "w1", "52:54:00:c6:64:f1")
+    lab.link("x", "x0", "52:54:00:c6:64:9a", "w", "w2", "52:54:00:c6:64:f2")
+    for dev in ("w0", "w1", "w2"):
+        lab.ip("w", "link", "set", dev, "master", "br0")
+    lab.ip("f", "addr", "add", "198.51.100.1/24", "dev", "f1")
+    lab.ip("s", "addr", "add", f"{SERVER}/24", "dev", "s0")
+    lab.ip("x", "addr", "add", "198.51.100.31/24", "dev", "x0")
+    for ns in "sx":
+        lab.ip(ns, "route", "add", "default", "via", "198.51.100.1")
+    lab.sysctl("x", "net.ipv4.ip_default_ttl", 57)
+    lab.sysctl("x", "net.ipv4.ip_nonlocal_bind", 1)
+    peers.nginx(lab, peers.tls_server(lab, cert="b-leaf"), ns="x")
+    lab.capture_on("f", "f1")
+    time.sleep(0.15)
+    context = peers.client_context(lab, verify=False, high=TLS12)
+    for _ in range(3):
+        expect(peers.https(lab, context=context), "200")
+    lab.ip("s", "addr", "del", f"{SERVER}/24", "dev", "s0")
+    lab.ip("x", "addr", "add", f"{SERVER}/32", "dev", "x0")
+    own = bytes.fromhex("525400c6649a")
+    raw = lab.socket("x", socket.AF_PACKET, socket.SOCK_RAW)
+    raw.bind(("x0", 0))
+    for operation in (1, 2):  # gratuitous, as keepalived sends them
+        raw.send(b"\xff" * 6 + own + bytes.fromhex("08060001080006040" + f"{operation:03x}") + own + socket.inet_aton(SERVER)
+                 + (b"\0" * 6 if operation == 1 else b"\xff" * 6) + socket.inet_aton(SERVER))
+    raw.close()
+    time.sleep(0.3)
+    for _ in range(3):
+        expect(peers.https(lab, context=context), "200")
+    lab.end_captures()
+
+
+@scenario("plain-paths", "a site sends pages on to https: and serves its health page and challenges in clear: healthy")
+def plain_paths(lab):
+    lab.start()
+    peers.nginx(lab, f"server {{ listen {SERVER}:80; location / {{ {REDIRECT} }} location /health {{ return 200 up; }} "
+                     "location /.well-known/ { return 200 token; } }\n" + peers.tls_server(lab))
+    with lab.capture("m"):
+        for path, wanted in (("/api/v1/invoices", "301"), ("/health", "200"), ("/.well-known/acme-challenge/x", "200"),
+                             ("/api/v1/invoices", "301"), ("/health", "200")):
+            ask_plain(lab, wanted, path=path)
+
+
+@scenario("two-fronts", "of two machines one lacks the redirect to https: pages come in clear by turns: a fault, no attack")
+def two_fronts(lab):
+    lab.start()
+    child = peers.nginx(lab, plain_site(lab))
+    with lab.capture("m"):
+        for extra in ("return 200 ok;", REDIRECT, "return 200 ok;", REDIRECT):
+            lab.end(child)
+            child = peers.nginx(lab, plain_site(lab, extra))
+            ask_plain(lab, "200" if extra != REDIRECT else "301")

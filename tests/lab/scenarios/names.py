@@ -356,7 +356,7 @@ def dns_healthy_6(lab):
 
 
 # --- time ---------------------------------------------------------------------------------------------
-def ntp_reply(query, ahead_s=0.0, leap=0, stratum=2, reference=b"\xc6\x33\x64\x01", transmit=None):
+def ntp_reply(query, ahead_s=0.0, leap=0, stratum=2, reference=b"\xc6\x33\x64\x01"):
     def stamp(t):
         return struct.pack(">II", int(t) + 2208988800, int((t % 1) * 2 ** 32))
     now = time.time() + ahead_s

@@ -12,7 +12,7 @@ from bridge import ACK, FIN, SYN
 from net import CLIENTS4, SERVER
 from peers import expect
 from runner import scenario
-from scenarios.reach import contrast, usual
+from scenarios.reach import contrast, meanwhile, usual
 
 VIP = "203.0.113.80"
 
@@ -28,8 +28,7 @@ def flap(lab):
         pool = [peers.connect(lab, 8201, src=a, timeout=20) for a in CLIENTS4[:4]]
         for _ in range(2):
             for s in pool:
-                s.sendall(peers.request())
-                expect(peers.read_answer(s).decode(), "200 OK")
+                peers.ask(s)
             time.sleep(0.2)
         lab.flag.value = 1
         for s in pool:
@@ -50,8 +49,7 @@ def cut_open(lab):
         contrast(lab)
         pool = [peers.connect(lab, 8201, src=a) for a in CLIENTS4[:3]]
         for s in pool:
-            s.sendall(peers.request())
-            expect(peers.read_answer(s).decode(), "200 OK")
+            peers.ask(s)
         lab.firewall("tcp dport 8201 reject with tcp reset")
         time.sleep(0.3)
         for s in pool:
@@ -71,12 +69,7 @@ def ack_dropped(lab):
     with lab.capture("cms"):
         contrast(lab)
         w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=7)) for a in CLIENTS4[:2]]
-        for _ in range(5):
-            time.sleep(1.5)
-            contrast(lab, 1)
-        for t in w:
-            t.join()
-        contrast(lab, 1)
+        meanwhile(lab, w, 5, 1.5)
 
 
 @scenario("narrow-path", "one of two equal paths (by source port) carries 1400 bytes at most and tells nobody")
@@ -114,8 +107,7 @@ def keepalive_dead(lab):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
-            s.sendall(peers.request())
-            expect(peers.read_answer(s).decode(), "200 OK")
+            peers.ask(s)
             pool.append(s)
         time.sleep(3.2)
         lab.firewall("tcp dport 8201 drop\ntcp sport 8201 drop")
@@ -146,12 +138,7 @@ def tarpit(lab):
     with lab.capture("cm"):
         contrast(lab)
         w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=7)) for a in CLIENTS4[:2]]
-        for _ in range(6):
-            time.sleep(1.5)
-            contrast(lab, 1)
-        for t in w:
-            t.join()
-        contrast(lab, 1)
+        meanwhile(lab, w, 6, 1.5)
 
 
 @scenario("late-answer", "the server process is stopped for good: its kernel goes on accepting, nothing answers")
@@ -170,10 +157,8 @@ while True:
     with lab.capture("cms"):
         contrast(lab)
         kept = peers.connect(lab, 8101)
-        kept.sendall(peers.request())
-        expect(peers.read_answer(kept).decode(), "200 OK")
-        pid = int(lab.exec("s", "pgrep", "-n", "-f", "HTTP/1.1 200 OK").split()[0])
-        os.kill(pid, signal.SIGSTOP)
+        peers.ask(kept)
+        child.send_signal(signal.SIGSTOP)  # `ip netns exec` has become the server
         kept.sendall(peers.request("/api/v1/kept"))
         w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=6)) for a in CLIENTS4[1:3]]
         for _ in range(5):
@@ -183,7 +168,7 @@ while True:
             t.join()
         kept.close()
         contrast(lab, 1)
-        os.kill(pid, signal.SIGCONT)
+        child.send_signal(signal.SIGCONT)
 
 
 @scenario("mtu-probing", "a black hole for packets above 1300 bytes; the client finds the size by itself (tcp_mtu_probing)")
@@ -197,11 +182,11 @@ def probing(lab):
     peers.listen(lab, 8201, peers.http_handler())
     with lab.capture("cms"):
         contrast(lab)
-        w = [lab.thread(lambda a=a: peers.http(lab, 8201, src=a, timeout=20)) for a in CLIENTS4[:1]]
+        beside = lab.thread(lambda: peers.http(lab, 8201, src=CLIENTS4[0], timeout=20))
         s = peers.connect(lab, 8201, timeout=30)
-        s.sendall(peers.request(method="POST", body=b"x" * 6000))
-        expect(peers.read_answer(s).decode(), "200 OK")
+        peers.ask(s, method="POST", body=b"x" * 6000)
         s.close()
+        beside.join()
         contrast(lab)
 
 
@@ -221,12 +206,8 @@ def dsr(lab):
     with lab.capture("cms"):
         contrast(lab)
         w = [lab.thread(lambda a=a: peers.try_connect(lab, 8080, ip=VIP, src=a, timeout=7.4)) for a in CLIENTS4[:2]]
-        for _ in range(5):
-            time.sleep(1.5)
-            contrast(lab, 1)
-        for t in w:
-            t.join()
-        contrast(lab)
+        meanwhile(lab, w, 5, 1.5)
+        expect(peers.http(lab), "200")
 
 
 @scenario("idle-resets", "a load balancer resets both sides of connections that idled for 4 s, nothing was open: healthy")
@@ -248,8 +229,7 @@ def lb_idle(lab):
         contrast(lab)
         pool = [peers.connect(lab, 8201, src=a) for a in CLIENTS4[:3]]
         for s in pool:
-            s.sendall(peers.request())
-            expect(peers.read_answer(s).decode(), "200 OK")
+            peers.ask(s)
         for _ in range(4):
             time.sleep(1.4)
             contrast(lab, 1)

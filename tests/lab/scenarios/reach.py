@@ -14,12 +14,34 @@ def usual(lab, *more):
 
 
 def contrast(lab, count=2, src=None):
-    """Healthy connections before, during and after the fault."""
+    """Healthy connections before, during and after the fault; the first is one of TLS."""
     for i in range(count):
         if i % 2 == 0:
             expect(peers.https(lab, src=src), "200")
         else:
             expect(peers.http(lab, src=src), "200")
+
+
+def meanwhile(lab, waiting, rounds, pause):
+    """Healthy connections while the threads wait for what does not come, and one after them."""
+    for _ in range(rounds):
+        time.sleep(pause)
+        contrast(lab, 1)
+    for t in waiting:
+        t.join()
+    contrast(lab, 1)
+
+
+def first_syn_lost(port):
+    """A rule of the bridge that loses the first SYN from each port of the client."""
+    seen = set()
+
+    def rule(f, now):
+        if f.port(port) and f.flags & bridge.SYN and f.direction == ">" and f.sport not in seen:
+            seen.add(f.sport)
+            return []
+        return None
+    return rule
 
 
 @scenario("syn-drop", "the firewall drops SYNs to 8443 silently, from three clients, while 443 works")
@@ -111,12 +133,7 @@ def synack_lost(lab):
     with lab.capture("s"):
         contrast(lab)
         waiting = [lab.thread(lambda a=a: peers.try_connect(lab, 8443, src=a, timeout=7.5)) for a in CLIENTS4[:2]]
-        for _ in range(3):
-            time.sleep(2)
-            contrast(lab, 1)
-        for t in waiting:
-            t.join()
-        contrast(lab, 1)
+        meanwhile(lab, waiting, 3, 2)
 
 
 @scenario("path-loop", "two routers send 203.0.113.0/24 to each other until the TTL is used up")
@@ -157,12 +174,7 @@ def backlog(lab):
                 s.sendall(peers.request("/api/v1/payments"))
                 keep.append(s)
         late = [lab.thread(lambda a=a: peers.try_connect(lab, 8101, src=a, timeout=7.5)) for a in CLIENTS4[:2]]
-        for _ in range(4):
-            time.sleep(2)
-            contrast(lab, 1)
-        for t in late:
-            t.join()
-        contrast(lab, 1)
+        meanwhile(lab, late, 4, 2)
 
 
 @scenario("backlog-acks", "three clients connect at once to a queue with one place left: final ACKs dropped, SYN-ACKs repeated")
@@ -190,14 +202,7 @@ def backlog_acks(lab):
 
 @scenario("slow-connect", "the first SYN to 8443 is lost; the next one a second later succeeds")
 def slow_connect(lab):
-    seen = set()
-
-    def rule(f, now):
-        if f.port(8443) and f.flags & bridge.SYN and f.direction == ">" and f.sport not in seen:
-            seen.add(f.sport)
-            return []
-        return None
-    lab.start(rule=rule)
+    lab.start(rule=first_syn_lost(8443))
     usual(lab, peers.tls_server(lab, 8443))
     with lab.capture("cs"):
         contrast(lab)

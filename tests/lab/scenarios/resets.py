@@ -9,7 +9,7 @@ import time
 import bridge
 import peers
 from bridge import ACK, RST, SYN
-from net import CLIENTS4, SERVER, SERVER2, SERVER6
+from net import CLIENTS4, SERVER, SERVER6
 from peers import expect
 from runner import scenario
 from scenarios.reach import contrast, usual

@@ -1,6 +1,5 @@
 """The same refusals by servers of several makers (tls_stacks.py): a version, a missing, a bad and a good client certificate, a
 name; each beside a handshake that works."""
-import peers
 import tls_stacks as stacks
 from net import NAME
 from peers import expect

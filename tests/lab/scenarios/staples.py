@@ -6,7 +6,7 @@ import ssl
 
 import peers
 import staple
-from net import CLIENTS4, NAME, SERVER
+from net import CLIENTS4, SERVER
 from runner import scenario
 from scenarios.reach import contrast, usual
 from scenarios.tls import gnutls, s_client

@@ -11,7 +11,7 @@ from net import CLIENTS4, NAME, SERVER
 from peers import expect
 from runner import scenario
 from scenarios.reach import contrast, usual
-from scenarios.tls import Client, drain, gnutls, haproxy, program
+from scenarios.tls import Client, drain, haproxy, program
 
 
 def relay(lab, port, rules):
@@ -121,10 +121,6 @@ def goodbye_by_reset(t, s):
     with contextlib.suppress(OSError):
         t.unwrap()
     peers.abort(s)
-
-
-def half_closed(t, s):
-    """The client says that it is done, closes its direction, and still reads."""
 
 
 def odd(lab, port, bye=None, pause=0.0, times=1, session=None, context=None):

@@ -16,12 +16,7 @@ BODY = b'{"invoices":[' + b'{"no":"044001900111","amount":"1280.50"},' * 40 + b"
 def reset_by_server(lab):
     lab.start()
     usual(lab)
-
-    def handle(conn, _peer):
-        peers.read_request(conn)
-        time.sleep(0.02)
-        peers.abort(conn)
-    peers.listen(lab, 8101, handle)
+    peers.listen(lab, 8101, peers.resets)
     with lab.capture("ms"):
         contrast(lab)
         for src in CLIENTS4[:3]:
@@ -32,12 +27,7 @@ def reset_by_server(lab):
 def waits_in_vain(lab, end):
     lab.start()
     usual(lab)
-    hold = []
-
-    def handle(conn, _peer):
-        hold.append(conn)
-        peers.read_request(conn)
-    peers.listen(lab, 8101, handle)
+    peers.listen(lab, 8101, peers.holds())
     with lab.capture("m"):
         contrast(lab)
         waiting = []
@@ -68,13 +58,7 @@ def no_answer_fin(lab):
 def truncated(lab):
     lab.start()
     usual(lab)
-
-    def handle(conn, _peer):
-        with conn:
-            peers.read_request(conn)
-            whole = peers.answer(BODY)
-            conn.sendall(whole[:len(whole) // 2])
-    peers.listen(lab, 8101, handle)
+    peers.listen(lab, 8101, peers.halves(BODY))
     with lab.capture("m"):
         contrast(lab)
         for src in CLIENTS4[:2]:
@@ -98,23 +82,27 @@ def client_aborts(lab):
         expect(peers.http(lab, 8101), "200")
 
 
-def idle(lab, verdict, ipv6=False):
-    """A pooled connection idles 8 s; the firewall forgets it after 5 s."""
-    lab.start()
+def forgetful(lab, verdict):
+    """The firewall forgets idle connections after 5 s."""
     # The first rule makes the router track connections at all.
-    lab.firewall(f"ct state established accept\nct state invalid {verdict}")
+    lab.firewall(f"ct state established accept\nct state invalid meta l4proto tcp {verdict}")
     lab.sysctl("f", "net.netfilter.nf_conntrack_tcp_timeout_established", 5)
     lab.sysctl("f", "net.netfilter.nf_conntrack_tcp_loose", 0)
     # A retransmission would otherwise bring another, longer timer.
     lab.sysctl("f", "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged", 5)
+
+
+def idle(lab, verdict):
+    """A pooled connection idles 8 s; the firewall forgets it before."""
+    lab.start()
+    forgetful(lab, verdict)
     usual(lab, peers.http_server(lab, 8201))
     with lab.capture("cm"):
         contrast(lab)
         pool = [peers.connect(lab, 8201, src=src) for src in CLIENTS4[:3]]
         for s in pool:
             for _ in range(2):
-                s.sendall(peers.request("/api/v1/reconcile"))
-                expect(peers.read_answer(s).decode(), "200 OK")
+                peers.ask(s, "/api/v1/reconcile")
                 time.sleep(0.3)
         for _ in range(4):
             time.sleep(1.95)
@@ -144,11 +132,7 @@ def idle_reset(lab):
 def vanished(lab):
     lab.start()
     usual(lab, peers.http_server(lab, 8080, ip=SERVER2))
-
-    def handle(conn, _peer):
-        while conn.recv(4096):
-            pass
-    peers.listen(lab, 8101, handle)
+    peers.listen(lab, 8101, peers.swallows)
     with lab.capture("m"):
         contrast(lab)
         s = peers.connect(lab, 8101)
@@ -236,18 +220,11 @@ def zero_window_client(lab):
 def zero_window_server(lab):
     lab.start()
     usual(lab)
-
-    def handle(conn, _peer):
-        with conn:
-            time.sleep(3.2)
-            peers.read_request(conn)
-            conn.sendall(peers.answer())
-    peers.listen(lab, 8201, handle, rcvbuf=4096)
+    peers.listen(lab, 8201, peers.reads_late, rcvbuf=4096)
     with lab.capture("m"):
         contrast(lab)
         s = peers.connect(lab, 8201)
-        s.sendall(peers.request("/api/v1/upload", method="POST", body=b"u" * 30000))
-        expect(peers.read_answer(s).decode(), "200 OK")
+        peers.ask(s, "/api/v1/upload", method="POST", body=b"u" * 30000)
         s.close()
         contrast(lab)
 
