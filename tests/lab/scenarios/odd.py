@@ -9,12 +9,35 @@ import time
 import bridge
 import peers
 from bridge import ACK, FIN, SYN
-from net import CLIENTS4, SERVER
+from net import CLIENT6, CLIENTS4, SERVER, SERVER6
 from peers import expect
 from runner import scenario
+from scenarios import reach6
 from scenarios.reach import contrast, meanwhile, usual
 
 VIP = "203.0.113.80"
+
+
+class Four:
+    server, sources, well = SERVER, CLIENTS4, staticmethod(contrast)
+
+    @staticmethod
+    def start(lab, *more, **options):
+        lab.start(**options)
+        usual(lab, *more)
+
+
+class Six:
+    server, sources, well, start = SERVER6, (CLIENT6,) * 4, staticmethod(reach6.well), staticmethod(reach6.start)
+
+
+def both(name, about):
+    """The scenario over IPv4, and as NAME6 over IPv6 with a tagged link at tap m."""
+    def keep(fn):
+        scenario(name, about)(lambda lab: fn(lab, Four))
+        scenario(name + "6", "IPv6: " + about)(lambda lab: fn(lab, Six))
+        return fn
+    return keep
 
 
 @scenario("link-flap", "the link between tap and router is down for 3 s while connections are used, then comes back")
@@ -41,13 +64,12 @@ def flap(lab):
         contrast(lab)
 
 
-@scenario("cut-open", "a new rule of the firewall rejects open connections to 8201 with a TCP reset in the server's name")
-def cut_open(lab):
-    lab.start()
-    usual(lab, peers.http_server(lab, 8201))
+@both("cut-open", "a new rule of the firewall rejects open connections to 8201 with a TCP reset in the server's name")
+def cut_open(lab, way):
+    way.start(lab, peers.http_server(lab, 8201, ip=way.server))
     with lab.capture("cms"):
-        contrast(lab)
-        pool = [peers.connect(lab, 8201, src=a) for a in CLIENTS4[:3]]
+        way.well(lab)
+        pool = [peers.connect(lab, 8201, src=a, ip=way.server) for a in way.sources[:3]]
         for s in pool:
             peers.ask(s)
         lab.firewall("tcp dport 8201 reject with tcp reset")
@@ -57,19 +79,18 @@ def cut_open(lab):
                 s.sendall(peers.request())
                 s.recv(10)
             s.close()
-        contrast(lab)
+        way.well(lab)
 
 
-@scenario("half-filter", "a filter lets SYNs to 8101 through but nothing behind them (the third packet of the handshake, data)")
-def ack_dropped(lab):
-    lab.start()
-    usual(lab)
-    peers.listen(lab, 8101, peers.http_handler())
+@both("half-filter", "a filter lets SYNs to 8101 through but nothing behind them (the third packet of the handshake, data)")
+def ack_dropped(lab, way):
+    way.start(lab)
+    peers.listen(lab, 8101, peers.http_handler(), ip=way.server)
     lab.firewall("tcp dport 8101 tcp flags & syn == 0 drop")
     with lab.capture("cms"):
-        contrast(lab)
-        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=7)) for a in CLIENTS4[:2]]
-        meanwhile(lab, w, 5, 1.5)
+        way.well(lab)
+        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, ip=way.server, timeout=7)) for a in way.sources[:2]]
+        meanwhile(lab, w, 5, 1.5, way.well)
 
 
 @scenario("narrow-path", "one of two equal paths (by source port) carries 1400 bytes at most and tells nobody")
@@ -92,17 +113,16 @@ def ecmp(lab):
             t.join()
 
 
-@scenario("probes-unanswered", "the way to a server dies while connections idle; keep-alive probes stay unanswered and "
+@both("probes-unanswered", "the way to a server dies while connections idle; keep-alive probes stay unanswered and "
           "the client gives up")
-def keepalive_dead(lab):
-    lab.start()
-    usual(lab)
-    peers.listen(lab, 8201, peers.http_handler())
+def keepalive_dead(lab, way):
+    way.start(lab)
+    peers.listen(lab, 8201, peers.http_handler(), ip=way.server)
     with lab.capture("cms"):
-        contrast(lab)
+        way.well(lab)
         pool = []
-        for src in CLIENTS4[:2]:
-            s = peers.connect(lab, 8201, src=src)
+        for src in way.sources[:2]:
+            s = peers.connect(lab, 8201, src=src, ip=way.server)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
@@ -113,12 +133,12 @@ def keepalive_dead(lab):
         lab.firewall("tcp dport 8201 drop\ntcp sport 8201 drop")
         for _ in range(6):
             time.sleep(1.3)
-            contrast(lab, 1)
+            way.well(lab, 1)
         for s in pool:
             with contextlib.suppress(OSError):
                 s.recv(1)
             s.close()
-        contrast(lab, 1)
+        way.well(lab, 1)
 
 
 @scenario("tarpit", "a tarpit accepts connections to 8101 with a window of 0 and never opens it")
@@ -141,13 +161,13 @@ def tarpit(lab):
         meanwhile(lab, w, 6, 1.5)
 
 
-@scenario("late-answer", "the server process is stopped for good: its kernel goes on accepting, nothing answers")
-def frozen(lab):
-    lab.start()
-    usual(lab)
+@both("late-answer", "the server process is stopped for good: its kernel goes on accepting, nothing answers")
+def frozen(lab, way):
+    way.start(lab)
+    family = "AF_INET6" if ":" in way.server else "AF_INET"
     child = lab.spawn("s", "python3", "-c", f"""
 import socket, threading
-s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR,1); s.bind(('{SERVER}',8101)); s.listen(16)
+s=socket.socket(socket.{family}); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR,1); s.bind(('{way.server}',8101)); s.listen(16)
 def h(c):
     while c.recv(4096): c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok')
 while True:
@@ -155,39 +175,38 @@ while True:
 """)
     peers.wait_listen(lab, 8101)
     with lab.capture("cms"):
-        contrast(lab)
-        kept = peers.connect(lab, 8101)
+        way.well(lab)
+        kept = peers.connect(lab, 8101, ip=way.server)
         peers.ask(kept)
         child.send_signal(signal.SIGSTOP)  # `ip netns exec` has become the server
         kept.sendall(peers.request("/api/v1/kept"))
-        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=6)) for a in CLIENTS4[1:3]]
+        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, ip=way.server, timeout=6)) for a in way.sources[1:3]]
         for _ in range(5):
             time.sleep(1.4)
-            contrast(lab, 1)
+            way.well(lab, 1)
         for t in w:
             t.join()
         kept.close()
-        contrast(lab, 1)
+        way.well(lab, 1)
         child.send_signal(signal.SIGCONT)
 
 
-@scenario("mtu-probing", "a black hole for packets above 1300 bytes; the client finds the size by itself (tcp_mtu_probing)")
-def probing(lab):
+@both("mtu-probing", "a black hole for packets above 1300 bytes; the client finds the size by itself (tcp_mtu_probing)")
+def probing(lab, way):
     def narrow(f, now):
         return [] if f.port(8201) and len(f.raw) - 14 > 1300 else None
-    lab.start(rule_far=narrow)
-    usual(lab)
+    way.start(lab, rule_far=narrow)
     lab.sysctl("c", "net.ipv4.tcp_mtu_probing", 1)
     lab.sysctl("c", "net.ipv4.tcp_base_mss", 1024)
-    peers.listen(lab, 8201, peers.http_handler())
+    peers.listen(lab, 8201, peers.http_handler(), ip=way.server)
     with lab.capture("cms"):
-        contrast(lab)
-        beside = lab.thread(lambda: peers.http(lab, 8201, src=CLIENTS4[0], timeout=20))
-        s = peers.connect(lab, 8201, timeout=30)
+        way.well(lab)
+        beside = lab.thread(lambda: peers.http(lab, 8201, src=way.sources[0], ip=way.server, timeout=20))
+        s = peers.connect(lab, 8201, ip=way.server, timeout=30)
         peers.ask(s, method="POST", body=b"x" * 6000)
         s.close()
         beside.join()
-        contrast(lab)
+        way.well(lab)
 
 
 @scenario("one-way-nat", "a published address is translated one way only: answers come from the real address, and the "
@@ -210,10 +229,9 @@ def dsr(lab):
         expect(peers.http(lab), "200")
 
 
-@scenario("idle-resets", "a load balancer resets both sides of connections that idled for 4 s, nothing was open: healthy")
-def lb_idle(lab):
-    lab.start()
-    usual(lab)
+@both("idle-resets", "a load balancer resets both sides of connections that idled for 4 s, nothing was open: healthy")
+def lb_idle(lab, way):
+    way.start(lab)
 
     def handle(conn, _peer):
         with conn:
@@ -224,24 +242,23 @@ def lb_idle(lab):
                 conn.recv(10)
             except OSError:
                 peers.linger0(conn)
-    peers.listen(lab, 8201, handle)
+    peers.listen(lab, 8201, handle, ip=way.server)
     with lab.capture("cms"):
-        contrast(lab)
-        pool = [peers.connect(lab, 8201, src=a) for a in CLIENTS4[:3]]
+        way.well(lab)
+        pool = [peers.connect(lab, 8201, src=a, ip=way.server) for a in way.sources[:3]]
         for s in pool:
             peers.ask(s)
         for _ in range(4):
             time.sleep(1.4)
-            contrast(lab, 1)
+            way.well(lab, 1)
         for s in pool:
             s.close()
-        contrast(lab, 1)
+        way.well(lab, 1)
 
 
-@scenario("link-push", "the link is down for 4 s while the server pushes to three clients, then comes back")
-def link_push(lab):
-    lab.start(rule_far=lambda f, now: [] if lab.flag.value else None)
-    usual(lab)
+@both("link-push", "the link is down for 4 s while the server pushes to three clients, then comes back")
+def link_push(lab, way):
+    way.start(lab, rule_far=lambda f, now: [] if lab.flag.value else None)
 
     def handle(conn, _peer):
         peers.read_request(conn)
@@ -251,10 +268,10 @@ def link_push(lab):
             time.sleep(0.5)
         conn.sendall(b"0\r\n\r\n")
         conn.close()
-    peers.listen(lab, 8201, handle)
+    peers.listen(lab, 8201, handle, ip=way.server)
     with lab.capture("ms"):
-        contrast(lab)
-        pool = [peers.connect(lab, 8201, src=a, timeout=20) for a in CLIENTS4[:3]]
+        way.well(lab)
+        pool = [peers.connect(lab, 8201, src=a, ip=way.server, timeout=20) for a in way.sources[:3]]
         for s in pool:
             s.sendall(peers.request("/api/v1/events"))
         time.sleep(1.2)
@@ -265,4 +282,4 @@ def link_push(lab):
             while s.recv(4096):
                 pass
             s.close()
-        contrast(lab)
+        way.well(lab)
