@@ -7,6 +7,7 @@
 
 /* So many such packets for each that was provably missed are explained by it. */
 #define DOUBT_FACTOR 5u
+#define PROTOCOL_TCP 6
 
 struct doubt {
     uint64_t missed[PAIR_POINTS], unproven[PAIR_POINTS]; /* by the point that lacks them */
@@ -25,14 +26,16 @@ static bool was_sent_again(const struct pair_packet *p, uint32_t left)
     return false;
 }
 
-/* left: packets of that side of the session from this one on. */
-static bool is_unproven(const struct pair_packet *p, uint32_t left, uint8_t usual_ttl)
+/* left: packets of that side of the session from this one on. Datagrams have no numbers: nothing tells
+ * that one was sent again. */
+static bool is_unproven(const struct pair_packet *p, uint32_t left, uint8_t usual_ttl,
+                        bool numbered)
 {
     if (p->is_icmp) {
         return false;
     }
     if (p->payload_len > 0) {
-        return p->fate == PAIR_DROPPED && !was_sent_again(p, left);
+        return p->fate == PAIR_DROPPED && !(numbered && was_sent_again(p, left));
     }
     bool surplus = p->fate == PAIR_MADE || p->fate == PAIR_EXTRA;
     return p->fate == PAIR_DROPPED || (surplus && usual_ttl != 0 && p->ttl == usual_ttl);
@@ -59,7 +62,7 @@ static void visit(struct pair_side *side, const struct pair_session *s, int poin
         for (uint32_t i = 0; i < s->packets[direction]; i++) {
             struct pair_packet *p = &packets[i];
             doubt->missed[1 - point] += p->fate == PAIR_MISSED;
-            if (!is_unproven(p, s->packets[direction] - i, ttl)) {
+            if (!is_unproven(p, s->packets[direction] - i, ttl, s->protocol == PROTOCOL_TCP)) {
                 continue;
             }
             doubt->unproven[1 - point]++;
