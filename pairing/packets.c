@@ -1,30 +1,7 @@
-#include "pairing/pairing.h"
+#include "pairing/direction.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define NS_PER_S 1000000000LL
-/* Alike packets further apart than a queue holds them are two packets. */
-#define QUEUE_NS (3 * NS_PER_S)
-/* Segments looked at around a byte for others that carry it. */
-#define COVER_LOOK 64u
-
-/* A packet of one direction of a session, its numbers counted from the beginning of both streams. */
-struct view_of_packet {
-    uint32_t sequence, acknowledgment;
-    uint32_t index; /* of the side's packets */
-};
-
-struct direction {
-    struct pair_side *side[2]; /* 0: the point it is sent past first */
-    struct view_of_packet *list[2];
-    uint32_t count[2];
-    uint32_t highest_ack[2]; /* of the other direction, at each point */
-    bool acked[2];
-    int64_t expected_ns; /* of the second point's clock and the way, over the first's */
-    bool ids_kept, timestamps_kept;
-    int64_t covered_from[2], covered_to[2]; /* times of the captures, each on its own clock */
-};
 
 struct work {
     struct pair_side *sides;
@@ -60,313 +37,6 @@ static void sort_side(struct pair_side *side)
         side->sessions[i].first = at;
         at += side->sessions[i].packets[0] + side->sessions[i].packets[1];
     }
-}
-
-static struct pair_packet *packet_of(const struct direction *d, int end, uint32_t at)
-{
-    return &d->side[end]->packets[d->list[end][at].index];
-}
-
-/* ---- order of comparable packets ---- */
-#define FLAGS_THAT_NAME (TCP_SYN | TCP_FIN | TCP_RST)
-
-static int compare_number(uint32_t a, uint32_t b)
-{
-    return a == b ? 0 : (int32_t)(a - b) < 0 ? -1 : 1;
-}
-
-/* Same bytes of the same stream, or the same sign without bytes. */
-static int compare_views(const struct view_of_packet *a, const struct pair_packet *p,
-                         const struct view_of_packet *b, const struct pair_packet *q)
-{
-    int order = compare_number(a->sequence, b->sequence);
-    if (order == 0 && p->is_icmp != q->is_icmp) {
-        order = p->is_icmp ? 1 : -1;
-    }
-    if (order == 0 && p->payload_len != q->payload_len) {
-        order = p->payload_len < q->payload_len ? -1 : 1;
-    }
-    if (order == 0) {
-        order = (p->flags & FLAGS_THAT_NAME) - (q->flags & FLAGS_THAT_NAME);
-    }
-    return order != 0 ? order : compare_number(a->acknowledgment, b->acknowledgment);
-}
-
-static void sift(const struct direction *d, int end, struct view_of_packet *heap, uint32_t at,
-                 uint32_t count)
-{
-    const struct pair_packet *packets = d->side[end]->packets;
-    struct view_of_packet moving = heap[at];
-    for (uint32_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
-        const struct view_of_packet *a = &heap[child], *b = a + 1;
-        if (child + 1 < count) {
-            int order = compare_views(a, &packets[a->index], b, &packets[b->index]);
-            child += order < 0 || (order == 0 && a->index < b->index);
-        }
-        int order = compare_views(&moving, &packets[moving.index], &heap[child],
-                                  &packets[heap[child].index]);
-        if (order > 0 || (order == 0 && moving.index > heap[child].index)) {
-            break;
-        }
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = moving;
-}
-
-/* Heap sort: the order needs the packets beside the list, which qsort does not hand on. */
-static void sort_views(const struct direction *d, int end)
-{
-    struct view_of_packet *list = d->list[end];
-    for (uint32_t i = d->count[end] / 2; i-- > 0;) {
-        sift(d, end, list, i, d->count[end]);
-    }
-    for (uint32_t left = d->count[end]; left > 1; left--) {
-        struct view_of_packet last = list[left - 1];
-        list[left - 1] = list[0];
-        list[0] = last;
-        sift(d, end, list, 0, left - 1);
-    }
-}
-
-static void fill_views(struct direction *d, int end, const struct pair_session *session,
-                       int direction, uint32_t base, uint32_t ack_base)
-{
-    const struct pair_side *side = d->side[end];
-    uint32_t from = session->first + (direction == 0 ? 0 : session->packets[0]);
-    d->count[end] = session->packets[direction];
-    for (uint32_t i = 0; i < d->count[end]; i++) {
-        const struct pair_packet *p = &side->packets[from + i];
-        uint32_t ack = (p->flags & TCP_ACK) != 0 && !p->is_icmp ? p->acknowledgment - ack_base : 0;
-        /* An ICMP error quotes the other direction's numbers. */
-        d->list[end][i] = (struct view_of_packet){
-            p->sequence - (p->is_icmp ? ack_base : base), ack, from + i};
-    }
-    uint32_t other = session->first + (direction == 0 ? session->packets[0] : 0);
-    d->acked[end] = false;
-    for (uint32_t i = 0; i < session->packets[1 - direction]; i++) {
-        const struct pair_packet *p = &side->packets[other + i];
-        uint32_t ack = p->acknowledgment - base;
-        if (!p->is_icmp && (p->flags & (TCP_ACK | TCP_RST)) == TCP_ACK &&
-            (!d->acked[end] || compare_number(ack, d->highest_ack[end]) > 0)) {
-            d->highest_ack[end] = ack;
-            d->acked[end] = true;
-        }
-    }
-    sort_views(d, end);
-}
-
-/* ---- which packet is which ---- */
-static bool are_alike(const struct direction *d, uint32_t a, uint32_t b, bool payload_may_differ)
-{
-    const struct pair_packet *p = packet_of(d, 0, a), *q = packet_of(d, 1, b);
-    if (p->partner != PAIR_NONE || q->partner != PAIR_NONE) {
-        return false;
-    }
-    if (p->is_icmp && (p->flags != q->flags || p->mss != q->mss)) {
-        return false;
-    }
-    if (d->ids_kept && p->ip_id != 0 && q->ip_id != 0 && p->ip_id != q->ip_id) {
-        return false;
-    }
-    if (d->timestamps_kept && p->timestamp != 0 && q->timestamp != 0 &&
-        p->timestamp != q->timestamp) {
-        return false;
-    }
-    return payload_may_differ || !p->payload_whole || !q->payload_whole ||
-           p->payload_hash == q->payload_hash;
-}
-
-static int64_t apart_of(const struct direction *d, uint32_t a, uint32_t b)
-{
-    int64_t apart =
-        packet_of(d, 1, b)->time_ns - packet_of(d, 0, a)->time_ns - d->expected_ns;
-    return apart < 0 ? -apart : apart;
-}
-
-static void marry(struct direction *d, uint32_t a, uint32_t b, bool alone)
-{
-    struct pair_packet *p = packet_of(d, 0, a), *q = packet_of(d, 1, b);
-    p->partner = d->list[1][b].index;
-    q->partner = d->list[0][a].index;
-    p->is_sure = q->is_sure = alone || (p->ip_id != 0 && p->ip_id == q->ip_id);
-}
-
-static void marry_group(struct direction *d, uint32_t a, uint32_t a_end, uint32_t b,
-                        uint32_t b_end, bool payload_may_differ)
-{
-    bool alone = a_end - a == 1 && b_end - b == 1;
-    for (; a < a_end; a++) {
-        uint32_t best = b_end;
-        int64_t best_apart = QUEUE_NS;
-        for (uint32_t k = b; k < b_end; k++) {
-            int64_t apart = apart_of(d, a, k);
-            if (apart < best_apart && are_alike(d, a, k, payload_may_differ)) {
-                best = k;
-                best_apart = apart;
-            } else if (best < b_end && apart > best_apart) {
-                break; /* in the order of time: they only get further away */
-            }
-        }
-        if (best < b_end) {
-            marry(d, a, best, alone);
-            b += best == b;
-        }
-    }
-}
-
-static uint32_t end_of_group(const struct direction *d, int end, uint32_t from)
-{
-    uint32_t to = from + 1;
-    while (to < d->count[end] &&
-           compare_views(&d->list[end][from], packet_of(d, end, from), &d->list[end][to],
-                         packet_of(d, end, to)) == 0) {
-        to++;
-    }
-    return to;
-}
-
-/* Calls for each pair of groups that name the same bytes: only to learn what the way keeps, or to
- * marry their packets. */
-static void walk_groups(struct direction *d, bool learn, bool payload_may_differ)
-{
-    uint32_t a = 0, b = 0, same_id = 0, other_id = 0, same_time = 0, other_time = 0;
-    while (a < d->count[0] && b < d->count[1]) {
-        const struct pair_packet *p = packet_of(d, 0, a), *q = packet_of(d, 1, b);
-        int order = compare_views(&d->list[0][a], p, &d->list[1][b], q);
-        uint32_t a_end = order <= 0 ? end_of_group(d, 0, a) : a;
-        uint32_t b_end = order >= 0 ? end_of_group(d, 1, b) : b;
-        if (order == 0 && !learn) {
-            marry_group(d, a, a_end, b, b_end, payload_may_differ);
-        } else if (order == 0 && a_end - a == 1 && b_end - b == 1) {
-            bool ids = p->ip_id != 0 && q->ip_id != 0;
-            bool times = p->timestamp != 0 && q->timestamp != 0;
-            same_id += ids && p->ip_id == q->ip_id;
-            other_id += ids && p->ip_id != q->ip_id;
-            same_time += times && p->timestamp == q->timestamp;
-            other_time += times && p->timestamp != q->timestamp;
-        }
-        a = a_end;
-        b = b_end;
-    }
-    if (learn) {
-        d->ids_kept = same_id > 0 && same_id >= other_id;
-        d->timestamps_kept = same_time > 0 && same_time >= other_time;
-    }
-}
-
-/* ---- the fate of the others ---- */
-/* First of the list whose sequence lies behind `number`. */
-static uint32_t upper_bound(const struct direction *d, int end, uint32_t number)
-{
-    uint32_t low = 0, high = d->count[end];
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (compare_number(d->list[end][middle].sequence, number) <= 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-/* Whether the bytes from..to were seen at that end, in packets that nobody married (or in any). */
-static bool are_covered(const struct direction *d, int end, uint32_t from, uint32_t to, bool any)
-{
-    uint32_t at = upper_bound(d, end, from);
-    at = at > COVER_LOOK ? at - COVER_LOOK : 0;
-    uint32_t last = at + 2 * COVER_LOOK;
-    for (; at < d->count[end] && at < last && compare_number(from, to) < 0; at++) {
-        const struct pair_packet *p = packet_of(d, end, at);
-        uint32_t start = d->list[end][at].sequence;
-        if ((any || p->partner == PAIR_NONE) && !p->is_icmp &&
-            compare_number(start, from) <= 0 &&
-            compare_number(start + p->payload_len, from) > 0) {
-            from = start + p->payload_len;
-        }
-    }
-    return compare_number(from, to) >= 0;
-}
-
-static bool has_syn(const struct direction *d, int end)
-{
-    for (uint32_t i = 0; i < d->count[end]; i++) {
-        if (!packet_of(d, end, i)->is_icmp && (packet_of(d, end, i)->flags & TCP_SYN) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool has_fin(const struct direction *d, int end)
-{
-    for (uint32_t i = d->count[end]; i > 0; i--) {
-        if (!packet_of(d, end, i - 1)->is_icmp && (packet_of(d, end, i - 1)->flags & TCP_FIN) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The number that the sender's own SYN has: a copy of it, sent again. */
-static bool is_known_syn(const struct direction *d, int other, const struct view_of_packet *view,
-                         const struct pair_packet *p)
-{
-    for (uint32_t i = 0; (p->flags & TCP_SYN) != 0 && i < d->count[other]; i++) {
-        const struct pair_packet *q = packet_of(d, other, i);
-        if (!q->is_icmp && (q->flags & TCP_SYN) != 0) {
-            return compare_number(d->list[other][i].sequence, view->sequence) == 0;
-        }
-    }
-    return false;
-}
-
-/* The peer's acknowledgment at the other end shows that it got what that end's capture has not. */
-static bool was_missed(const struct direction *d, int other, const struct view_of_packet *view,
-                       const struct pair_packet *p)
-{
-    if (p->is_icmp || !d->acked[other]) {
-        return false;
-    }
-    if ((p->flags & TCP_SYN) != 0) {
-        return !has_syn(d, other);
-    }
-    uint32_t end = view->sequence + p->payload_len;
-    if (p->payload_len == 0 && (p->flags & (TCP_FIN | TCP_RST)) == TCP_FIN) {
-        return compare_number(d->highest_ack[other], end) > 0 && !has_fin(d, other);
-    }
-    return p->payload_len > 0 && compare_number(d->highest_ack[other], end) >= 0 &&
-           !are_covered(d, other, view->sequence, end, true);
-}
-
-static uint8_t fate_of(const struct direction *d, int end, uint32_t at)
-{
-    const struct pair_packet *p = packet_of(d, end, at);
-    const struct view_of_packet *view = &d->list[end][at];
-    int64_t there = p->time_ns + (end == 0 ? d->expected_ns : -d->expected_ns);
-    if (p->partner != PAIR_NONE) {
-        return PAIR_PASSED;
-    }
-    if (p->payload_len > 0 && are_covered(d, 1 - end, view->sequence,
-                                          view->sequence + p->payload_len, false)) {
-        return PAIR_RESIZED;
-    }
-    if (there < d->covered_from[1 - end] || there > d->covered_to[1 - end]) {
-        return PAIR_UNCOVERED;
-    }
-    if (was_missed(d, 1 - end, view, p)) {
-        return PAIR_MISSED;
-    }
-    if (end == 0) {
-        return PAIR_DROPPED;
-    }
-    if (is_known_syn(d, 1 - end, view, p)) {
-        return PAIR_MISSED; /* what somebody makes has a number of his own */
-    }
-    bool answer = p->is_icmp || (p->flags & TCP_RST) != 0 ||
-                  (p->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
-    return answer ? PAIR_MADE : PAIR_EXTRA;
 }
 
 static void count_fate(struct pair_totals *totals, int end, uint8_t fate)
@@ -457,7 +127,7 @@ static void prepare(struct work *w, const struct pair_match *match, int directio
         d->list[end] = w->room[end];
         d->covered_from[end] = w->sides[point].first_ns;
         d->covered_to[end] = w->sides[point].last_ns;
-        fill_views(d, end, s, direction, base[direction], base[1 - direction]);
+        pair_fill_views(d, end, s, direction, base[direction], base[1 - direction]);
     }
 }
 
@@ -527,9 +197,7 @@ static void marry_session(struct work *w, struct pair_match *match, int64_t *scr
         struct direction d;
         prepare(w, match, direction, PAIR_INSIDE, &d);
         d.expected_ns = w->result->offset_ns;
-        walk_groups(&d, true, false);
-        walk_groups(&d, false, false);
-        walk_groups(&d, false, true);
+        pair_marry(&d);
         count[direction] = differences(&d, scratch);
         middle[direction] = count[direction] > 0 ? median(scratch, count[direction]) : 0;
     }
@@ -599,7 +267,7 @@ static void decide_session(struct work *w, struct pair_match *match, int64_t *sc
         for (int end = 0; end < 2; end++) {
             for (uint32_t i = 0; i < d.count[end]; i++) {
                 struct pair_packet *p = packet_of(&d, end, i);
-                p->fate = fate_of(&d, end, i);
+                p->fate = pair_fate_of(&d, end, i);
                 count_fate(totals, end, p->fate);
             }
         }
