@@ -29,14 +29,30 @@ static bool is_refusal(const struct pair_packet *p)
     return p->is_icmp || (p->flags & TCP_RST) != 0;
 }
 
+/* So many packets of a session that the other capture has nothing of: it would have had to miss all. */
+#define LEAST_PACKETS 2u
+
+/* Whether the capture of that point demonstrably missed packets. */
+static bool missed_any(const struct pair_side sides[PAIR_POINTS], int point)
+{
+    const struct pair_side *side = &sides[1 - point]; /* they are here */
+    for (uint32_t i = 0; i < side->packet_count; i++) {
+        if (side->packets[i].fate == PAIR_MISSED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A SYN that nobody answers was dropped behind this point; one that is refused although it never
- * came to the other was refused in between. An answered one may have taken another way. */
+ * came to the other was refused in between. An answered one may have taken another way, and a packet
+ * alone may be the only one that the other capture missed. */
 static bool never_came(const struct pair_side sides[PAIR_POINTS], const struct pair_result *result,
-                       int point, const struct pair_session *s)
+                       int point, const struct pair_session *s, uint32_t least)
 {
     const struct pair_packet *answers = &sides[point].packets[s->first + s->packets[0]];
-    if (!s->isn_known[0] || s->synack_seen || !is_covered(sides, result, point, s->first_ns) ||
-        !way_is_known(sides, result, point, s)) {
+    if (s->packets[0] + s->packets[1] < least || !s->isn_known[0] || s->synack_seen ||
+        !is_covered(sides, result, point, s->first_ns) || !way_is_known(sides, result, point, s)) {
         return false;
     }
     for (uint32_t i = 0; i < s->packets[1]; i++) {
@@ -70,9 +86,10 @@ static void decide_session(struct pair_side sides[PAIR_POINTS], struct pair_resu
 void pair_decide_alone(struct pair_side sides[PAIR_POINTS], struct pair_result *out)
 {
     for (int point = 0; point < PAIR_POINTS; point++) {
+        uint32_t least = LEAST_PACKETS + missed_any(sides, 1 - point);
         for (uint32_t i = 0; i < sides[point].session_count; i++) {
             const struct pair_session *s = &sides[point].sessions[i];
-            if (s->match == PAIR_NONE && never_came(sides, out, point, s)) {
+            if (s->match == PAIR_NONE && never_came(sides, out, point, s, least)) {
                 decide_session(sides, out, point, s);
             }
         }

@@ -17,8 +17,11 @@ struct direction {
     uint32_t count[2];
     uint32_t highest_ack[2]; /* of the other direction, at each point */
     bool acked[2];
+    const struct pair_packet *answers[2]; /* the other direction's packets, in order of time */
+    uint32_t answer_count[2];
+    uint32_t base[2]; /* what their acknowledgments are counted from */
     int64_t expected_ns; /* of the second point's clock and the way, over the first's */
-    bool ids_kept, timestamps_kept;
+    bool ids_kept, timestamps_kept, numbered; /* numbered: TCP */
     int64_t covered_from[2], covered_to[2]; /* times of the captures, each on its own clock */
 };
 

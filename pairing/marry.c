@@ -20,6 +20,9 @@ static bool are_alike(const struct direction *d, uint32_t a, uint32_t b, bool pa
         p->timestamp != q->timestamp) {
         return false;
     }
+    if (!d->numbered && (p->ip_id == 0 || p->ip_id != q->ip_id)) {
+        payload_may_differ = false; /* nothing but the bytes tells one datagram from the next */
+    }
     return payload_may_differ || !p->payload_whole || !q->payload_whole ||
            p->payload_hash == q->payload_hash;
 }

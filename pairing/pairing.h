@@ -52,8 +52,9 @@ struct pair_packet {
     uint16_t source_id, ip_id, mss;
     uint16_t options; /* hash of the kinds of TCP options, NOPs left out */
     uint8_t flags, ttl, fate;
-    uint8_t direction : 1, is_icmp : 1, payload_whole : 1, is_sure : 1; /* is_sure: no
-        other packet can be meant by partner */
+    uint8_t direction : 1, is_icmp : 1, payload_whole : 1;
+    uint8_t is_sure : 1;    /* no other packet can be meant by partner */
+    uint8_t is_doubted : 1; /* the other capture may have lost it */
     uint8_t changed; /* PAIR_CHANGED_* */
 };
 
@@ -139,6 +140,9 @@ void pair_side_take(struct pair_side *side, const struct packet *packet,
  * pair_result_free). False when memory is out. */
 bool pair_join(struct pair_side sides[PAIR_POINTS], struct pair_result *out);
 void pair_result_free(struct pair_result *result);
+/* Whether the sides are copies of one capture: what both have, they have at the same microsecond. No way
+ * is that short in both directions. */
+bool pair_is_one_capture(const struct pair_side sides[PAIR_POINTS]);
 
 /* The parts of pair_join. */
 bool pair_match_sessions(struct pair_side sides[PAIR_POINTS], struct pair_result *out);

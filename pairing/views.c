@@ -1,5 +1,7 @@
 #include "pairing/direction.h"
 
+#define PROTOCOL_TCP 6
+
 #define FLAGS_THAT_NAME (TCP_SYN | TCP_FIN | TCP_RST)
 
 /* Same bytes of the same stream, or the same sign without bytes. */
@@ -71,6 +73,10 @@ void pair_fill_views(struct direction *d, int end, const struct pair_session *se
     }
     uint32_t other = session->first + (direction == 0 ? session->packets[0] : 0);
     d->acked[end] = false;
+    d->numbered = session->protocol == PROTOCOL_TCP;
+    d->answers[end] = &side->packets[other];
+    d->answer_count[end] = session->packets[1 - direction];
+    d->base[end] = base;
     for (uint32_t i = 0; i < session->packets[1 - direction]; i++) {
         const struct pair_packet *p = &side->packets[other + i];
         uint32_t ack = p->acknowledgment - base;

@@ -8,6 +8,7 @@ lab made it, and was looked at with tshark.
 import collections
 import json
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -257,6 +258,12 @@ def check_rewritten(binary, folder):
         check("mirror", key, twice["pair"][0][key], plain[key])
 
 
+def thinned(seed, share):
+    """A capture that loses packets by chance, the same ones each time."""
+    chance = random.Random(seed)
+    return lambda _, raw: [] if chance.random() < share else [raw]
+
+
 def tag(_, raw):
     """As a trunk port shows it."""
     return [raw[:12] + b"\x81\x00\x00\x78" + raw[12:]]
@@ -302,6 +309,15 @@ def check_forms(binary, folder):
         quality = [head[point]["quality"] for point in ("inside", "outside")]
         check(f"holes {every}", "quality", (quality[0]["score"], quality[1]["score"] < 90,
                                             "not captured" in quality[1]["reasons"][0]), (100, True, True))
+    # Each point misses a few at random, what was sent again and the ends of connections among them.
+    for name in ("loss", "rst-clients", "mtu-upload", "syn-drop", "slow-connect", "healthy-tls"):
+        for seed in range(6):
+            points = [rewritten(path_of(name, tap), folder, f"thin-{tap}", thinned(f"{name} {tap} {seed}", 0.02))
+                      for tap in ("c", "s")]
+            truth = told(binary, path_of(name, "c"), path_of(name, "s"))["pair_verdict"]
+            check(f"thinned {name} {seed}", "verdicts", {(v["verdict"], v["ends"]["client_port"], v["sender"])
+                                                         for v in told(binary, *points)["pair_verdict"]} -
+                  {(v["verdict"], v["ends"]["client_port"], v["sender"]) for v in truth}, set())
     # One that misses nothing proves what it lacks.
     fins = [n for n, _, ip in packets_of(s) if ip[33] & 1 and ip[12] == 10]
     gone = told(binary, c, rewritten(s, folder, "fin", lambda n, raw: [] if n == fins[0] else [raw]))
@@ -353,7 +369,8 @@ def check_errors(binary, folder):
     cut = os.path.join(folder, "cut.pcap")
     with open(cut, "wb") as f:
         f.write(open(s, "rb").read()[:-7])
-    for name, words, status in (("same file", (c, c), 2), ("no common time", (c, path_of("mtu-download", "c")), 2),
+    copy = rewritten(c, folder, "copy", lambda n, raw: [raw] if n % 50 else [])
+    for name, words, status in (("same file", (c, c), 2), ("a copy", (c, copy), 2), ("no common time", (c, path_of("mtu-download", "c")), 2),
                                 ("no file", (c, os.path.join(folder, "none")), 3), ("one word", (c,), 2),
                                 ("cut", (c, cut), 3)):
         done = subprocess.run([binary, "pair", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
