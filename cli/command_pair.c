@@ -168,7 +168,9 @@ static int compare(struct pairing *p)
     }
     bool apart = result.match_count == 0 && !overlap(&p->sides[0], &p->sides[1]);
     int status = apart ? command_fail_usage(context, TEXT_USAGE_PAIR_APART, NULL, 0)
-                       : report(p, &result);
+                 : pair_is_one_capture(p->sides)
+                     ? command_fail_usage(context, TEXT_USAGE_PAIR_SAME, NULL, 0)
+                     : report(p, &result);
     pair_result_free(&result);
     return status;
 }

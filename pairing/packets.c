@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NS_PER_US 1000
+/* Of fewer packets the times may agree by chance. */
+#define ONE_CAPTURE_LEAST 4u
+
 struct work {
     struct pair_side *sides;
     struct pair_result *result;
@@ -348,6 +352,23 @@ bool pair_join(struct pair_side sides[PAIR_POINTS], struct pair_result *out)
     pair_doubt(sides, out);
     pair_decide_alone(sides, out);
     return true;
+}
+
+bool pair_is_one_capture(const struct pair_side sides[PAIR_POINTS])
+{
+    uint32_t both = 0;
+    for (uint32_t i = 0; i < sides[PAIR_INSIDE].packet_count; i++) {
+        const struct pair_packet *p = &sides[PAIR_INSIDE].packets[i];
+        if (p->partner == PAIR_NONE) {
+            continue;
+        }
+        const struct pair_packet *q = &sides[PAIR_OUTSIDE].packets[p->partner];
+        if (p->time_ns - q->time_ns >= NS_PER_US || q->time_ns - p->time_ns >= NS_PER_US) {
+            return false;
+        }
+        both++;
+    }
+    return both >= ONE_CAPTURE_LEAST;
 }
 
 void pair_result_free(struct pair_result *result)
