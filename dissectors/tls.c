@@ -14,6 +14,11 @@
 
 enum take_result { TAKE_OK, TAKE_WAIT, TAKE_BAD, TAKE_DONE };
 
+static bool is_version(uint8_t major, uint8_t minor)
+{
+    return major == 3 ? minor <= 4 : major == 1 && minor == 1;
+}
+
 /* Whether the bytes can start a record; MATCH_MORE while fewer than 5 of them fit. */
 static enum dissector_match header_match(const uint8_t *bytes, size_t len)
 {
@@ -21,7 +26,7 @@ static enum dissector_match header_match(const uint8_t *bytes, size_t len)
         return MATCH_NO;
     if (len >= 2 && bytes[1] != 3 && bytes[1] != 1)
         return MATCH_NO;
-    if (len >= 3 && (bytes[1] == 3 ? bytes[2] > 4 : bytes[2] != 1))
+    if (len >= 3 && !is_version(bytes[1], bytes[2]))
         return MATCH_NO;
     if (len < TLS_RECORD_HEADER)
         return MATCH_MORE;
@@ -360,9 +365,9 @@ static bool is_hidden_ccs(const struct tls_state *state, enum side side, struct 
 {
     uint8_t type = cur_u8(&bytes);
     uint8_t major = cur_u8(&bytes);
-    cur_skip(&bytes, 1);
+    uint8_t minor = cur_u8(&bytes);
     uint16_t length = cur_u16(&bytes);
-    return cur_ok(&bytes) && type == TLS_RECORD_CCS && (major == 3 || major == 1) && length > 1 &&
+    return cur_ok(&bytes) && type == TLS_RECORD_CCS && is_version(major, minor) && length > 1 &&
            length <= HIDDEN_CCS_MAX && state->party[tls_role(state, side)].encrypted;
 }
 
