@@ -297,5 +297,6 @@ static const struct column flow_event_columns[] = {
 
 const struct record_table record_flow_events = {
     .kind = RECORD_FLOW_EVENT, .table = "flow_events", .json_type = "flow_event",
-    .sentence = "The first 16 and last 48 events of connections that failed or drew attention.",
+    .sentence = "The first 16 and last 48 events of connections that failed or drew attention; between "
+                "them the first two of each remarkable kind (zero window, retransmission, gap ...).",
     .record_size = sizeof(struct flow_event_record), TABLE_OF(flow_event_columns)};

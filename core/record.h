@@ -273,9 +273,11 @@ struct flow_event_record { /* the row form */
     int64_t sequence, length;
 };
 
-#define FLOW_EVENTS_HEAD 16
-#define FLOW_EVENTS_TAIL 48
-#define FLOW_EVENTS_MAX (FLOW_EVENTS_HEAD + FLOW_EVENTS_TAIL)
+#define FLOW_EVENTS_HEAD 16u
+#define FLOW_EVENTS_TAIL 48u
+#define FLOW_EVENTS_RING (FLOW_EVENTS_HEAD + FLOW_EVENTS_TAIL)
+#define FLOW_EVENTS_KEPT 12u /* remarkable ones between them */
+#define FLOW_EVENTS_MAX (FLOW_EVENTS_RING + FLOW_EVENTS_KEPT)
 
 /* ---- tls_sessions ------------------------------------------------------------------------------ */
 enum tls_step { /* the last step reached, both directions */

@@ -103,16 +103,30 @@ static void print_step(const struct view *view, const struct flow_event_record *
             (long long)event->sequence, (long long)event->length, more);
 }
 
-/* The beginning and the end: what happened last is what matters. */
-static void print_steps(const struct view *view, const struct ladder *ladder)
+static bool is_proof(const struct case_finding *finding, const struct flow_event_record *event)
 {
-    bool all = ladder->count <= LADDER_HEAD + LADDER_TAIL;
+    for (size_t i = 0; i < finding->evidence_count; i++) {
+        if (finding->evidence[i].frame == event->frame && finding->evidence[i].source_id == event->source_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The beginning and the end, for what happened last is what matters; and the proof. */
+static void print_steps(const struct view *view, const struct ladder *ladder,
+                        const struct case_finding *finding)
+{
+    bool all = ladder->count <= LADDER_HEAD + LADDER_TAIL, skipping = false;
     for (size_t i = 0; i < ladder->count; i++) {
-        if (all || i < LADDER_HEAD || i >= ladder->count - LADDER_TAIL) {
-            print_step(view, &ladder->events[i], ladder->events[0].time_ns);
-        } else if (i == LADDER_HEAD) {
+        const struct flow_event_record *event = &ladder->events[i];
+        bool shown = all || i < LADDER_HEAD || i >= ladder->count - LADDER_TAIL || is_proof(finding, event);
+        if (shown) {
+            print_step(view, event, ladder->events[0].time_ns);
+        } else if (!skipping) {
             fputs("            …\n", view->out);
         }
+        skipping = !shown;
     }
 }
 
@@ -210,7 +224,7 @@ static bool print_ladder(const struct view *view, const struct report_case *load
                       &ladder, error)) {
         return false;
     }
-    print_steps(view, &ladder);
+    print_steps(view, &ladder, finding);
     return report_waterfall(view, loaded->store, flow->id, error);
 }
 

@@ -127,10 +127,7 @@ static void flip(struct engine *e, struct flow *flow)
     tcp_flip(flow->tcp);
     if (flow->delay != NULL)
         tcp_delay_flip(flow->delay);
-    for (uint32_t i = 0; i < flow->events.total && i < flow->events.capacity; i++) {
-        if (flow->events.at[i].side < SIDE_NONE)
-            flow->events.at[i].side = !flow->events.at[i].side;
-    }
+    events_flip(&flow->events);
     if (flow->stream != NULL)
         tcp_stream_flip(flow->stream);
     flow->facts ^= FLOW_FACT_SERVER_SPOKE_FIRST; /* somebody has spoken: the payload at hand */

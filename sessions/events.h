@@ -1,5 +1,5 @@
-/* The event ring of a flow: its first 16 and last 48 events, in chunks that grow with it so that a
- * SYN-only flow pays for four. */
+/* The event ring of a flow: its first 16 and last 48 events, and between them the first of each remarkable
+ * kind, in chunks that grow with it so that a SYN-only flow pays for four. */
 #ifndef INVCAP_SESSIONS_EVENTS_H
 #define INVCAP_SESSIONS_EVENTS_H
 
@@ -9,11 +9,14 @@
 #define EVENTS_SMALL 4
 #define EVENTS_MIDDLE 16
 #define EVENTS_LARGE 32
+/* Of one kind so many stay between head and tail. */
+#define EVENTS_ALIKE 2
 
 struct event_list {
-    struct flow_event *at; /* NULL, or one of the capacities above, FLOW_EVENTS_MAX at most */
+    struct flow_event *at; /* NULL, or room for so many as capacity says, then for FLOW_EVENTS_MAX */
     uint32_t total;        /* ever added */
-    uint32_t capacity;
+    uint16_t capacity;     /* of those above, or FLOW_EVENTS_RING */
+    uint16_t kept;         /* between head and tail; they stand behind the ring */
 };
 
 struct event_pools {
@@ -27,6 +30,8 @@ void events_add(struct event_pools *pools, struct event_list *list, const struct
 void events_release(struct event_pools *pools, struct event_list *list);
 /* Copies them in time order into out; returns how many. */
 size_t events_copy(const struct event_list *list, struct flow_event out[FLOW_EVENTS_MAX]);
+/* The sides change places. */
+void events_flip(struct event_list *list);
 /* The event added last, to refine it; NULL when none. */
 struct flow_event *events_last(const struct event_list *list);
 
