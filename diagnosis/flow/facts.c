@@ -363,3 +363,9 @@ enum stage facts_stage(const struct flow_facts *f)
         return tls_stage(f->tls);
     return application_stage(f, f->tls != NULL ? STAGE_TLS_FIN : STAGE_ACK);
 }
+
+bool facts_is_ftp_control(const struct flow_facts *flow)
+{
+    uint16_t port = flow->port[SIDE_SERVER];
+    return port == 21 || port == 990 || (flow->app != NULL && strcmp(flow->app, "ftp") == 0);
+}

@@ -74,6 +74,12 @@ static void explain_server_wait(const struct judge *judge, const struct site_flo
     }
 }
 
+/* A data connection of FTP waits for the command that the control connection brings. */
+static bool is_ftp_data(const struct site_flow *flow)
+{
+    return flow->pair->has_ftp && !facts_is_ftp_control(&flow->f);
+}
+
 static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
@@ -81,7 +87,7 @@ static void find_slow_tls(struct judge *judge, const struct site_flow *flow)
     bool hello = d->tls_hello_wait_ns >= d->tls_finish_wait_ns;
     int64_t wait = hello ? d->tls_hello_wait_ns : d->tls_finish_wait_ns;
     int64_t left = facts_end_ns(&flow->f, SIDE_CLIENT);
-    if (wait <= SLOW_TLS_NS || t == NULL || t->server_hello_ns < 0 ||
+    if (wait <= SLOW_TLS_NS || t == NULL || t->server_hello_ns < 0 || is_ftp_data(flow) ||
         (left >= 0 && left < t->server_hello_ns) || /* too late, which is more than slow */
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_TLS, flow))
         return;

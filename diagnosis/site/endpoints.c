@@ -123,7 +123,7 @@ bool endpoint_names_waiting(const char *path)
     static const char *const words[] = {"poll",  "notif",   "event", "stream",
                                         "watch", "subscri", "wait",  "comet"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strstr(path, words[i]) != NULL)
+        if (strcasestr(path, words[i]) != NULL)
             return true;
     }
     return false;

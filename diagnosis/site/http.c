@@ -7,7 +7,7 @@
 #define SLOWISH_NS FACTS_SECOND
 #define SLOWISH_FACTOR 5
 /* An endpoint whose answers usually take that long waits for news (long poll): one connection asks
- * it again and again, or its path says so. */
+ * it again and again, or its path says so. Who is told, by POST, does not wait for news. */
 #define LONG_POLL_SAMPLES 3
 /* ---- slow answers ---------------------------------------------------------------------------- */
 
@@ -24,16 +24,26 @@ static bool is_endless(const struct http_record *r)
     return r->kind == HTTP_EVENTS || r->kind == HTTP_WEBSOCKET;
 }
 
-static bool is_long_poll(const struct endpoint *e, int64_t limit)
+static bool is_long_poll(const struct endpoint *e, bool told, int64_t limit)
 {
-    return e != NULL && e->requests >= LONG_POLL_SAMPLES && e->median_ns > limit &&
-           (e->connections * 2 <= e->requests || endpoint_names_waiting(e->path));
+    bool named = e != NULL && endpoint_names_waiting(e->path);
+    if (e == NULL || e->median_ns <= limit)
+        return false;
+    return e->requests >= LONG_POLL_SAMPLES ? named || e->connections * 2 <= e->requests
+                                            : named && !told;
+}
+
+/* A method that brings something; of gRPC, whose calls are all POST, that is not known. */
+static bool is_told(const struct http_record *r)
+{
+    return r->kind != HTTP_GRPC && r->method != NULL && strcmp(r->method, "GET") != 0;
 }
 
 bool http_waits_for_news(struct judge *judge, const struct site_flow *flow,
                          const struct http_record *r)
 {
-    return is_endless(r) || is_long_poll(judge_endpoint(judge, flow, r), judge_slow_ns(judge, flow));
+    return is_endless(r) ||
+           is_long_poll(judge_endpoint(judge, flow, r), is_told(r), judge_slow_ns(judge, flow));
 }
 
 /* How much of the wait the path itself was dead: no server is slow while nothing reaches it. */
@@ -62,7 +72,7 @@ static void judge_wait(struct judge *judge, const struct site_flow *flow,
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
         return;
     const struct endpoint *usual = judge_endpoint(judge, flow, r);
-    if (is_endless(r) || is_long_poll(usual, limit))
+    if (is_endless(r) || is_long_poll(usual, is_told(r), limit))
         return;
     bool slow = wait_ns > limit;
     bool odd =

@@ -206,8 +206,7 @@ static void note_pair(struct site_pair *pair, const struct flow_facts *f)
 {
     if (!facts_is_tcp(f))
         return;
-    pair->has_ftp |= facts_is_established(f) &&
-                     (f->port[SIDE_SERVER] == 21 || (f->app != NULL && strcmp(f->app, "ftp") == 0));
+    pair->has_ftp |= facts_is_established(f) && facts_is_ftp_control(f);
     for (int s = 0; s < 2; s++) {
         uint32_t passed = f->tcp->side[s].largest_delivered;
         uint64_t mean = f->packets[s] > 0 ? f->bytes[s] / f->packets[s] : 0;

@@ -10,9 +10,12 @@
 #define FORCE_MANY 10
 #define FORCE_WINDOW_NS (300 * FACTS_SECOND)
 
-static bool is_in_clear(const struct site_flow *flow)
+/* Not within TLS: before it began, too, on a connection that goes over to it (CONNECT, AUTH TLS). */
+static bool is_in_clear(const struct site_flow *flow, const struct secret_record *secret)
 {
-    return flow->f.tls == NULL || !flow->f.tls->established;
+    const struct tls_facts *t = flow->f.tls;
+    return t == NULL || !t->established ||
+           (t->client_hello_ns >= 0 && secret->time_ns < t->client_hello_ns);
 }
 
 /* Packets of a host to itself cross no network. */
@@ -62,7 +65,7 @@ static const struct http_record *request_of(const struct site_flow *flow, int64_
 static void judge_exposure(struct judge *judge, const struct secret_record *secret)
 {
     const struct site_flow *flow = site_find_flow(judge->site, secret->flow_id);
-    if (flow == NULL || !is_in_clear(flow) || is_inside_host(flow))
+    if (flow == NULL || !is_in_clear(flow, secret) || is_inside_host(flow))
         return;
     /* Keys in URLs are the public names of applications more often than secrets. */
     if (secret->kind == SECRET_API_KEY && secret->place == SECRET_IN_URL)

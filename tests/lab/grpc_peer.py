@@ -5,7 +5,8 @@ usage: grpc_peer.py serve ADDRESS SECONDS
        grpc_peer.py call ADDRESS METHOD[xN]... [--token TOKEN]
 METHOD is of /invoice.Invoices/: Get, List (a stream), Missing, Broken, Busy, Gone, Denied, Slow (with a short
 deadline), Stop (a stream the client cancels), Check (with a token), Nothing (the server has none), Pause
-(3 s in which nothing is asked). Prints a status per call.
+(3 s in which nothing is asked), Watch (a stream that says its word after 9 s), Idle (one that says none in the 12 s
+that its client waits), Open (12 s in which the connection is kept open by pings). Prints a status per call.
 """
 import sys
 import time
@@ -47,11 +48,25 @@ def stream(_request, context):
     note("List", grpc.StatusCode.OK)
 
 
+def watch(_request, _context):
+    time.sleep(9)
+    yield b"\x0a\x05paid!"
+
+
+def idle(_request, context):
+    context.send_initial_metadata(())
+    while context.is_active():
+        time.sleep(0.2)
+    yield b""
+
+
 class Methods(grpc.GenericRpcHandler):
     def service(self, details):
         name = details.method.rsplit("/", 1)[-1]
         if name in ("List", "Stop"):
             return grpc.unary_stream_rpc_method_handler(stream)
+        if name in ("Watch", "Idle"):
+            return grpc.unary_stream_rpc_method_handler(watch if name == "Watch" else idle)
         if name == "Nothing":
             return None
         return grpc.unary_unary_rpc_method_handler(answer(name))
@@ -72,8 +87,16 @@ def call(channel, name, token):
         if name == "Pause":
             time.sleep(3)
             return "PAUSED"
-        if name in ("List", "Stop"):
-            answers = channel.unary_stream(path)(b"", metadata=metadata, timeout=5)
+        if name == "Open":
+            time.sleep(12)
+            return "OPEN"
+        if name == "Idle":
+            answers = channel.unary_stream(path)(b"", metadata=metadata)
+            time.sleep(12)
+            answers.cancel()
+            return "CANCELLED"
+        if name in ("List", "Stop", "Watch"):
+            answers = channel.unary_stream(path)(b"", metadata=metadata, timeout=20)
             next(answers)
             if name == "Stop":
                 answers.cancel()
@@ -90,6 +113,8 @@ def main():
         return serve(*sys.argv[2:4])
     words = sys.argv[3:]
     options, token = [("grpc.enable_retries", 0)], None
+    if "Open" in words:
+        options += [("grpc.keepalive_time_ms", 5000), ("grpc.keepalive_permit_without_calls", 1)]
     if len(words) > 1 and words[-2] == "--token":
         token = words[-1]
         words = words[:-2]

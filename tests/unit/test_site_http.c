@@ -60,6 +60,24 @@ static void long_poll_may_stay_unanswered(void **state)
     expect_quiet(s); /* and its answers are not slow */
 }
 
+/* A name is enough for one answer that came late, unless it was brought something. */
+static void news_may_come_late_once(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    struct http_record *r = scene_request(s, f, "/invoice.Feed/Watch", 0.02);
+    flow_answer(f, r, 200, 9);
+    flow_fin(f, SIDE_CLIENT, 10);
+    scene_judge(s);
+    expect_quiet(s);
+    r->method = "POST";
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_SERVER_SLOW_RESPONSE));
+    r->kind = HTTP_GRPC;
+    scene_judge(s);
+    expect_quiet(s);
+}
+
 static void tls_request_without_answer(void **state)
 {
     struct scene *s = *state;
@@ -214,6 +232,7 @@ int main(void)
         SCENE_TEST(no_response),
         SCENE_TEST(request_at_the_end_or_left_alone),
         SCENE_TEST(long_poll_may_stay_unanswered),
+        SCENE_TEST(news_may_come_late_once),
         SCENE_TEST(tls_request_without_answer),
         SCENE_TEST(truncated),
         SCENE_TEST(download_that_the_client_stops_or_the_capture_cuts),
