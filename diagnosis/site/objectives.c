@@ -186,8 +186,8 @@ static bool judge_handshakes(struct judge *judge, const struct site_service *ser
         claim.category = verdict->category;
         claim.reason = verdict->reason;
         claim.confidence = only_client && verdict->confidence > 60 ? 60 : verdict->confidence;
-        if (claim.culprit == CULPRIT_CLIENT)
-            claim.client_ip = flow->client->address;
+        if (claim.culprit == CULPRIT_CLIENT && only_client)
+            claim.client_ip = flow->client->address; /* of several none is named */
         list_flows(judge, &h, &claim);
         claim_add_text(&claim, "step", tls ? "TLS" : "TCP");
         claim_add_number(&claim, "rate", 100.0 * (double)h.ok / (double)h.attempts);
@@ -418,7 +418,7 @@ static void judge_requests(struct judge *judge, const struct exchange *e, size_t
     struct claim claim =
         overload_claim(e[at].flow, e[at].time_ns, e[at + most - 1].time_ns, "requests");
     claim_add_text(&claim, "reached",
-                   arena_format(&judge->site->arena, "%zu/s", most / BURST_SECONDS));
+                   arena_format(&judge->site->arena, "%.1f/s", (double)most / BURST_SECONDS));
     claim_add_text(&claim, "ceiling",
                    arena_format(&judge->site->arena, "%llu/s", (unsigned long long)ceiling));
     claim_add_exchange(&claim, &e[at]);

@@ -138,14 +138,14 @@ static bool may_lack_issuer(const struct judge *judge, const struct site_flow *f
 /* As many handshakes of the service are looked at. */
 #define TAKERS_SEEN 1024
 
-/* Every certificate shown is valid by the capture's clock, with a day to spare. */
-static bool dates_are_right(const struct judge *judge, const struct site_flow *flow)
+/* Every certificate shown is valid at that time, with so much to spare. */
+static bool dates_are_right(const struct judge *judge, const struct tls_facts *t, int64_t now_ns,
+                            int64_t spare_ns)
 {
-    const struct tls_facts *t = flow->f.tls;
     for (uint32_t i = 0; i < t->chain_count; i++) {
         const struct certificate_record *c = site_find_certificate(judge->site, t->chain[i]);
-        if (c == NULL || c->parse_error != NULL || t->alert_ns < c->not_before_ns + DAY_NS ||
-            t->alert_ns > c->not_after_ns - DAY_NS)
+        if (c == NULL || c->parse_error != NULL || now_ns < c->not_before_ns + spare_ns ||
+            now_ns > c->not_after_ns - spare_ns)
             return false;
     }
     return t->chain_count > 0;
@@ -164,17 +164,25 @@ static uint32_t count_takers(const struct site_flow *flow)
     return takers;
 }
 
-/* "Expired", said of certificates that are valid: the client's clock, or a list of revoked ones that it
- * keeps and did not renew. */
+/* Certificates that are valid were refused: by the client's own clock, where that is known to be off, they are not;
+ * else "expired" may also come of a list of revoked ones that it keeps and did not renew. */
 static void blame_clock(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
-    if (flow->f.tls->alert != ALERT_CERTIFICATE_EXPIRED || !dates_are_right(judge, flow))
+    const struct tls_facts *t = flow->f.tls;
+    int64_t now_ns = clock_correct(&judge->clock, t->alert_ns);
+    int64_t off_ns = judge_skew_ns(judge, &flow->client->address);
+    bool is_known = off_ns != 0 && dates_are_right(judge, t, now_ns, 0) &&
+                    !dates_are_right(judge, t, now_ns + off_ns, 0);
+    if (!is_known && (t->alert != ALERT_CERTIFICATE_EXPIRED ||
+                      !dates_are_right(judge, t, now_ns, DAY_NS)))
         return;
     uint32_t takers = count_takers(flow);
-    out->culprit = takers > 0 ? CULPRIT_CLIENT : CULPRIT_UNKNOWN;
-    out->confidence = takers > 0 ? 85 : 75;
+    out->culprit = is_known || takers > 0 ? CULPRIT_CLIENT : CULPRIT_UNKNOWN;
+    out->confidence = is_known ? 92 : takers > 0 ? 85 : 75;
     claim_add_number(out, "takers", takers);
-    claim_add_text(out, "dates", "right");
+    claim_add_text(out, "dates", is_known ? NULL : "right");
+    if (is_known)
+        claim_add_number(out, "clock_ms", (double)off_ns / (double)FACTS_MS);
 }
 
 static void blame_alert(struct judge *judge, const struct site_flow *flow, struct claim *out)

@@ -32,6 +32,37 @@ static void certificate_dates(void **state)
     }
 }
 
+/* Its own NTP requests say that the client is 8 h behind: by its clock a certificate of 3 h has not begun. */
+static void refused_by_a_wrong_clock(void **state)
+{
+    struct scene *s = *state;
+    struct certificate_record *c = certificate(s, 300, 365);
+    struct scene_flow *f = hello(s, 1000, 10);
+    flow_server_hello(f, 0.04);
+    flow_certificate(f, 1);
+    flow_alert(f, 42, SIDE_CLIENT, 0.06);
+    struct scene_flow *time = scene_flow_add(s, "10.0.0.1", 123, "10.0.0.9", 123, 11);
+    time->flow.protocol = 17;
+    for (; s->ntp_count < 4; s->ntp_count++)
+        s->ntp[s->ntp_count] = (struct ntp_record){.flow_id = time->flow.id,
+                                                   .number = (int64_t)s->ntp_count + 1,
+                                                   .client_ip = time->flow.client_ip,
+                                                   .server_ip = time->flow.server_ip,
+                                                   .request_ns = START_NS + (int64_t)s->ntp_count * SECOND,
+                                                   .reply_ns = -1,
+                                                   .error_ns = -1,
+                                                   .client_offset_ns = -8 * 3600 * SECOND,
+                                                   .client_offset_known = true};
+    c->not_before_ns = START_NS - 3 * 3600 * SECOND;
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_CLIENT);
+    assert_true(finding_value(found, "clock_ms")->number == -8 * 3600 * 1000.0);
+    c->not_before_ns = START_NS - 9 * 3600 * SECOND; /* valid by both clocks: it has another reason */
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_SERVER);
+}
+
 static struct scene_flow *refuses_as_expired(struct scene *s, uint16_t port, int at)
 {
     struct scene_flow *f = hello(s, port, at);
@@ -245,6 +276,7 @@ int main(void)
         SCENE_TEST(staples_are_missed_where_they_could_be_read),
         SCENE_TEST(certificate_dates),
         SCENE_TEST(refused_as_expired),
+        SCENE_TEST(refused_by_a_wrong_clock),
         SCENE_TEST(pairs_of_tlcp),
         SCENE_TEST(signatures_of_tlcp),
         SCENE_TEST(certificate_name_trust_and_strength),

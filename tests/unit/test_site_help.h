@@ -51,6 +51,8 @@ struct scene {
     struct arp_record arp[64];
     struct certificate_record certificates[8];
     struct flow_delay_record delays[32];
+    struct ntp_record ntp[8];
+    size_t ntp_count;
     size_t delay_count;
     struct path_sample_record paths[4], put_paths[4]; /* given, and put again by the diagnosis */
     struct swarm_record swarms[2];
@@ -465,6 +467,8 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
         scene_add_flow(s, site, &s->flows[i * step % s->flow_count]);
     for (size_t i = 0; i < s->icmp_count; i++)
         assert_true(site_add(site, RECORD_ICMP, &s->icmp[i]));
+    for (size_t i = 0; i < s->ntp_count; i++)
+        assert_true(site_add(site, RECORD_NTP, &s->ntp[i]));
     for (size_t i = 0; i < s->arp_count; i++)
         assert_true(site_add(site, RECORD_ARP, &s->arp[i]));
     for (size_t i = 0; i < s->delay_count; i++)

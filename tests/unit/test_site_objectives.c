@@ -245,7 +245,7 @@ static void requests_above_the_ceiling(void **state)
     const struct scene_finding *f = scene_find(s, FINDING_SERVICE_OVERLOAD);
     assert_non_null(f);
     assert_string_equal(finding_value(f, "what")->text, "requests");
-    assert_string_equal(finding_value(f, "reached")->text, "25/s");
+    assert_string_equal(finding_value(f, "reached")->text, "25.1/s");
     assert_string_equal(finding_value(f, "ceiling")->text, "20/s");
 }
 

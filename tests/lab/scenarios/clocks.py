@@ -5,10 +5,10 @@ import subprocess
 import time
 
 import peers
-from net import CLIENT, NAME, SERVER, SERVER2
+from net import CLIENT, CLIENTS4, NAME, SERVER, SERVER2
 from peers import expect
 from runner import scenario
-from scenarios.apps import ssh, sshd
+from scenarios.apps import call, ssh, sshd
 from scenarios.names import chrony, dnsmasq
 from scenarios.reach import contrast
 
@@ -58,6 +58,30 @@ def clock_capture(lab):
         expect(peers.https(lab, context=peers.client_context(lab, high=tls.TLSVersion.TLSv1_2)), "200")
     for _, path in lab.taps:
         shifted(path, -3 * 3600)
+
+
+@scenario("clock-client", "one client's clock is 8 h behind, as its ntpdig shows: to it a certificate of 3 h has not begun, it refuses it with "
+                          "alert 42; others take it")
+def clock_client(lab):
+    lab.start()
+    lab.pki.make("young", NAME, names=[NAME], start=-3 * 3600)
+    peers.nginx(lab, peers.tls_server(lab, 443, cert="young", protocols="TLSv1.2"))
+    chrony(lab, "s", f"local stratum 3\nallow all\nbindaddress {SERVER2}\n", "server")
+    ca = lab.pki.path("root") + ".crt"
+
+    def fetch(src, *before):
+        return call(lab, *before, "curl", "-sS", "-m", "9", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", ca, "--interface", src,
+                    "--resolve", f"{NAME}:443:{SERVER}", f"https://{NAME}/api/v1/a")
+    late = ("faketime", "-f", "-8h")
+    with lab.capture("m"):
+        for src in CLIENTS4[1:3]:
+            expect(fetch(src), "200")
+        for _ in range(3):
+            call(lab, *late, "ntpdig", "-t", "2", SERVER2)
+            time.sleep(0.5)
+        for _ in range(2):
+            expect(fetch(CLIENTS4[0], *late), "not yet valid")
+        expect(fetch(CLIENTS4[1]), "200")
 
 
 @scenario("clock-python", "Python's http.server on 8091 is six minutes ahead; nginx beside it on another address is right")
