@@ -122,9 +122,10 @@ static void judge_refusal(struct judge *judge, const struct site_flow *flow,
         command_claim(pool ? FINDING_DEP_POOL_EXHAUSTED : FINDING_DEP_REFUSED, flow, c);
     claim.confidence = 95;
     claim_add_text(&claim, "system", system_name(c));
-    if (pool)
-        claim_add_number(&claim, "connections", (double)open_connections(flow, c->time_ns));
-    else
+    size_t open = pool ? open_connections(flow, c->time_ns) : 0;
+    if (open > 0) /* others may use it past this tap */
+        claim_add_number(&claim, "connections", (double)open);
+    if (!pool)
         claim_add_text(&claim, "error", error->words);
     judge_claim(judge, &claim);
 }

@@ -17,8 +17,6 @@
 #define PROXY_CONNECTIONS 3
 /* FINDINGS.md conn-paws-drop needs both kinds. */
 #define PAWS_LEAST 2
-/* Two outages that begin and end so near each other are one. */
-#define TOGETHER_NS FACTS_SECOND
 
 static struct claim start(enum finding_code code, const struct site_flow *flow)
 {
@@ -51,19 +49,20 @@ static const struct site_flow *flow_over(const struct site_pair *pair, int64_t f
     return NULL;
 }
 
-/* Another peer of the silent host missed it at the same time: the host itself may have been away. */
-static bool others_missed_it(const struct judge *judge, const struct path_sample_record *path)
+/* The silent host was heard elsewhere meanwhile, and is not known to have been away: a connection with another peer
+ * began then, by the client, or began and ended, with answers of the server. */
+static bool was_awake(const struct judge *judge, const struct site_flow *silent,
+                      const struct path_sample_record *path)
 {
-    const struct site *site = judge->site;
-    const struct address *silent =
-        path->outage_side == SIDE_SERVER ? &path->server_ip : &path->client_ip;
-    for (size_t i = 0; i < site->path_count; i++) {
-        const struct path_sample_record *p = site->paths[i];
-        if (p == path || p->outages == 0 || p->outage_side != path->outage_side)
-            continue;
-        const struct address *host = p->outage_side == SIDE_SERVER ? &p->server_ip : &p->client_ip;
-        if (address_equal(host, silent) &&
-            llabs(p->outage_last_ns - path->outage_last_ns) <= TOGETHER_NS)
+    bool server = path->outage_side == SIDE_SERVER;
+    struct flow_range range = server ? site_server_flows(judge->site, silent->server)
+                                     : site_client_flows(judge->site, silent->client);
+    for (size_t i = range_find_time(range, path->outage_first_ns);
+         i < range.count && range.flows[i]->f.first_ns < path->outage_last_ns; i++) {
+        const struct site_flow *other = range.flows[i];
+        if (other->pair != silent->pair && facts_is_two_sided(&other->f) &&
+            other->f.first_ns > path->outage_first_ns &&
+            (!server || other->f.last_ns < path->outage_last_ns))
             return true;
     }
     return false;
@@ -98,7 +97,7 @@ static void find_outage(struct judge *judge, const struct site_pair *pair, struc
         judge_capture_end(judge, path->outage_first_ns) < path->outage_last_ns || was_told(told, path))
         return;
     struct claim claim = start(FINDING_PATH_OUTAGE, flow);
-    claim.confidence = others_missed_it(judge, path) ? 65 : 80;
+    claim.confidence = was_awake(judge, flow, path) ? 85 : 65; /* a machine may be paused */
     claim.count = path->outages;
     claim.first_ns = path->outage_first_ns;
     claim.last_ns = path->outage_last_ns;

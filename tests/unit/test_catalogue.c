@@ -29,10 +29,10 @@ static const char *const proven[] = {
     "dns-timeout", "dns-nxdomain", "dns-servfail", "dns-refused", "ntp-unsynchronised",
     "mitm-issuer-changed", "mitm-interception-product", "mitm-downgrade", "mitm-arp-spoof",
     "mitm-pin-mismatch", "mitm-dns-conflict", "mitm-https-stripped",
-    "clock-skew", "service-protocol-mismatch",
+    "clock-skew", "service-protocol-mismatch", "dep-pool-exhausted",
     "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "conn-synack-lost", "conn-backlog-overflow", "conn-half-open",
-    "conn-slow-connect", "path-loop", "path-mtu-blackhole", "net-arp-unresolved",
+    "conn-slow-connect", "path-loop", "path-mtu-blackhole", "path-outage", "net-arp-unresolved",
     "net-ip-conflict", "udp-no-answer", "tcp-reset-injected", "mitm-dual-synack",
     "tcp-reset-by-server", "tcp-reset-by-client",
     "tcp-idle-state-lost", "tcp-vanished", "tcp-loss", "tcp-zero-window", "server-slow-response",
@@ -128,8 +128,8 @@ static void tiers_and_verdicts_are_the_agreed_ones(void **state)
     assert_int_equal(tier_a, proven_count);
     assert_int_equal(primary, verdict_count);
     assert_int_equal(catalogue_clamp_severity(FINDING_CONN_REFUSED, SEVERITY_HIGH), SEVERITY_HIGH);
-    assert_int_equal(catalogue_clamp_severity(FINDING_PATH_OUTAGE, SEVERITY_HIGH), SEVERITY_LOW);
-    assert_int_equal(catalogue_clamp_severity(FINDING_PATH_OUTAGE, SEVERITY_INFO), SEVERITY_INFO);
+    assert_int_equal(catalogue_clamp_severity(FINDING_PATH_LATENCY_STEP, SEVERITY_HIGH), SEVERITY_LOW);
+    assert_int_equal(catalogue_clamp_severity(FINDING_PATH_LATENCY_STEP, SEVERITY_INFO), SEVERITY_INFO);
 }
 
 /* Every word of a withdrawn-by list is a capture finding; the answers agree with the list. */

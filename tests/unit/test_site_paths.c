@@ -83,6 +83,23 @@ static void an_outage_is_told(void **state)
     assert_int_equal(found->record.last_ns, START_NS + 18 * SECOND);
 }
 
+/* The server answered another client meanwhile: it was not paused. */
+static void a_server_heard_elsewhere_was_not_away(void **state)
+{
+    struct scene *s = *state;
+    (void)dead_path(s);
+    scene_judge(s);
+    assert_in_range(scene_find(s, FINDING_PATH_OUTAGE)->record.confidence, 50, 79);
+    struct scene_flow *f = scene_flow_add(s, OTHER, 1001, SERVER, 8101, 16);
+    flow_establish(f);
+    flow_touch(f, SIDE_SERVER, START_NS + 17 * SECOND);
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_PATH_OUTAGE)->record.confidence, 85);
+    flow_touch(f, SIDE_SERVER, START_NS + 19 * SECOND); /* its answer may have come behind it */
+    scene_judge(s);
+    assert_in_range(scene_find(s, FINDING_PATH_OUTAGE)->record.confidence, 50, 79);
+}
+
 /* None of its connections was open on both sides of the silence; a capture that lost packets. */
 static void outages_that_nothing_proves(void **state)
 {
@@ -233,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(an_outage_is_told),
+        SCENE_TEST(a_server_heard_elsewhere_was_not_away),
         SCENE_TEST(outages_that_nothing_proves),
         SCENE_TEST(options_missing_on_one_path),
         SCENE_TEST(options_look_alikes),
