@@ -230,6 +230,27 @@ static bool is_next_to_server(const struct site_flow *flow)
 
 #define ATTEMPTS_LOOKED_AT 256
 
+/* A kernel answers a SYN in some 20 us; a firewall or router on the way adds more than that. */
+#define OWN_LINK_NS 50000
+
+/* The smallest round trip between the tap and a server on the link that the tap is on: its packets start
+ * here, or it answers at once while its clients are far. -1: it is further away, or nothing tells. */
+static int64_t link_ns_of(const struct site *site, const struct site_flow *flow)
+{
+    struct flow_range range = site_server_flows(site, flow->server);
+    int64_t least = RECORD_NONE_NS, client = RECORD_NONE_NS;
+    bool starts_here = true;
+    for (size_t i = 0; i < range.count && i < ATTEMPTS_LOOKED_AT; i++) {
+        const struct flow_facts *f = &range.flows[i]->f;
+        int64_t there = f->connect_rtt_server_ns, back = f->connect_rtt_client_ns;
+        starts_here = starts_here && (f->packets[SIDE_SERVER] == 0 || is_initial_ttl(f->ttl[SIDE_SERVER]));
+        least = there >= 0 && (least < 0 || there < least) ? there : least;
+        client = back >= 0 && (client < 0 || back < client) ? back : client;
+    }
+    bool at_once = least < OWN_LINK_NS && client >= NEXT_TO_FACTOR * least;
+    return least >= 0 && least < NEXT_TO_NS && (starts_here || at_once) ? least : RECORD_NONE_NS;
+}
+
 /* One SYN that its client did not repeat, while its other attempts there were answered: so was this
  * one, out of sight, or it was not waited for. */
 static bool others_were_answered(const struct site_flow *flow)
@@ -275,6 +296,8 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
                                            RIVAL_ACCEPT_QUEUE_FULL, RIVAL_COUNT};
     static const enum rival tap_works[] = {RIVAL_SILENT_FIREWALL, RIVAL_HOST_DOWN,
                                            RIVAL_ANSWER_LOST, RIVAL_COUNT};
+    static const enum rival at_server[] = {RIVAL_SILENT_FIREWALL, RIVAL_ACCEPT_QUEUE_FULL,
+                                           RIVAL_RATE_LIMIT, RIVAL_COUNT};
     static const enum rival app_stuck[] = {RIVAL_ACCEPT_QUEUE_FULL, RIVAL_SILENT_FIREWALL,
                                            RIVAL_RATE_LIMIT, RIVAL_COUNT};
     bool answers = was_up(judge, flow);
@@ -295,6 +318,14 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
         out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
         out->rivals = judge_rivals(judge, app_stuck);
         out->confidence = 60;
+    }
+    int64_t link_ns = link_ns_of(judge->site, flow);
+    if (answers && link_ns >= 0) {
+        out->culprit = CULPRIT_UNKNOWN;
+        out->reason = text_get(TEXT_REASON_AT_SERVER, LANG_EN);
+        out->rivals = judge_rivals(judge, at_server);
+        out->confidence = 75;
+        claim_add_ms(out, "link_ms", link_ns);
     }
     if (flow->f.tcp->syn_count == 1)
         out->confidence = (uint8_t)(out->confidence - 25);

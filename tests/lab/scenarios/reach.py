@@ -60,6 +60,22 @@ def syn_drop(lab):
         contrast(lab, 1)
 
 
+@scenario("own-drop", "the server's own packet filter drops SYNs to 8443 silently, from two clients, while 443 works")
+def own_drop(lab):
+    lab.start()
+    lab.firewall("tcp dport 8443 drop", ns="s", hook="input")
+    usual(lab, peers.tls_server(lab, 8443))
+    with lab.capture("cs"):
+        contrast(lab, 2)
+        waiting = [lab.thread(lambda a=a: peers.try_connect(lab, 8443, src=a, timeout=4)) for a in CLIENTS4[:2]]
+        for _ in range(4):
+            time.sleep(1.0)
+            expect(peers.https(lab), "200")
+        for t in waiting:
+            t.join()
+        contrast(lab, 1)
+
+
 @scenario("refused", "nothing listens on 8443: the server itself refuses; 443 works")
 def refused(lab):
     lab.start()
