@@ -105,6 +105,9 @@ bool tls_is_message_type(uint8_t type);
 void tls_handle_alert(struct tls_state *state, enum side role, uint8_t level, uint8_t number,
                       struct dissect_context *context);
 void tls_handle_ccs(struct tls_state *state, enum side role, struct dissect_context *context);
+/* The body of a ClientHello, the first or a second one. */
+void tls_handle_client_hello(struct tls_state *state, struct cursor body,
+                             struct dissect_context *context);
 /* SSL 2.0 CLIENT-HELLO, a whole record with its header. */
 void tls_handle_sslv2_hello(struct tls_state *state, struct cursor record,
                             struct dissect_context *context);
