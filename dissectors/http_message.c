@@ -377,6 +377,17 @@ static size_t put_segment(const char *at, size_t len, char *out, size_t room)
     return take;
 }
 
+/* host:port, as CONNECT asks for it (RFC 9110 9.3.6): the whole is a name. */
+static bool is_authority(struct http_text target)
+{
+    const char *colon = memrchr(target.at, ':', target.len);
+    size_t name = colon != NULL ? (size_t)(colon - target.at) : 0, digits = 0;
+    while (colon != NULL && name + 1 + digits < target.len && colon[1 + digits] >= '0' && colon[1 + digits] <= '9')
+        digits++;
+    return name > 0 && digits > 0 && digits <= 5 && name + 1 + digits == target.len &&
+           path_end(target) == target.len && memchr(target.at, '/', target.len) == NULL;
+}
+
 size_t http_path_template(struct http_text target, char *out, size_t size)
 {
     const char *scheme = memmem(target.at, target.len, "://", 3);
@@ -388,6 +399,11 @@ size_t http_path_template(struct http_text target, char *out, size_t size)
         target.len -= skip;
     } else if (target.len > 0 && target.at[0] != '/') { /* authority form, or none */
         target = http_host(target);
+        if (is_authority(target) && target.len < size) {
+            memcpy(out, target.at, target.len);
+            out[target.len] = '\0';
+            return target.len;
+        }
     }
     size_t end = path_end(target), len = 0;
     for (size_t i = 0; i < end && len + 6 < size;) {

@@ -2,6 +2,7 @@
 #include "tests/unit/session_fixture.h"
 
 #include "core/limits.h"
+#include "dissectors/http_message.h"
 
 #include <stdio.h>
 
@@ -536,9 +537,29 @@ static void test_early_answer_to_a_large_upload(void **state)
     expect(&talk, 1, "/a", 204);
 }
 
+/* CONNECT names a host; anything else in its place may be an identifier, or worse. */
+static void an_authority_is_a_name(void **state)
+{
+    static const char *const cases[][2] = {
+        {"93.184.216.34:443", "93.184.216.34:443"},
+        {"[2001:db8::443]:8443", "[2001:db8::443]:8443"},
+        {"user:secret@10.0.0.1:8443", "10.0.0.1:8443"},
+        {"0123456789abcdef0123", "{id}"},
+        {"/invoice/20261129/443", "/invoice/{id}/{id}"},
+    };
+    char path[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct http_text target = {cases[i][0], strlen(cases[i][0])};
+        assert_int_equal(http_path_template(target, path, sizeof path), strlen(cases[i][1]));
+        assert_string_equal(path, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_authority_is_a_name),
         CASE(test_answers_without_body),
         CASE(test_clients_that_asked_for_https),
         CASE(test_numbers_are_of_the_connection),
