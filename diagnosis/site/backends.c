@@ -1,5 +1,6 @@
 /* Several servers behind one name: how long a switch from one to the next took, and whether they
  * share the load as they should. */
+#include "core/sort.h"
 #include "diagnosis/site/objectives.h"
 #include "diagnosis/site/services.h"
 
@@ -97,7 +98,7 @@ static bool fill(struct judge *judge, struct backend *backend)
         backend->last_ok = flow;
     }
     if (backend->connections > 1)
-        qsort(clients, backend->connections, sizeof *clients, by_client);
+        sort_rows(clients, backend->connections, sizeof *clients, by_client);
     for (size_t i = 0; i < backend->connections; i++)
         backend->clients += i == 0 || clients[i] != clients[i - 1];
     free(clients);
@@ -362,7 +363,7 @@ static void detect(struct judge *judge)
                 .service = service, .name = name, .weight = weight_of(judge, service)};
     }
     if (count > 1)
-        qsort(all, count, sizeof *all, by_name);
+        sort_rows(all, count, sizeof *all, by_name);
     for (size_t i = 0, end = 0; i < count; i = end) {
         for (end = i + 1; end < count && is_same_set(&all[i], &all[end]);)
             end++;

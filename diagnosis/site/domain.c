@@ -6,6 +6,7 @@
  * when nine in ten attempts inside failed. The whole limits that hold most attempts win; where the
  * capture cannot tell them apart, the order of `shapes`. Without whole limits for all of them each
  * service is looked at alone. */
+#include "core/sort.h"
 #include "diagnosis/site/extent.h"
 
 #include <stdlib.h>
@@ -377,7 +378,7 @@ static bool put_services(struct putting *putting, const struct failures *set)
 {
     bool failed = false;
     size_t told = 0;
-    qsort(set->flows, set->count, sizeof *set->flows, by_service);
+    sort_rows(set->flows, set->count, sizeof *set->flows, by_service);
     for (size_t from = 0, to = 0; from < set->count && told < DOMAINS_PER_VERDICT && !failed;
          from = to) {
         while (to < set->count && set->flows[to]->service == set->flows[from]->service)

@@ -1,3 +1,4 @@
+#include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
 #include <stdlib.h>
@@ -151,7 +152,7 @@ static void put_value(const struct group *group, const struct claim_value *value
         if (same != NULL && same->text == NULL)
             numbers[count++] = same->number;
     }
-    qsort(numbers, count, sizeof *numbers, by_number);
+    sort_rows(numbers, count, sizeof *numbers, by_number);
     record.number = numbers[count / 2];
     record.minimum = numbers[0];
     record.maximum = numbers[count - 1];
@@ -239,7 +240,7 @@ static void put_evidence(const struct group *group, const struct claim *lead, in
     list.limit = FINDING_REFERENCES;
     if (group->count > 1 && group->claims[group->count - 1] != lead)
         collect(group->claims[group->count - 1], &list);
-    qsort(list.items, list.count, sizeof list.items[0], by_packet);
+    sort_rows(list.items, list.count, sizeof list.items[0], by_packet);
     for (size_t i = 0; i < list.count; i++) {
         struct finding_evidence_record record = {
             .finding_id = id,
@@ -315,10 +316,10 @@ bool judge_emit(struct judge *judge, int64_t first_id, const struct sink *out)
         for (size_t i = 0; i < count; i++)
             sorted[i] = &judge->claims[i];
         if (count > 1)
-            qsort(sorted, count, sizeof *sorted, by_identity);
+            sort_rows(sorted, count, sizeof *sorted, by_identity);
         size_t group_count = make_groups(sorted, count, groups);
         if (group_count > 1)
-            qsort(groups, group_count, sizeof *groups, by_age);
+            sort_rows(groups, group_count, sizeof *groups, by_age);
         for (size_t i = 0; i < group_count; i++)
             put_group(judge, &groups[i], first_id + (int64_t)i, numbers, out);
     }

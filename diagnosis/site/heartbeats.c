@@ -1,5 +1,6 @@
 /* Calls that came again and again, and then did not: those that the profile names, and those whose
  * period shows by itself. A call counts when it is made, whatever became of it. */
+#include "core/sort.h"
 #include "diagnosis/site/objectives.h"
 
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static struct calls take_calls(struct judge *judge, struct site_service *service
                 (struct call){flow, "", "", flow->f.first_ns, flow->f.first_frame};
     }
     if (calls.count > 1)
-        qsort(calls.at, calls.count, sizeof *calls.at, by_caller);
+        sort_rows(calls.at, calls.count, sizeof *calls.at, by_caller);
     return calls;
 }
 

@@ -1,5 +1,7 @@
 #include "diagnosis/site/incidents.h"
 
+#include "core/sort.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +141,7 @@ static void join_sorted(struct incident_maker *maker, struct incident_part **lis
                         int (*order)(const void *, const void *),
                         bool (*fits)(const struct incident_part *, const struct incident_part *))
 {
-    qsort((void *)list, maker->count, sizeof *list, order);
+    sort_rows((void *)list, maker->count, sizeof *list, order);
     for (size_t i = 1; i < maker->count; i++) {
         if (fits(list[i - 1], list[i]))
             join(maker, list[i - 1], list[i]);
@@ -294,7 +296,7 @@ bool incidents_put(struct incident_maker *maker, struct judge *judge, int64_t fi
 {
     bool ok = !maker->failed;
     if (ok && maker->count > 1)
-        qsort(maker->parts, maker->count, sizeof *maker->parts, by_time);
+        sort_rows(maker->parts, maker->count, sizeof *maker->parts, by_time);
     ok = ok && (maker->count == 0 || gather(maker));
     for (size_t i = 0; ok && i < maker->count; i++) {
         if (group_of(maker->parts, (uint32_t)i) == i)

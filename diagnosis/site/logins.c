@@ -1,5 +1,6 @@
 /* Many passwords tried over FTP (530 to PASS) or SSH (refusals guessed from sizes) by one client:
  * FINDINGS.md, sec-bruteforce, with its window and its counts. */
+#include "core/sort.h"
 #include "diagnosis/site/commands.h"
 
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static void detect(struct judge *judge)
             count += read_attempt(flow, rows.at[i], &room[count]);
     }
     if (count > 1)
-        qsort(room, count, sizeof *room, by_ends_and_time);
+        sort_rows(room, count, sizeof *room, by_ends_and_time);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && same_ends(&room[i], &room[end]))

@@ -4,6 +4,7 @@
  * What changes when a certificate is renewed, when a CDN or a load balancer stands before several
  * machines, when a server has an RSA and an ECDSA certificate, or when it was taken out of service and
  * came back with another stack, proves nothing. Each sign adds its term to a score that is shown. */
+#include "core/sort.h"
 #include "diagnosis/site/chains.h"
 #include "diagnosis/site/mitm.h"
 #include "trust/name_match.h"
@@ -437,7 +438,7 @@ static void detect(struct judge *judge)
     }
     for (size_t i = 0; i < judge->chain_count; i++)
         all[count++] = (struct shown){&judge->chains[i].record, &judge->chains[i]};
-    qsort(all, count, sizeof *all, by_place);
+    sort_rows(all, count, sizeof *all, by_place);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && compare_place(all[i].record, all[end].record) == 0)

@@ -1,6 +1,7 @@
 /* One key for everybody: proxies that make certificates as they go write them all for the key of their
  * own. Names of different owners that are served from different networks, or reached through one
  * tunnel, by certificates of one issuer, made about the same time for one key, have one holder. */
+#include "core/sort.h"
 #include "diagnosis/site/chains.h"
 #include "diagnosis/site/mitm.h"
 #include "trust/name_match.h"
@@ -95,7 +96,7 @@ static void detect(struct judge *judge)
             list[count++] = &judge->chains[i];
     }
     if (count > 1)
-        qsort(list, count, sizeof *list, by_key);
+        sort_rows(list, count, sizeof *list, by_key);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && is_one_holder(list[i], list[end]))

@@ -3,6 +3,7 @@
  *
  * A site that serves some paths in clear, machines of which one lacks the redirect, and clients that
  * are treated otherwise than others prove nothing: the path, the client and the time must fit. */
+#include "core/sort.h"
 #include "diagnosis/site/mitm.h"
 
 #include <stdlib.h>
@@ -72,7 +73,7 @@ static void collect(struct judge *judge, struct answers *out,
         }
     }
     if (out->count > 1)
-        qsort(out->list, out->count, sizeof *out->list, by_page);
+        sort_rows(out->list, out->count, sizeof *out->list, by_page);
 }
 
 /* The redirects of the page of `answer`: the first of them, and how many. */

@@ -1,6 +1,7 @@
 /* What the services of a site need: who uses it, and what they got. */
 #include "diagnosis/site/needs.h"
 
+#include "core/sort.h"
 #include "diagnosis/site/commands.h"
 #include "diagnosis/site/exchanges.h"
 
@@ -194,7 +195,7 @@ static int compare_users(const void *a, const void *b)
 static const char *tell_users(struct judge *judge, struct need *need)
 {
     const char *text = NULL;
-    qsort(need->users, need->user_count, sizeof need->users[0], compare_users);
+    sort_rows(need->users, need->user_count, sizeof need->users[0], compare_users);
     for (size_t i = 0; i < need->user_count && i < USERS_TOLD; i++) {
         char address[ADDRESS_TEXT_SIZE];
         text = arena_format(
@@ -208,7 +209,7 @@ static void finish(struct judge *judge, struct need *need)
 {
     struct dependency_record *r = &need->record;
     if (need->time_count > 0)
-        qsort(need->times, need->time_count, sizeof *need->times, compare_times);
+        sort_rows(need->times, need->time_count, sizeof *need->times, compare_times);
     r->p50_ns = quantile(need, 50, 1);
     r->p95_ns = quantile(need, 95, P95_LEAST);
     r->p99_ns = quantile(need, 99, P99_LEAST);

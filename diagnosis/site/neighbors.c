@@ -1,6 +1,8 @@
 /* ARP and neighbor discovery: addresses that nobody answers for, and that two answer for. */
 #include "diagnosis/site/neighbors.h"
 
+#include "core/sort.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +60,7 @@ static struct rows choose(struct judge *judge, bool (*wanted)(const struct arp_r
             rows.at[rows.count++] = site->arp[i];
     }
     if (rows.count > 1)
-        qsort((void *)rows.at, rows.count, sizeof *rows.at, order);
+        sort_rows((void *)rows.at, rows.count, sizeof *rows.at, order);
     return rows;
 }
 
@@ -167,7 +169,7 @@ static void choose_unresolved(struct judge *judge)
         i = end;
     }
     if (kept > 1)
-        qsort((void *)rows.at, kept, sizeof *rows.at, by_owner);
+        sort_rows((void *)rows.at, kept, sizeof *rows.at, by_owner);
     judge->unresolved = rows.at;
     judge->unresolved_count = kept;
 }

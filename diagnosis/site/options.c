@@ -1,4 +1,5 @@
 /* TCP options that a host else offers and that its handshake lacks on one path. */
+#include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
 #include <stdio.h>
@@ -225,7 +226,7 @@ static void detect(struct judge *judge)
         return;
     }
     memcpy(copy, site->paths, site->path_count * sizeof *site->paths);
-    qsort(copy, site->path_count, sizeof *copy, by_server);
+    sort_rows(copy, site->path_count, sizeof *copy, by_server);
     look_at_all(judge, copy, site->path_count, SIDE_SERVER);
     free(copy);
 }

@@ -1,5 +1,6 @@
 /* What a path did as a whole, whatever its connections say each: outages, other routes, reachable
  * by turns, one direction only, a smaller MTU that was made known, who answers the handshake. */
+#include "core/sort.h"
 #include "diagnosis/site/mtu.h"
 
 #include <stdlib.h>
@@ -289,7 +290,7 @@ static size_t collect_prefixes(const struct site *site, struct prefix_pair *list
             list[count++] = p;
     }
     if (count > 1)
-        qsort(list, count, sizeof *list, compare_prefixes);
+        sort_rows(list, count, sizeof *list, compare_prefixes);
     return count;
 }
 

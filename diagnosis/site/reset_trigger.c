@@ -2,6 +2,8 @@
  * word, the size or the pause that the device acts on. */
 #include "diagnosis/site/reset_trigger.h"
 
+#include "core/sort.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +150,7 @@ void reset_name_triggers(struct judge *judge)
         if (is_injected(&judge->claims[i]))
             claims[at++] = &judge->claims[i];
     }
-    qsort(claims, count, sizeof *claims, by_service);
+    sort_rows(claims, count, sizeof *claims, by_service);
     name_all(judge, claims, count);
     free(claims);
 }

@@ -1,4 +1,5 @@
 /* Tokens and credentials that anybody on the way can read, and those who try many of them. */
+#include "core/sort.h"
 #include "diagnosis/site/http_facts.h"
 
 #include <stdlib.h>
@@ -208,7 +209,7 @@ static void judge_service(struct judge *judge, const struct site_service *servic
             count += read_attempt(judge->site, flow, flow->requests[j], &room[count]);
     }
     if (count > 1)
-        qsort(room, count, sizeof *room, by_client_and_time);
+        sort_rows(room, count, sizeof *room, by_client_and_time);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && room[end].flow->client == room[i].flow->client)

@@ -2,6 +2,7 @@
  * few bytes at a time (slow headers, slow bodies, slow hellos). An upload over a thin line comes in
  * whole segments, a long poll has asked, a stream of chunks is never in the middle of one while it
  * rests. What they hold becomes unsolicited and raises nothing else. */
+#include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static size_t most_at_once(struct flow_range range, int64_t *ends)
     size_t most = 0, over = 0;
     for (size_t i = 0; i < range.count; i++)
         ends[i] = range.flows[i]->f.last_ns;
-    qsort(ends, range.count, sizeof *ends, by_value);
+    sort_rows(ends, range.count, sizeof *ends, by_value);
     for (size_t i = 0; i < range.count; i++) {
         while (ends[over] < range.flows[i]->f.first_ns)
             over++;
@@ -93,7 +94,7 @@ static void claim_starved(struct judge *judge, struct flow_range range, size_t m
 static void judge_service(struct judge *judge, struct site_flow **list, size_t count, int64_t *ends)
 {
     if (count > 1)
-        qsort(list, count, sizeof *list, by_client);
+        sort_rows(list, count, sizeof *list, by_client);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && list[end]->client == list[i]->client)
