@@ -116,6 +116,7 @@ static struct site_host *take_host(struct site *site, const struct address *addr
         return NULL;
     host->address = *address;
     host->number = (uint32_t)site->host_count++;
+    host->leg_min_ns = host->client_leg_min_ns = RECORD_NONE_NS;
     *slot = host;
     return host;
 }

@@ -20,6 +20,8 @@ struct site_host {
     uint64_t ttls[4]; /* bit set of the TTLs of its packets, resets left out */
     uint32_t number;  /* order of first sight; never shown */
     bool sent;        /* any packet of it was captured */
+    /* as a server: smallest round trips between the tap and it, and to its clients; -1 unknown */
+    int64_t leg_min_ns, client_leg_min_ns;
     /* as a name server: questions, those without an answer, answers that took time, the quickest */
     uint32_t dns_asked, dns_silent, dns_answers;
     int64_t dns_quickest_ns;
@@ -60,8 +62,6 @@ struct site_service {
     int64_t switch_ns;      /* longest switch to it from another server of its name; 0 none */
     uint64_t silent_syns;   /* that got no packet back */
     int64_t last_ns;
-    int64_t leg_min_ns;               /* smallest round trip between tap and server, -1 unknown */
-    int64_t client_leg_min_ns;        /* between tap and clients */
     const char *names[SERVICE_NAMES]; /* SNIs whose handshake succeeded */
     uint32_t name_count;
     uint16_t version_min, version_max; /* negotiated by successful handshakes; 0 none */

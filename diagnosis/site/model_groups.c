@@ -118,17 +118,18 @@ static void note_tls(struct site_service *service, const struct tls_facts *t)
         service->names[service->name_count++] = t->sni;
 }
 
+static void note_least(int64_t *least_ns, int64_t ns)
+{
+    if (ns >= 0 && (*least_ns < 0 || ns < *least_ns))
+        *least_ns = ns;
+}
+
 static void note_service(struct site_service *service, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
-    int64_t legs[2] = {f->connect_rtt_server_ns, f->rtt_ns[SIDE_SERVER]};
-    for (int i = 0; i < 2; i++) {
-        if (legs[i] >= 0 && (service->leg_min_ns < 0 || legs[i] < service->leg_min_ns))
-            service->leg_min_ns = legs[i];
-    }
-    int64_t client = f->connect_rtt_client_ns;
-    if (client >= 0 && (service->client_leg_min_ns < 0 || client < service->client_leg_min_ns))
-        service->client_leg_min_ns = client;
+    note_least(&flow->server->leg_min_ns, f->connect_rtt_server_ns);
+    note_least(&flow->server->leg_min_ns, f->rtt_ns[SIDE_SERVER]);
+    note_least(&flow->server->client_leg_min_ns, f->connect_rtt_client_ns);
     service->established += facts_is_established(f);
     service->two_sided += facts_is_two_sided(f);
     if (facts_is_unanswered_syn(f))
@@ -178,8 +179,6 @@ static bool build_services(struct site *site)
     size_t start = 0;
     for (size_t i = 0; i < site->flow_count; i++) {
         struct site_flow *flow = site->by_service[i];
-        if (i == start)
-            service->leg_min_ns = service->client_leg_min_ns = RECORD_NONE_NS;
         flow->service = service;
         if (facts_is_established(&flow->f))
             activity_note(&open, flow, open_until(&flow->f));

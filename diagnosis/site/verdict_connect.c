@@ -217,39 +217,22 @@ static bool is_initial_ttl(uint8_t ttl)
     return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 32;
 }
 
-/* The tap sees the server's packets as they leave it, far from the clients or on its own network:
- * no firewall can hide between them. */
-static bool is_next_to_server(const struct site_flow *flow)
-{
-    const struct site_service *service = flow->service;
-    if (service->leg_min_ns < 0 || service->leg_min_ns >= NEXT_TO_NS)
-        return false;
-    return service->client_leg_min_ns >= NEXT_TO_FACTOR * service->leg_min_ns ||
-           is_initial_ttl(host_usual_ttl(flow->server, 64));
-}
-
-#define ATTEMPTS_LOOKED_AT 256
-
 /* A kernel answers a SYN in some 20 us; a firewall or router on the way adds more than that. */
 #define OWN_LINK_NS 50000
 
 /* The smallest round trip between the tap and a server on the link that the tap is on: its packets start
- * here, or it answers at once while its clients are far. -1: it is further away, or nothing tells. */
-static int64_t link_ns_of(const struct site *site, const struct site_flow *flow)
+ * here, or it answers at once while its clients are far. No firewall can hide between them. -1: it is
+ * further away, or nothing tells. */
+static int64_t link_ns_of(const struct site_host *server)
 {
-    struct flow_range range = site_server_flows(site, flow->server);
-    int64_t least = RECORD_NONE_NS, client = RECORD_NONE_NS;
-    bool starts_here = true;
-    for (size_t i = 0; i < range.count && i < ATTEMPTS_LOOKED_AT; i++) {
-        const struct flow_facts *f = &range.flows[i]->f;
-        int64_t there = f->connect_rtt_server_ns, back = f->connect_rtt_client_ns;
-        starts_here = starts_here && (f->packets[SIDE_SERVER] == 0 || is_initial_ttl(f->ttl[SIDE_SERVER]));
-        least = there >= 0 && (least < 0 || there < least) ? there : least;
-        client = back >= 0 && (client < 0 || back < client) ? back : client;
-    }
-    bool at_once = least < OWN_LINK_NS && client >= NEXT_TO_FACTOR * least;
-    return least >= 0 && least < NEXT_TO_NS && (starts_here || at_once) ? least : RECORD_NONE_NS;
+    int64_t leg = server->leg_min_ns;
+    if (leg < 0 || leg >= NEXT_TO_NS)
+        return RECORD_NONE_NS;
+    bool at_once = leg < OWN_LINK_NS && server->client_leg_min_ns >= NEXT_TO_FACTOR * leg;
+    return at_once || is_initial_ttl(host_usual_ttl(server, 64)) ? leg : RECORD_NONE_NS;
 }
+
+#define ATTEMPTS_LOOKED_AT 256
 
 /* One SYN that its client did not repeat, while its other attempts there were answered: so was this
  * one, out of sight, or it was not waited for. */
@@ -312,15 +295,14 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
     } else {
         out->confidence = 65; /* nothing shows that this tap sees answers at all */
     }
+    int64_t link_ns = answers ? link_ns_of(flow->server) : RECORD_NONE_NS;
     if (site_has_stuck_before(flow, flow->f.last_ns)) {
         /* an earlier request hangs in the same port: the program behind it may have stopped */
         out->culprit = CULPRIT_UNKNOWN;
         out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
         out->rivals = judge_rivals(judge, app_stuck);
         out->confidence = 60;
-    }
-    int64_t link_ns = link_ns_of(judge->site, flow);
-    if (answers && link_ns >= 0) {
+    } else if (link_ns >= 0) {
         out->culprit = CULPRIT_UNKNOWN;
         out->reason = text_get(TEXT_REASON_AT_SERVER, LANG_EN);
         out->rivals = judge_rivals(judge, at_server);
@@ -383,7 +365,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     int64_t waited = f->tcp->syn_count >= 2 ? f->tcp->syn_last_ns - f->first_ns
                                             : judge_capture_end(judge, f->first_ns) - f->first_ns;
     bool open = site_has_open_before(flow, f->last_ns);
-    if (open && flow->service->silent_syns >= BACKLOG_SYNS && is_next_to_server(flow)) {
+    if (open && flow->service->silent_syns >= BACKLOG_SYNS && link_ns_of(flow->server) >= 0) {
         *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
         out->confidence = site_has_stuck_before(flow, f->last_ns) ? 85 : 70;
         claim_add_number(out, "attempts", f->tcp->syn_count);
@@ -434,7 +416,7 @@ static bool took_one(const struct site_flow *flow)
         if (range.flows[i] != flow && facts_is_established(f) && f->tcp->synack_count < 2)
             return true;
     }
-    return is_next_to_server(flow);
+    return link_ns_of(flow->server) >= 0;
 }
 
 enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *flow,

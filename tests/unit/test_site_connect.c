@@ -239,11 +239,15 @@ static void accept_queue_seen_beside_the_server(void **state)
     struct scene *s = *state;
     struct scene_flow *open = scene_flow_add(s, CLIENT, 1000, SERVER, 8443, 5);
     flow_establish(open);
-    open->flow.connect_rtt_server_ns = open->flow.rtt_min_server_ns = MS / 20;
+    open->flow.connect_rtt_server_ns = open->flow.rtt_min_server_ns = MS / 50;
     open->flow.connect_rtt_client_ns = 12 * MS;
     scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 10, 4);
     scene_judge(s);
     expect_verdict(s, 2, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_SERVER);
+    /* four hops and half a millisecond away there is room for a firewall, however far the clients are */
+    s->flows[1].flow.connect_rtt_server_ns = s->flows[1].flow.rtt_min_server_ns = MS / 2;
+    scene_judge(s);
+    expect_verdict(s, 2, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
     /* the same from far away is a rival only */
     s->flows[1].flow.connect_rtt_server_ns = s->flows[1].flow.rtt_min_server_ns = 12 * MS;
     scene_judge(s);
