@@ -381,11 +381,15 @@ static size_t put_segment(const char *at, size_t len, char *out, size_t room)
 static bool is_authority(struct http_text target)
 {
     const char *colon = memrchr(target.at, ':', target.len);
-    size_t name = colon != NULL ? (size_t)(colon - target.at) : 0, digits = 0;
-    while (colon != NULL && name + 1 + digits < target.len && colon[1 + digits] >= '0' && colon[1 + digits] <= '9')
-        digits++;
-    return name > 0 && digits > 0 && digits <= 5 && name + 1 + digits == target.len &&
-           path_end(target) == target.len && memchr(target.at, '/', target.len) == NULL;
+    if (colon == NULL || colon == target.at || path_end(target) < target.len ||
+        memchr(target.at, '/', target.len) != NULL)
+        return false;
+    size_t digits = target.len - (size_t)(colon - target.at) - 1;
+    for (size_t i = 1; i <= digits; i++) {
+        if (colon[i] < '0' || colon[i] > '9')
+            return false;
+    }
+    return digits > 0 && digits <= 5;
 }
 
 size_t http_path_template(struct http_text target, char *out, size_t size)

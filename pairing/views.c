@@ -1,5 +1,7 @@
 #include "pairing/direction.h"
 
+#include <stdlib.h>
+
 #define PROTOCOL_TCP 6
 
 #define FLAGS_THAT_NAME (TCP_SYN | TCP_FIN | TCP_RST)
@@ -21,41 +23,12 @@ int pair_compare_views(const struct view_of_packet *a, const struct pair_packet 
     return order != 0 ? order : compare_number(a->acknowledgment, b->acknowledgment);
 }
 
-static void sift(const struct direction *d, int end, struct view_of_packet *heap, uint32_t at,
-                 uint32_t count)
+static int by_bytes(const void *left, const void *right, void *context)
 {
-    const struct pair_packet *packets = d->side[end]->packets;
-    struct view_of_packet moving = heap[at];
-    for (uint32_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
-        const struct view_of_packet *a = &heap[child], *b = a + 1;
-        if (child + 1 < count) {
-            int order = pair_compare_views(a, &packets[a->index], b, &packets[b->index]);
-            child += order < 0 || (order == 0 && a->index < b->index);
-        }
-        int order = pair_compare_views(&moving, &packets[moving.index], &heap[child],
-                                  &packets[heap[child].index]);
-        if (order > 0 || (order == 0 && moving.index > heap[child].index)) {
-            break;
-        }
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = moving;
-}
-
-/* Heap sort: the order needs the packets beside the list, which qsort does not hand on. */
-static void sort_views(const struct direction *d, int end)
-{
-    struct view_of_packet *list = d->list[end];
-    for (uint32_t i = d->count[end] / 2; i-- > 0;) {
-        sift(d, end, list, i, d->count[end]);
-    }
-    for (uint32_t left = d->count[end]; left > 1; left--) {
-        struct view_of_packet last = list[left - 1];
-        list[left - 1] = list[0];
-        list[0] = last;
-        sift(d, end, list, 0, left - 1);
-    }
+    const struct view_of_packet *a = left, *b = right;
+    const struct pair_packet *packets = context;
+    int order = pair_compare_views(a, &packets[a->index], b, &packets[b->index]);
+    return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
 
 void pair_fill_views(struct direction *d, int end, const struct pair_session *session,
@@ -86,5 +59,6 @@ void pair_fill_views(struct direction *d, int end, const struct pair_session *se
             d->acked[end] = true;
         }
     }
-    sort_views(d, end);
+    if (d->count[end] > 0)
+        qsort_r(d->list[end], d->count[end], sizeof(*d->list[end]), by_bytes, d->side[end]->packets);
 }

@@ -62,7 +62,7 @@ static size_t feed(struct run *r, enum side side, const uint8_t *shown, size_t l
 }
 
 /* How many of these bytes are skipped; what comes is a new frame. */
-static size_t skip(struct run *r, enum side side, size_t len)
+static size_t pass_skipped(struct run *r, enum side side, size_t len)
 {
     size_t skipped = len < r->skip[side] ? len : (size_t)r->skip[side];
     r->skip[side] -= skipped;
@@ -74,7 +74,7 @@ static size_t skip(struct run *r, enum side side, size_t len)
 /* Shows what is left and what is new in memory of exactly that length. */
 static void give(struct run *r, enum side side, const uint8_t *bytes, size_t len)
 {
-    size_t skipped = skip(r, side, len);
+    size_t skipped = pass_skipped(r, side, len);
     bytes += skipped;
     len -= skipped;
     if (r->done[side] || len == 0)
@@ -100,7 +100,7 @@ static void give(struct run *r, enum side side, const uint8_t *bytes, size_t len
 /* The same in the window: nothing is copied but the piece. */
 static void give_piece(struct run *r, enum side side, const uint8_t *bytes, size_t len)
 {
-    size_t skipped = skip(r, side, len);
+    size_t skipped = pass_skipped(r, side, len);
     len -= skipped;
     if (r->done[side] || len == 0)
         return;
