@@ -9,11 +9,6 @@
 #include <string.h>
 
 #define SERVICES_MOST 512
-/* A heartbeat: FINDINGS.md service-heartbeat-missed. */
-#define PERIODS_LEAST 5
-/* 30 s to 5 min, as a timer keeps them. */
-#define PERIOD_LEAST_NS 27000000000LL
-#define PERIOD_MOST_NS 330000000000LL
 #define WOBBLE_PART 5 /* the middle half of the periods keeps within a fifth of the median */
 #define CALLS_MOST 4096
 
@@ -300,7 +295,7 @@ static void end_calls(struct gatherer *g)
     struct learn_service *s = g->service;
     size_t count = g->number_count;
     g->number_count = 0;
-    if (count <= PERIODS_LEAST || s->heartbeat_count == LEARN_HEARTBEATS_MOST) {
+    if (count <= HEARTBEAT_PERIODS || s->heartbeat_count == LEARN_HEARTBEATS_MOST) {
         return;
     }
     for (size_t i = 0; i + 1 < count; i++) {
@@ -309,7 +304,7 @@ static void end_calls(struct gatherer *g)
     qsort(g->numbers, count - 1, sizeof(*g->numbers), compare_numbers);
     int64_t median = quantile(g->numbers, count - 1, 50);
     int64_t spread = quantile(g->numbers, count - 1, 75) - quantile(g->numbers, count - 1, 25);
-    if (median < PERIOD_LEAST_NS || median > PERIOD_MOST_NS || spread > median / WOBBLE_PART) {
+    if (median < HEARTBEAT_LEAST_NS || median > HEARTBEAT_MOST_NS || spread > median / WOBBLE_PART) {
         return;
     }
     for (size_t i = 0; i < s->heartbeat_count; i++) {

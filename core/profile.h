@@ -59,6 +59,12 @@ struct profile_objectives {
     int64_t ceiling_ns;           /* how long the bits must stay above it; default 5 min */
 };
 
+/* Calls so far apart, 30 s to 5 min as a timer keeps them, are learnt to be a heartbeat after so many
+ * periods (service-heartbeat-missed). */
+#define HEARTBEAT_LEAST_NS 27000000000LL
+#define HEARTBEAT_MOST_NS 330000000000LL
+#define HEARTBEAT_PERIODS 5
+
 /* A call that comes again and again: its absence is told. */
 struct profile_heartbeat {
     const char *path; /* template of the request; NULL = any connection to the port */

@@ -7,10 +7,6 @@
 #include <string.h>
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
-/* FINDINGS.md: learnt ones of 30 s to 5 min, as a timer keeps them. */
-#define PERIOD_LEAST_NS (27 * FACTS_SECOND)
-#define PERIOD_MOST_NS (330 * FACTS_SECOND)
-#define PERIODS_LEARNT 5
 #define MISSED_LEAST 3
 /* A timer holds its period this well; what scatters more is work, no heartbeat. */
 #define REGULAR_SHARE 0.1
@@ -97,16 +93,16 @@ static bool is_near(int64_t value, int64_t period)
     return llabs(value - period) <= (int64_t)(REGULAR_SHARE * (double)period);
 }
 
-/* The period of the last PERIODS_LEARNT calls up to and including calls[at]; 0 when they have none.
+/* The period of the last HEARTBEAT_PERIODS calls up to and including calls[at]; 0 when they have none.
  */
 static int64_t learn(const struct call *calls, size_t at)
 {
-    if (at < PERIODS_LEARNT)
+    if (at < HEARTBEAT_PERIODS)
         return 0;
-    int64_t period = (calls[at].time_ns - calls[at - PERIODS_LEARNT].time_ns) / PERIODS_LEARNT;
-    if (period < PERIOD_LEAST_NS || period > PERIOD_MOST_NS)
+    int64_t period = (calls[at].time_ns - calls[at - HEARTBEAT_PERIODS].time_ns) / HEARTBEAT_PERIODS;
+    if (period < HEARTBEAT_LEAST_NS || period > HEARTBEAT_MOST_NS)
         return 0;
-    for (size_t i = at - PERIODS_LEARNT; i < at; i++) {
+    for (size_t i = at - HEARTBEAT_PERIODS; i < at; i++) {
         if (!is_near(calls[i + 1].time_ns - calls[i].time_ns, period))
             return 0;
     }
@@ -206,7 +202,7 @@ static bool may_beat(const struct judge *judge, const struct site_service *servi
     int64_t until = judge_capture_end(judge, first->f.first_ns);
     until = service->last_ns > until ? service->last_ns : until;
     return (named != NULL && named->heartbeat_count > 0) ||
-           until - first->f.first_ns >= (PERIODS_LEARNT + MISSED_LEAST) * PERIOD_LEAST_NS;
+           until - first->f.first_ns >= (HEARTBEAT_PERIODS + MISSED_LEAST) * HEARTBEAT_LEAST_NS;
 }
 
 static void detect(struct judge *judge)
