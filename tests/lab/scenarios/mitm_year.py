@@ -16,6 +16,7 @@ from scenarios.mitm import DAY, TLS12, TLS13, ask, false_ca, nginx_bridge, pem, 
 from scenarios.mitm_more import OWNERS, REDIRECT, ask_owners, ask_plain, nft, plain_site
 
 OTHER = "198.51.100.40"
+STANDBY = "198.51.100.31"
 
 
 def two_machines(lab, rule):
@@ -331,22 +332,9 @@ def failover(lab):
     lab.pki.make("b-leaf", NAME, names=[NAME])
     lab.start()
     serve(lab)
-    # The standby stands on the same network: a bridge joins it to server and router.
-    lab.add_space("x")
-    lab.add_space("w")
-    lab.ip("f", "link", "del", "f1")
-    lab.ip("w", "link", "add", "br0", "type", "bridge")
-    lab.ip("w", "link", "set", "br0", "up")
-    lab.link("f", "f1", "52:54:00:c6:64:01", "w", "w0", "52:54:00:c6:64:f0")
-    lab.link("s", "s0", "52:54:00:c6:64:14", "w", "w1", "52:54:00:c6:64:f1")
-    lab.link("x", "x0", "52:54:00:c6:64:9a", "w", "w2", "52:54:00:c6:64:f2")
-    for dev in ("w0", "w1", "w2"):
-        lab.ip("w", "link", "set", dev, "master", "br0")
-    lab.ip("f", "addr", "add", "198.51.100.1/24", "dev", "f1")
-    lab.ip("s", "addr", "add", f"{SERVER}/24", "dev", "s0")
-    lab.ip("x", "addr", "add", "198.51.100.31/24", "dev", "x0")
-    for ns in "sx":
-        lab.ip(ns, "route", "add", "default", "via", "198.51.100.1")
+    switch(lab)
+    neighbor(lab, STANDBY)
+    lab.ip("x", "route", "add", "default", "via", GATEWAY)
     lab.sysctl("x", "net.ipv4.ip_default_ttl", 57)
     lab.sysctl("x", "net.ipv4.ip_nonlocal_bind", 1)
     peers.nginx(lab, peers.tls_server(lab, cert="b-leaf"), ns="x")

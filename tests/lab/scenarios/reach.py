@@ -44,20 +44,25 @@ def first_syn_lost(port):
     return rule
 
 
+def asked_in_vain(lab, clients, timeout, others, pause):
+    """8443 by each of the clients, who wait so long; meanwhile 443 works."""
+    contrast(lab, 2)
+    waiting = [lab.thread(lambda a=a: peers.try_connect(lab, 8443, src=a, timeout=timeout)) for a in clients]
+    for _ in range(others):
+        time.sleep(pause)
+        expect(peers.https(lab), "200")
+    for t in waiting:
+        t.join()
+    contrast(lab, 1)
+
+
 @scenario("syn-drop", "the firewall drops SYNs to 8443 silently, from three clients, while 443 works")
 def syn_drop(lab):
     lab.start()
     lab.firewall("tcp dport 8443 drop")
     usual(lab, peers.tls_server(lab, 8443))
     with lab.capture("cms"):
-        contrast(lab, 2)
-        waiting = [lab.thread(lambda a=a: peers.try_connect(lab, 8443, src=a, timeout=7.5)) for a in CLIENTS4[:3]]
-        for _ in range(7):
-            time.sleep(1.1)
-            expect(peers.https(lab), "200")
-        for t in waiting:
-            t.join()
-        contrast(lab, 1)
+        asked_in_vain(lab, CLIENTS4[:3], 7.5, 7, 1.1)
 
 
 @scenario("own-drop", "the server's own packet filter drops SYNs to 8443 silently, from two clients, while 443 works")
@@ -66,14 +71,7 @@ def own_drop(lab):
     lab.firewall("tcp dport 8443 drop", ns="s", hook="input")
     usual(lab, peers.tls_server(lab, 8443))
     with lab.capture("cs"):
-        contrast(lab, 2)
-        waiting = [lab.thread(lambda a=a: peers.try_connect(lab, 8443, src=a, timeout=4)) for a in CLIENTS4[:2]]
-        for _ in range(4):
-            time.sleep(1.0)
-            expect(peers.https(lab), "200")
-        for t in waiting:
-            t.join()
-        contrast(lab, 1)
+        asked_in_vain(lab, CLIENTS4[:2], 4, 4, 1.0)
 
 
 @scenario("refused", "nothing listens on 8443: the server itself refuses; 443 works")

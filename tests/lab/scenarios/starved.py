@@ -18,6 +18,12 @@ def starve(lab, *words):
     return tool(lab, "slowhttptest", "-c", "11", "-r", "20", "-l", "26", "-p", "3", *words, seconds=40)
 
 
+def crowd(lab, work, count=12):
+    """So many at once, each in a thread of its own."""
+    for t in [lab.thread(work) for _ in range(count)]:
+        t.join()
+
+
 @scenario("slow-headers", "slowhttptest trickles request headers on 11 connections to nginx (slowloris)")
 def slow_headers(lab):
     lab.start(delay_ms=2)
@@ -113,9 +119,7 @@ def thin_uploads(lab):
         expect(peers.read_answer(s).decode(), "200 OK")
         s.close()
     with lab.capture("m", snaplen=128):
-        sending = [lab.thread(upload) for _ in range(12)]
-        for t in sending:
-            t.join()
+        crowd(lab, upload)
 
 
 @scenario("quiet-clients", "10 long polls, 10 idle kept-alive connections and 10 event streams of one host: healthy")
@@ -180,9 +184,7 @@ def chunk_streams(lab):
         expect(peers.read_answer(s).decode(), "200 OK")
         s.close()
     with lab.capture("m"):
-        sending = [lab.thread(send) for _ in range(12)]
-        for t in sending:
-            t.join()
+        crowd(lab, send)
 
 
 @scenario("typing-clients", "12 terminals type into a line protocol, a key each second: healthy")
@@ -203,6 +205,4 @@ def typing_clients(lab):
             time.sleep(1)
         s.close()
     with lab.capture("m"):
-        typing = [lab.thread(type_slowly) for _ in range(12)]
-        for t in typing:
-            t.join()
+        crowd(lab, type_slowly)
