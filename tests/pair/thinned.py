@@ -63,8 +63,10 @@ def run(binary, path, seed, share, both):
                 return None
         done = subprocess.run([binary, "pair", "--json", *points], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, timeout=300)
-    if done.returncode != 0:
+    if done.returncode == 2:  # nothing in common, or one capture twice
         return None
+    if done.returncode not in (0, 3):
+        sys.exit(f"{path}, round {seed}: exit status {done.returncode}: {done.stderr}")
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"type":"pair_verdict"')]
     return [v for v in lines if v["verdict"] in FALSE]
 
