@@ -63,9 +63,9 @@ void help_print_short(const struct view *view)
     print_heading(view, TEXT_HELP_COMMANDS);
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         const struct command *command = command_get((enum command_id)i);
-        fprintf(view->out, "  %s%-10s%s", view_tone(view, TONE_STRONG), command->name,
+        fprintf(view->out, "  %s%-14s%s", view_tone(view, TONE_STRONG), command->name,
                 view_plain(view));
-        view_wrap(view, text_get(command->help, view->language), 12, 12);
+        view_wrap(view, text_get(command->help, view->language), 16, 16);
     }
     fputc('\n', view->out);
     view_wrap(view, text_get(TEXT_HELP_MORE, view->language), 0, 0);

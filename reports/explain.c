@@ -95,12 +95,21 @@ static void print_step(const struct view *view, const struct flow_event_record *
     const char *arrow = event->side == SIDE_CLIENT   ? "──▶"
                         : event->side == SIDE_SERVER ? "◀──"
                                                      : " · ";
-    char kind[96], more[192];
+    char kind[96], more[192], frame[VIEW_TIME_SIZE] = "", numbers[64] = "";
     step_words(view, event, more, sizeof(more));
-    text_fit(kind, sizeof(kind), text_word(event_kind_name(event->kind), view->language), 18);
-    fprintf(view->out, "  %12.6f  #%-8lld %s %s seq %-10lld len %lld%s\n",
-            (double)(event->time_ns - begin_ns) / 1e9, (long long)event->frame, arrow, kind,
-            (long long)event->sequence, (long long)event->length, more);
+    if (event->frame != 0) {
+        snprintf(frame, sizeof(frame), "#%lld", (long long)event->frame);
+    }
+    if (event->kind <= EVENT_GAP) {
+        snprintf(numbers, sizeof(numbers), " seq %-10lld len %lld", (long long)event->sequence,
+                 (long long)event->length);
+    } else if (event->length > 0) {
+        snprintf(numbers, sizeof(numbers), " len %lld", (long long)event->length);
+    }
+    text_fit(kind, sizeof(kind), say(view, (enum text_id)(TEXT_EVENT_SYN + event->kind)),
+             numbers[0] != '\0' || more[0] != '\0' ? 18 : 0);
+    fprintf(view->out, "  %12.6f  %-9s %s %s%s%s\n", (double)(event->time_ns - begin_ns) / 1e9,
+            frame, arrow, kind, numbers, more);
 }
 
 static bool is_proof(const struct case_finding *finding, const struct flow_event_record *event)

@@ -120,6 +120,31 @@ static const struct story_record *find_story(const struct report_case *loaded,
     return NULL;
 }
 
+/* How an attempt with that verdict ended, in words. */
+#define STEP_PRIMARY(id) TEXT_##id##_STEP
+#define STEP_SIDE(id) TEXT_COUNT
+static const enum text_id step_texts[FINDING_COUNT] = {
+#define FINDING(id, code, tier, severity, category, culprit, scope, mark, identity, withdrawn,     \
+                technique, values, rivals)                                                         \
+    [FINDING_##id] = STEP_##mark(id),
+#include "core/findings.def"
+#undef FINDING
+};
+
+static const char *step_word(const struct view *view, const char *word)
+{
+    enum finding_code code;
+    if (catalogue_find(word, &code) && step_texts[code] != TEXT_COUNT)
+        return say(view, step_texts[code]);
+    for (unsigned outcome = OUTCOME_OK; outcome <= OUTCOME_UNKNOWN; outcome++) {
+        static const enum text_id words[] = {TEXT_OUTCOME_OK, TEXT_OUTCOME_OK, TEXT_OUTCOME_FAILED,
+                                             TEXT_OUTCOME_UNKNOWN};
+        if (strcmp(word, outcome_name(outcome)) == 0)
+            return say(view, words[outcome]);
+    }
+    return word;
+}
+
 /* "conn-syn-timeout 7012" of the list -> one attempt in words, behind what is there. */
 static void append_step(const struct view *view, const char *step, size_t number,
                         char out[FINDING_TEXT_SIZE])
@@ -128,16 +153,9 @@ static void append_step(const struct view *view, const char *step, size_t number
     size_t word_len = strcspn(step, " "), len = strlen(out);
     int64_t ms = strtoll(step + word_len, NULL, 10);
     snprintf(word, sizeof word, "%.*s", (int)word_len, step);
-    const char *shown = text_word(word, view->language);
-    for (unsigned outcome = OUTCOME_OK; outcome <= OUTCOME_UNKNOWN; outcome++) {
-        static const enum text_id words[] = {TEXT_OUTCOME_OK, TEXT_OUTCOME_OK, TEXT_OUTCOME_FAILED,
-                                             TEXT_OUTCOME_UNKNOWN};
-        if (strcmp(word, outcome_name(outcome)) == 0)
-            shown = say(view, words[outcome]);
-    }
     const struct text_value values[] = {
         {"number", view_number((int64_t)number, place)},
-        {"what", shown},
+        {"what", step_word(view, word)},
         {"took", view_duration(ms * 1000000, view->language, took)}};
     if (number > 1) {
         snprintf(out + len, FINDING_TEXT_SIZE - len, "%s", say(view, TEXT_REPORT_SEMICOLON));

@@ -10,8 +10,8 @@
  * the finding is no verdict of two connections or more. Returns out. */
 char *extent_text(const struct view *view, const struct report_case *loaded,
                   const struct case_finding *finding, char out[FINDING_TEXT_SIZE]);
-/* "attempt 1 conn-syn-timeout after 7.0 s; attempt 2 ok after 12 ms", of the story that the worst
- * connection of the finding belongs to; "" when it is in none. Returns out. */
+/* "attempt 1 timed out (no answer to the SYN) after 7.0 s; attempt 2 ok after 12 ms", of the story
+ * that the worst connection of the finding belongs to; "" when it is in none. Returns out. */
 char *extent_story(const struct view *view, const struct report_case *loaded,
                    const struct case_finding *finding, char out[FINDING_TEXT_SIZE]);
 

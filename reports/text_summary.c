@@ -266,6 +266,7 @@ static void print_finding(const struct view *view, const struct report_case *loa
     labelled(view, TEXT_REPORT_WHY,
              finding_sentence(&words, case_info(finding)->evidence, view->language, text));
     labelled(view, TEXT_REPORT_EXTENT, extent_text(view, loaded, finding, text));
+    labelled(view, TEXT_REPORT_STORY, extent_story(view, loaded, finding, text));
     labelled(view, TEXT_REPORT_FRAMES, finding_frames_short(loaded, finding, text));
     labelled(view, TEXT_REPORT_ADVICE,
              finding_sentence(&words, case_info(finding)->advice, view->language, text));

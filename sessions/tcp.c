@@ -450,6 +450,8 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
     tcp->dir[!side].facts.silent_probes = 0;
     if ((flags & TCP_RST) != 0) {
         pick_up(tcp, side, layers);
+        if (tcp->dir[side].base_known)
+            out->sequence = layers->tcp.sequence - tcp->dir[side].base;
         tcp_note_reset(tcp, flow, side, packet, layers, env);
         note_history(tcp, side, layers);
         tcp->dir[side].rst_sequence = layers->tcp.sequence;

@@ -3,8 +3,9 @@
  *
  * All limits that hold every failed one are tried: no client, the clients' network, the one client;
  * any server, the servers' network, one address, one port, one service, one name. Limits are whole
- * when nine in ten attempts inside failed. The whole limits that hold most attempts win; where the
- * capture cannot tell them apart, the order of `shapes`. Without whole limits for all of them each
+ * when nine in ten attempts inside failed. The whole limits that hold most attempts win; where those
+ * attempts cannot tell them apart, limits inside which the same clients never reached anything else,
+ * earlier or later either; then the order of `shapes`. Without whole limits for all of them each
  * service is looked at alone. */
 #include "core/sort.h"
 #include "diagnosis/site/extent.h"
@@ -303,6 +304,25 @@ static bool count_hosts(const struct site *site, struct failures *set)
     return true;
 }
 
+/* The clients of the failed ones reached something else inside the limits at another time, and what
+ * they failed to reach never: the fault is narrower. */
+static bool is_too_wide(const struct site *site, const struct failures *set,
+                        const struct domain_record *limits)
+{
+    struct flow_range range = candidates(site, set, limits);
+    bool elsewhere = false;
+    for (size_t i = 0; i < range.count && set->service_count < DOMAINS_PER_VERDICT; i++) {
+        const struct site_flow *flow = range.flows[i];
+        if (flow->outcome != OUTCOME_OK || set->is_client[flow->client->number] == 0 ||
+            !is_inside(limits, flow))
+            continue;
+        if (is_failed_service(set, flow->service))
+            return false;
+        elsewhere = true;
+    }
+    return elsewhere;
+}
+
 /* Where the failed ones of one service are looked at: its clients, and one client elsewhere. Wider
  * limits were tried for all of them. */
 static bool is_of_service(const struct shape *shape)
@@ -315,7 +335,7 @@ static bool is_of_service(const struct shape *shape)
 static bool find_whole(const struct site *site, const struct failures *set, bool one_service,
                        struct domain_record *out)
 {
-    bool found = false;
+    bool found = false, wide = false;
     int64_t most = (int64_t)(set->count * 100 / WHOLE_PERCENT);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         struct domain_record limits;
@@ -323,8 +343,15 @@ static bool find_whole(const struct site *site, const struct failures *set, bool
             !shape_limits(&set->common, &shapes[i], &limits))
             continue;
         count_inside(site, set, most, &limits);
-        if (limits.whole && (!found || limits.attempts > out->attempts)) {
+        if (!limits.whole || (found && limits.attempts < out->attempts))
+            continue;
+        bool more = !found || limits.attempts > out->attempts;
+        if (!more && !wide)
+            continue;
+        bool too_wide = is_too_wide(site, set, &limits);
+        if (more || !too_wide) {
             *out = limits;
+            wide = too_wide;
             found = true;
         }
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "reports/cell.h"
+#include "reports/extent_text.h"
 #include "reports/quantity.h"
 #include "reports/shares.h"
 #include "reports/table.h"
@@ -164,6 +165,23 @@ static void csv_fields_are_quoted_and_are_no_formulas(void **state)
     free(printed);
 }
 
+static void stories_are_told_in_words(void **state)
+{
+    (void)state;
+    char text[FINDING_TEXT_SIZE];
+    struct story_record story = {.first_flow = 1, .last_flow = 3, .attempts = 4,
+                                 .steps = "conn-syn-timeout 7012, conn-refused 9, ok 37"};
+    const struct report_case loaded = {.stories = &story, .story_count = 1};
+    const struct case_finding finding = {.flow = {.id = 2}};
+    const struct view english = {.language = LANG_EN}, chinese = {.language = LANG_ZH};
+    assert_string_equal(extent_story(&english, &loaded, &finding, text),
+                        "attempt 1 timed out (no answer to the SYN) after 7.0 s; attempt 2 refused "
+                        "after 9.00 ms; attempt 3 ok after 37 ms; and 1 more");
+    assert_string_equal(extent_story(&chinese, &loaded, &finding, text),
+                        "第 1 次 超时（SYN 无应答），历时 7.0 秒；第 2 次 被拒绝，历时 9.00 毫秒；"
+                        "第 3 次 成功，历时 37 毫秒；另有 1 次");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +190,7 @@ int main(void)
         cmocka_unit_test(quantities_carry_their_unit),
         cmocka_unit_test(times_are_local_with_their_offset),
         cmocka_unit_test(columns_align_whatever_the_script),
+        cmocka_unit_test(stories_are_told_in_words),
         cmocka_unit_test(csv_fields_are_quoted_and_are_no_formulas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,9 @@ static void facts_of_one(void **state)
     assert_int_equal(r->segments_before, 1);
     assert_int_equal(r->later_packets, 0);
     assert_false(r->own_fin || r->peer_fin || r->changed);
+    const struct flow_event *event = &f->seen.events[0][f->seen.event_count[0] - 1];
+    assert_int_equal(event->kind, EVENT_RST);
+    assert_int_equal(event->sequence, 101); /* relative, as Wireshark prints it */
 }
 
 static void a_host_that_counts(void **state)

@@ -45,6 +45,44 @@ static void one_network_to_one_port(void **state)
     assert_int_equal(d->others_ok, 5);
 }
 
+/* The same, but what the subnet reaches it reached before: it still tells one port from all. */
+static void one_port_tried_after_another(void **state)
+{
+    struct scene *s = *state;
+    for (unsigned i = 1; i <= 5; i++) {
+        char inside[32];
+        snprintf(inside, sizeof inside, "10.2.%u.7", i);
+        scene_healthy(s, inside, 2000, SERVER, 443, i);
+        scene_silent_syn(s, inside, 1000, SERVER, 8443, 10 + i, 3);
+        scene_healthy(s, "10.9.1.7", (uint16_t)(3000 + i), SERVER, 8443, 10.2 + i);
+    }
+    scene_judge(s);
+    const struct domain_record *d = only_domain(s, FINDING_CONN_SYN_TIMEOUT);
+    assert_int_equal(d->client_bits, 16);
+    assert_int_equal(d->server_port, 8443);
+    assert_int_equal(d->reached_port, 443);
+    assert_int_equal(d->reached, 5);
+}
+
+/* What they cannot reach any more they reached before: their own network may have failed. */
+static void one_network_from_a_time_on(void **state)
+{
+    struct scene *s = *state;
+    for (unsigned i = 1; i <= 5; i++) {
+        char inside[32];
+        snprintf(inside, sizeof inside, "10.2.%u.7", i);
+        scene_healthy(s, inside, 2000, SERVER, 443, i);
+        scene_healthy(s, inside, 2001, SERVER, 8443, i + 0.3);
+        scene_silent_syn(s, inside, 1000, SERVER, 8443, 10 + i, 3);
+        scene_healthy(s, "10.9.1.7", (uint16_t)(3000 + i), SERVER, 8443, 10.2 + i);
+    }
+    scene_judge(s);
+    const struct domain_record *d = only_domain(s, FINDING_CONN_SYN_TIMEOUT);
+    assert_int_equal(d->client_bits, 16);
+    assert_int_equal(d->server_port, 0);
+    assert_true(d->last_ok_ns > 0);
+}
+
 /* Two servers refuse the same port: no address says it, the port does. */
 static void one_port_of_every_server(void **state)
 {
@@ -151,6 +189,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(one_network_to_one_port),
+        SCENE_TEST(one_port_tried_after_another),
+        SCENE_TEST(one_network_from_a_time_on),
         SCENE_TEST(one_port_of_every_server),
         SCENE_TEST(one_client_anywhere),
         SCENE_TEST(half_of_a_service),
