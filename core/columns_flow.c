@@ -251,7 +251,8 @@ static const struct column flow_tcp_columns[] = {
     SIDE(rst_ack_changed, "bool", 0,
          "1: several RSTs differ in their sequence or acknowledgement number."),
     SIDE(data_after_rst, "bool", 0,
-         "1: later packets, not reordered ones, go on at or above the RST's sequence number."),
+         "1: later packets, not reordered ones, go on at or above the RST's sequence number, or send "
+         "again what came before it."),
     SIDE(ttl_min, "", COLUMN_ZERO_IS_NULL, "smallest IP TTL or hop limit, resets left out."),
     SIDE(ttl_max, "", COLUMN_ZERO_IS_NULL, "greatest IP TTL or hop limit, resets left out."),
     SIDE(mss, "bytes", COLUMN_ZERO_IS_NULL, "maximum segment size it announced; NULL none."),

@@ -51,7 +51,8 @@ static const struct column reset_columns[] = {
     COL(own_fin, "bool", 0, "1: that side had sent its FIN."),
     COL(peer_fin, "bool", 0, "1: the other side had sent its FIN."),
     COL(later_packets, "count", 0,
-        "Later packets of that side at or above its sequence number, no RST, not reordered."),
+        "Later packets of that side at or above its sequence number, or that send again what came "
+        "before it; no RST, not reordered."),
     COL(later_bytes, "bytes", 0, "Payload of these."),
 };
 

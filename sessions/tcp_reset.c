@@ -5,6 +5,8 @@
 
 /* Reordering near the end of a connection is over within this. */
 #define REORDER_NS 3000000LL
+/* No packet that was sent before the RST stays on its way for so long. */
+#define SENT_LATER_NS 100000000LL
 /* A host that numbers its packets one by one may send others in between. */
 #define ID_STEP_MOST 256
 /* So many IP IDs tell how a side numbers its packets. */
@@ -247,13 +249,13 @@ static void keep_reset(struct tcp_flow *tcp, enum side side, const struct packet
     compare_times(tcp, side, p, out);
 }
 
-/* RFC 9293 3.10.7.3: who waits for the answer to a SYN drops a RST that does not acknowledge it. A
- * client that went on had its SYN-ACK, whether or not the capture has it. */
+/* RFC 9293 3.10.7.3: who waits for the answer to a SYN drops a RST that does not acknowledge it, and
+ * goes on waiting. A client that went on had its SYN-ACK, whether or not the capture has it. */
 static bool answers_syn(const struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     const struct tcp_direction *peer = &tcp->dir[!side];
     if (side != SIDE_SERVER || tcp->synack_seen || tcp->facts.syn_count == 0 ||
-        tcp->dir[side].seen || peer->acknowledged_any)
+        (tcp->dir[side].letters & ~HISTORY_BIT('r')) != 0 || peer->acknowledged_any)
         return false;
     int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
     return (l->tcp.flags & TCP_ACK) != 0 && ack > 0 && ack <= peer->next;
@@ -272,7 +274,6 @@ static void note_first_reset(struct tcp_flow *tcp, enum side side, const struct 
     f->rst_delay_ns = peer->facts.last_ns >= 0 ? p->time_ns - peer->facts.last_ns : RECORD_NONE_NS;
     f->rst_sequence_offset =
         d->base_known && !fits_stack(guess, l) ? tcp_offset(d, l->tcp.sequence) - d->next : 0;
-    tcp->facts.rst_to_syn |= answers_syn(tcp, side, l);
 }
 
 void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
@@ -284,6 +285,7 @@ void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, con
     bool changed = d->facts.rst_count > 0 && resets_disagree(tcp, side, guess, l);
     if (d->facts.rst_count == 0)
         note_first_reset(tcp, side, p, l, guess);
+    tcp->facts.rst_to_syn |= answers_syn(tcp, side, l);
     d->facts.rst_ack_changed |= changed;
     keep_reset(tcp, side, p, l, env, guess, changed);
     bool with_ack = (l->tcp.flags & TCP_ACK) != 0;
@@ -295,13 +297,23 @@ void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, con
 
 /* ---- after it -------------------------------------------------------------------------------- */
 
+/* Whether a packet was sent behind that RST: it goes on from there, or sends again what the RST had
+ * given up, at a time when it cannot have been overtaken. */
+static bool is_later(const struct packet *p, const struct layers *l, uint32_t rst_sequence,
+                     int64_t rst_ns)
+{
+    int64_t later_ns = p->time_ns - rst_ns;
+    if ((int32_t)(l->tcp.sequence - rst_sequence) >= 0)
+        return later_ns >= REORDER_NS;
+    return later_ns >= SENT_LATER_NS && l->payload_len > 1 && (l->tcp.flags & TCP_RST) == 0;
+}
+
 static void note_later(struct tcp_resets *resets, enum side side, const struct packet *p,
                        const struct layers *l)
 {
     for (uint8_t i = 0; i < resets->count; i++) {
         struct reset_record *r = &resets->at[i];
-        if (r->side != side || p->time_ns - r->time_ns < REORDER_NS ||
-            (int32_t)(l->tcp.sequence - resets->sequence[i]) < 0)
+        if (r->side != side || !is_later(p, l, resets->sequence[i], r->time_ns))
             continue;
         r->later_packets++;
         r->later_bytes += l->payload_len;
@@ -316,9 +328,7 @@ void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct pac
         return;
     if (tcp->resets != NULL)
         note_later(tcp->resets, side, p, l);
-    if (p->time_ns - d->facts.rst_ns < REORDER_NS)
-        return;
-    if ((int32_t)(l->tcp.sequence - d->rst_sequence) >= 0)
+    if (is_later(p, l, d->rst_sequence, d->facts.rst_ns))
         d->facts.data_after_rst = true;
 }
 

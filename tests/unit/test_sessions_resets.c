@@ -138,6 +138,39 @@ static void a_refused_syn_keeps_none(void **state)
     assert_true(f->seen.tcp[0].rst_to_syn);
 }
 
+/* Only the second of the two refuses the SYN; both are kept for comparison. */
+static void a_bare_reset_before_the_refusal(void **state)
+{
+    struct fixture *f = *state;
+    send_at(&f->c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(&f->c, 5, (struct segment){1, TCP_RST, 0x10, -1, NULL, 0, 0, 0});
+    send_at(&f->c, 1, (struct segment){1, TCP_RST | TCP_ACK, 0x10, 1, NULL, 0, 0, 0});
+    engine_finish(f->c.engine);
+    assert_true(f->seen.tcp[0].rst_to_syn);
+    assert_int_equal(f->seen.reset_count, 2);
+}
+
+/* Who reset a connection does not ask again; at once it may be an overtaken packet. */
+static void sent_again(struct fixture *f, int wait_ms, uint32_t later)
+{
+    asked_again(&f->c);
+    send_at(&f->c, 1, RSTACK(0, 201, 101));
+    send_at(&f->c, wait_ms, DATA(0, 101, 101, 100));
+    engine_finish(f->c.engine);
+    assert_int_equal(reset(f, 0)->later_packets, later);
+    assert_int_equal(f->seen.tcp[0].side[SIDE_CLIENT].data_after_rst, later > 0);
+}
+
+static void sent_again_behind_it(void **state)
+{
+    sent_again(*state, 250, 1);
+}
+
+static void overtaken_by_it(void **state)
+{
+    sent_again(*state, 20, 0);
+}
+
 static void two_synacks(void **state)
 {
     struct fixture *f = *state;
@@ -169,6 +202,9 @@ int main(void)
         CASE(later_data_is_counted),
         CASE(bounded),
         CASE(a_refused_syn_keeps_none),
+        CASE(a_bare_reset_before_the_refusal),
+        CASE(sent_again_behind_it),
+        CASE(overtaken_by_it),
         CASE(two_synacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
