@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MTU_LEAST 1280u /* RFC 8200 5 */
+
 /* What is left of 1500 bytes of Ethernet. */
 static const struct {
     const char *name;
@@ -20,25 +22,28 @@ static const struct {
     {"IPsec NAT-T", 1422}, /* RFC 3948, AES-CBC and SHA */
     {"WireGuard", 1420},          /* 80: its default, room for IPv6 */
     {"IPsec", 1400},              /* as it is often set */
-    {"IPv6 minimum", 1280},
+    {"IPv6 minimum", MTU_LEAST},
 };
 
-/* Of more than this none is suggested. */
+/* Of more than this the nearest above what passes are suggested: senders fill what fits. */
 #define SUGGESTED_MOST 4
 
 const char *mtu_tunnels(struct judge *judge, uint32_t passed, uint32_t lost)
 {
     char text[200] = "";
     size_t count = 0;
-    for (size_t i = 0; i < sizeof tunnels / sizeof tunnels[0]; i++) {
+    /* From the smallest up; where only small packets passed, any would fit. */
+    for (size_t i = sizeof tunnels / sizeof tunnels[0]; i-- > 0;) {
         if (tunnels[i].mtu < passed || tunnels[i].mtu >= lost)
             continue;
+        if (count == SUGGESTED_MOST)
+            break;
         size_t len = strlen(text);
         (void)snprintf(text + len, sizeof text - len, "%s%s (%u)", count > 0 ? ", " : "",
                        tunnels[i].name, tunnels[i].mtu);
         count++;
     }
-    if (count == 0 || count > SUGGESTED_MOST)
+    if (count == 0 || passed < MTU_LEAST)
         return NULL;
     return arena_format(&judge->site->arena, "%s", text);
 }

@@ -97,8 +97,10 @@ static const struct site_pair *pair_of(const struct site *site,
     return low < site->pair_count && site->pairs[low].path == path ? &site->pairs[low] : NULL;
 }
 
+/* `usual_mss`: where the MSS was lowered, else 0. */
 static void claim_stripped(struct judge *judge, const struct path_sample_record *path,
-                           enum side side, const char *option, uint8_t confidence)
+                           enum side side, const char *option, uint32_t usual_mss,
+                           uint8_t confidence)
 {
     const struct site_flow *flow = open_flow(pair_of(judge->site, path));
     if (flow == NULL || judge_is_withdrawn(judge, FINDING_TCP_OPTION_STRIPPED, flow))
@@ -109,6 +111,10 @@ static void claim_stripped(struct judge *judge, const struct path_sample_record 
     claim.count = path->side[side].syns;
     claim_add_text(&claim, "option", option);
     claim_add_text(&claim, "sender", side == SIDE_CLIENT ? "client" : "server");
+    if (usual_mss > 0) {
+        claim_add_number(&claim, "mss", path->side[side].mss_min);
+        claim_add_number(&claim, "usual_mss", usual_mss);
+    }
     claim.evidence = EVIDENCE(side == SIDE_CLIENT ? EVENT_SYN : EVENT_SYNACK);
     judge_claim(judge, &claim);
 }
@@ -142,7 +148,7 @@ static void find_stripped(struct judge *judge, const struct host_paths *host,
     }
     if (least > 0)
         claim_stripped(judge, path, host->side, arena_format(&judge->site->arena, "%s", words),
-                       least);
+                       0, least);
 }
 
 /* The MSS that all other paths of the host agree on; 0 when they do not. */
@@ -172,7 +178,7 @@ static void find_clamped(struct judge *judge, const struct host_paths *host,
         return;
     if (host->side == SIDE_SERVER && peer->mss_max <= s->mss_min && peer->mss_max > 0)
         return;
-    claim_stripped(judge, path, host->side, "the full MSS", 55);
+    claim_stripped(judge, path, host->side, "the full MSS", usual, 55);
 }
 
 static void look_at(struct judge *judge, const struct host_paths *host)

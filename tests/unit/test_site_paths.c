@@ -176,6 +176,9 @@ static void clamped_mss(void **state)
     scene_judge(s);
     assert_string_equal(
         finding_value(scene_find(s, FINDING_TCP_OPTION_STRIPPED), "option")->text, "the full MSS");
+    assert_true(finding_value(scene_find(s, FINDING_TCP_OPTION_STRIPPED), "mss")->number == 1360);
+    assert_true(finding_value(scene_find(s, FINDING_TCP_OPTION_STRIPPED), "usual_mss")->number ==
+                other->side[SIDE_CLIENT].mss_min);
     p->side[SIDE_CLIENT].mss_min = p->side[SIDE_CLIENT].mss_max = 1460;
     other->side[SIDE_CLIENT].mss_min = other->side[SIDE_CLIENT].mss_max = 8960;
     scene_judge(s);
@@ -239,9 +242,12 @@ static void tunnels_between_two_sizes(void **state)
     struct site *site = site_new(profile_builtin());
     struct judge judge = {.site = site};
     assert_string_equal(mtu_tunnels(&judge, 1485, 1500), "PPPoE (1492)");
-    assert_string_equal(mtu_tunnels(&judge, 1440, 1460), "VXLAN, GENEVE (1450), WireGuard/IPv4 (1440)");
+    assert_string_equal(mtu_tunnels(&judge, 1440, 1460), "WireGuard/IPv4 (1440), VXLAN, GENEVE (1450)");
     assert_string_equal(mtu_tunnels(&judge, 1420, 1421), "WireGuard (1420)");
-    assert_null(mtu_tunnels(&judge, 600, 1500)); /* all of them */
+    assert_string_equal(
+        mtu_tunnels(&judge, 1410, 1500), /* the nearest of eleven */
+        "WireGuard (1420), IPsec NAT-T (1422), VXLAN/IPv6 (1430), IPsec AES-GCM (1438)");
+    assert_null(mtu_tunnels(&judge, 600, 1500)); /* any would fit */
     assert_null(mtu_tunnels(&judge, 1493, 1500));
     site_free(site);
 }
