@@ -61,7 +61,8 @@ static bool is_always_there(const struct column *column)
     return (column->flags & COLUMN_KEY) != 0 || (integer && !nullable);
 }
 
-/* first_frame INTEGER AS (packed >> 32 & 2147483647) VIRTUAL */
+/* first_frame INTEGER AS (packed >> 32 & 2147483647) VIRTUAL. SQLite works out the words at each insert, too: 0,
+ * which most have, comes first. */
 static void write_packed(const struct column *column, FILE *out)
 {
     unsigned long long mask = (1ULL << column->bits.width) - 1;
@@ -71,6 +72,8 @@ static void write_packed(const struct column *column, FILE *out)
     for (unsigned i = 0; column->names != NULL && column->names[i] != NULL; i++) {
         if (column->names[i][0] != '\0') {
             fprintf(out, " WHEN %u THEN '%s'", i, column->names[i]);
+        } else if (i == 0) {
+            fputs(" WHEN 0 THEN NULL", out);
         }
     }
     fputs(column->names != NULL ? " END) VIRTUAL" : ") VIRTUAL", out);
