@@ -313,15 +313,13 @@ static void source_count(struct source *source, const struct packet *packet)
 enum source_result source_next(struct source *source, struct packet *out, struct error *error)
 {
     for (unsigned filtered = 0; filtered < SOURCE_FILTERED_RUN; filtered++) {
-        struct packet packet;
-        enum source_result result = source_read(source, &packet, error);
+        enum source_result result = source_read(source, out, error);
         if (result != SOURCE_PACKET)
             return result;
-        if (source->filter != NULL && !filter_matches(source->filter, &packet))
+        if (source->filter != NULL && !filter_matches(source->filter, out))
             continue;
-        packet.source_id = source->id;
-        source_count(source, &packet);
-        *out = packet;
+        out->source_id = source->id;
+        source_count(source, out);
         return SOURCE_PACKET;
     }
     return SOURCE_IDLE;

@@ -199,7 +199,7 @@ enum checksum_state transport_check(const struct walk *w, uint16_t field, bool p
 
 /* tcp_options.c: reads a window cut to the options; `cut`: more of them were lost to the snap
  * length. Fills every member of *out from options_bad on. */
-void tcp_options_read(struct cursor options, bool cut, struct tcp_header *out);
+void tcp_options_read(struct cursor *options, bool cut, struct tcp_header *out);
 
 /* icmp.c */
 enum walk_next icmp_walk(struct walk *w);

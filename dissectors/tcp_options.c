@@ -120,7 +120,7 @@ static void options_walk(struct cursor *options, bool cut, struct tcp_header *ou
     }
 }
 
-void tcp_options_read(struct cursor options, bool cut, struct tcp_header *out)
+void tcp_options_read(struct cursor *options, bool cut, struct tcp_header *out)
 {
     out->options_bad = false;
     out->mss = 0;
@@ -133,16 +133,16 @@ void tcp_options_read(struct cursor options, bool cut, struct tcp_header *out)
     out->fast_open = 0;
     out->mptcp_subtype = 0;
     out->option_count = 0;
-    if (cur_left(&options) >= 12) {
-        struct cursor ahead = options;
+    if (cur_left(options) >= 12) {
+        struct cursor ahead = *options;
         if (cur_u32(&ahead) == ALIGNED_TIMESTAMPS) {
             timestamps_read(&ahead, out);
             out->option_kinds[0] = OPTION_NOP;
             out->option_kinds[1] = OPTION_NOP;
             out->option_kinds[2] = OPTION_TIMESTAMPS;
             out->option_count = 3;
-            options = ahead;
+            *options = ahead;
         }
     }
-    options_walk(&options, cut, out);
+    options_walk(options, cut, out);
 }

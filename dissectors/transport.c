@@ -92,7 +92,7 @@ static void tcp_rest(struct walk *w, size_t header_len)
         options.end = options.at + header_len;
     }
     cur_skip(&options, TCP_HEADER_LEN);
-    tcp_options_read(options, cut, &out->tcp);
+    tcp_options_read(&options, cut, &out->tcp);
     if (cut) {
         w->cut = true;
         out->payload = w->bytes.end;

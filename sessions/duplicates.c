@@ -67,8 +67,10 @@ static uint64_t join(uint32_t high, uint32_t low)
 static size_t put_addresses(const struct layers *l, uint64_t *words)
 {
     if (l->ip_version == 4) {
-        memcpy(words, l->src.bytes, 4);
-        memcpy((uint8_t *)words + 4, l->dst.bytes, 4);
+        uint32_t src, dst;
+        memcpy(&src, l->src.bytes, 4);
+        memcpy(&dst, l->dst.bytes, 4);
+        words[0] = join(src, dst);
         return 1;
     }
     memcpy(words, l->src.bytes, 16);
@@ -112,9 +114,11 @@ static uint64_t digest_of(const struct duplicates *ring, const struct layers *l)
     else if (l->kind == LAYER_ICMP)
         count += put_icmp(&l->icmp, words + count);
     if (l->payload_caplen > 0) {
-        size_t head = l->payload_caplen < 16 ? l->payload_caplen : 16;
         words[count] = words[count + 1] = 0;
-        memcpy(words + count, l->payload, head);
+        if (l->payload_caplen >= 16)
+            memcpy(words + count, l->payload, 16);
+        else
+            memcpy(words + count, l->payload, l->payload_caplen);
         count += 2;
     }
     return XXH3_64bits_withSeed(words, count * sizeof words[0], ring->seed);
@@ -134,15 +138,16 @@ static struct sighting *set_of(struct duplicates *ring, const struct layers *l)
 
 static uint32_t link_of(const struct layers *l)
 {
-    uint64_t mac = 0;
-    uint32_t rest = 0, vlan = (uint32_t)l->vlan;
+    uint32_t src = 0, dst = 0;
+    uint16_t src_rest = 0, dst_rest = 0;
     if (l->has_mac) {
-        memcpy(&mac, l->src_mac, 6);
-        memcpy((uint8_t *)&mac + 6, l->dst_mac, 2);
-        memcpy(&rest, l->dst_mac + 2, 4);
+        memcpy(&src, l->src_mac, 4);
+        memcpy(&src_rest, l->src_mac + 4, 2);
+        memcpy(&dst, l->dst_mac, 4);
+        memcpy(&dst_rest, l->dst_mac + 4, 2);
     }
-    mac = (mac ^ join(vlan, rest)) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(mac >> 32);
+    uint64_t mac = join(src, (uint32_t)src_rest << 16 | dst_rest) ^ join((uint32_t)l->vlan, dst);
+    return (uint32_t)(mac * 0x9e3779b97f4a7c15u >> 32);
 }
 
 /* Content makes the proof: nobody sends the same bytes twice within milliseconds all the time,

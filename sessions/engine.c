@@ -169,26 +169,34 @@ static void note_routed(struct engine *e, int64_t delay_ns)
     e->routed_delays[e->routed_count++ % ROUTED_DELAYS] = delay_ns;
 }
 
-/* Whether the packet is a copy that statistics leave out. A looping packet marks its flow. */
-static bool is_copy(struct engine *e, const struct packet *p, const struct layers *l,
-                    struct flow *flow)
+/* Whether the packet is a copy that statistics leave out. */
+static enum copy_kind copy_of(struct engine *e, const struct packet *p, const struct layers *l)
 {
     int64_t delay_ns = 0;
     enum copy_kind kind = duplicates_check(e->duplicates, p, l, &delay_ns);
     if (kind == COPY_NONE)
-        return false;
+        return kind;
     if (kind == COPY_MIRROR)
         e->counters.duplicate_packets++;
     else
         e->counters.routed_packets++;
     if (kind == COPY_ROUTED)
         note_routed(e, delay_ns);
-    if (flow != NULL) {
-        flow->facts |= FLOW_FACT_DUPLICATES;
-        if (kind == COPY_LOOP)
-            flow->facts |= FLOW_FACT_LOOPED;
-    }
-    return true;
+    return kind;
+}
+
+/* A copy marks its flow; only Wireshark's counts take it for a packet. */
+static void on_copy(struct engine *e, struct flow *flow, bool from_high, enum copy_kind kind,
+                    const struct packet *p, const struct layers *l)
+{
+    flow->facts |= FLOW_FACT_DUPLICATES;
+    if (kind == COPY_LOOP)
+        flow->facts |= FLOW_FACT_LOOPED;
+    if (flow->seed != NULL && !engine_flow_hatch(e, flow))
+        e->counters.evicted_flows++;
+    else if (flow->tcp != NULL && l->kind == LAYER_TCP)
+        wireshark_segment(&flow->tcp->wireshark, flow_side_of(flow, from_high), p->time_ns, l,
+                          &e->counters.wireshark);
 }
 
 /* The frames of a host are told to the neighbor table whenever its MAC changes, and at the end. */
@@ -331,18 +339,18 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
     bool from_high;
     duplicates_prefetch(e->duplicates, l);
     flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
-    struct flow *flow = flow_table_find(e->table, &key);
-    bool copy = is_copy(e, p, l, flow);
-    if (flow != NULL && flow->seed != NULL && !copy && on_answer(e, flow, from_high, p, l))
+    uint32_t hash = flow_table_hash(e->table, &key);
+    enum copy_kind copy = copy_of(e, p, l);
+    struct flow *flow = flow_table_find(e->table, &key, hash);
+    if (copy != COPY_NONE) {
+        if (flow != NULL)
+            on_copy(e, flow, from_high, copy, p, l);
+        return;
+    }
+    if (flow != NULL && flow->seed != NULL && on_answer(e, flow, from_high, p, l))
         return;
     if (flow != NULL && flow->seed != NULL && !engine_flow_hatch(e, flow)) {
         e->counters.evicted_flows++;
-        return;
-    }
-    if (copy) {
-        if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP)
-            wireshark_segment(&flow->tcp->wireshark, flow_side_of(flow, from_high), p->time_ns, l,
-                              &e->counters.wireshark);
         return;
     }
     if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP &&
@@ -418,7 +426,7 @@ void engine_packet(struct engine *e, const struct packet *packet)
     if (has_flow(&layers))
         on_flow_packet(e, packet, &layers);
     else if (layers.kind == LAYER_ICMP && layers.icmp.is_error &&
-             !is_copy(e, packet, &layers, NULL))
+             copy_of(e, packet, &layers) == COPY_NONE)
         engine_icmp_error(e, packet, &layers);
 }
 

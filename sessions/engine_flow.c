@@ -1,5 +1,7 @@
 #include "sessions/engine_internal.h"
 
+#include "sessions/tcp_delay.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,14 +9,16 @@ void engine_event(struct engine *e, struct flow *flow, enum event_kind kind, enu
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
                   uint32_t length)
 {
-    struct flow_event event = {.time_ns = time_ns,
-                               .frame = (uint32_t)frame,
-                               .sequence = sequence,
-                               .length = length & 0xfffffu,
-                               .source_id = (uint16_t)source_id,
-                               .kind = (uint8_t)kind,
-                               .side = (uint8_t)side};
-    events_add(&e->events, &flow->events, &event);
+    struct flow_event *event = events_next(&e->events, &flow->events);
+    if (event == NULL)
+        return;
+    *event = (struct flow_event){.time_ns = time_ns,
+                                 .frame = (uint32_t)frame,
+                                 .sequence = sequence,
+                                 .length = length & 0xfffffu,
+                                 .source_id = (uint16_t)source_id,
+                                 .kind = (uint8_t)kind,
+                                 .side = (uint8_t)side};
 }
 
 void engine_event_note(struct flow *flow, enum event_note note, uint32_t reason)
@@ -319,6 +323,15 @@ static const char *synack_text(struct engine *e, const struct tcp_flow *tcp)
     return intern_text(e->options.strings, text);
 }
 
+/* Its last packet passed long ago. */
+static void fetch(const struct flow *flow)
+{
+    pool_prefetch(flow->tcp, sizeof *flow->tcp);
+    pool_prefetch(flow->delay, sizeof *flow->delay);
+    pool_prefetch(flow->tls, sizeof *flow->tls);
+    pool_prefetch(flow->events.at, flow->events.capacity * sizeof *flow->events.at);
+}
+
 void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end)
 {
     struct flow_record record;
@@ -326,6 +339,7 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
     struct flow_event events[FLOW_EVENTS_MAX];
     struct tls_certificate_record certificates[ENGINE_CERTIFICATES];
     struct flow_bundle bundle = {.flow = &record};
+    fetch(flow);
     bool hatched = flow->seed == NULL || engine_flow_hatch(e, flow);
     while (!hatched && flow->seed != NULL)
         flow->seed = drop_seed(e, flow->seed);

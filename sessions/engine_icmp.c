@@ -51,7 +51,7 @@ void engine_icmp_error(struct engine *e, const struct packet *packet, const stru
     record.protocol = q->protocol;
     record.quoted_ttl = q->ttl;
     flow_key_make(&q->src, q->src_port, &q->dst, q->dst_port, q->protocol, &key, &from_high);
-    struct flow *flow = flow_table_find(e->table, &key);
+    struct flow *flow = flow_table_find(e->table, &key, flow_table_hash(e->table, &key));
     if (flow != NULL && (flow->seed == NULL || engine_flow_hatch(e, flow))) {
         enum side side = flow_side_of(flow, from_high);
         record.flow_id = flow->id;

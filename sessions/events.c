@@ -70,14 +70,15 @@ static void keep(struct event_list *list, const struct flow_event *event)
         list->at[FLOW_EVENTS_RING + list->kept++] = *event;
 }
 
-void events_add(struct event_pools *pools, struct event_list *list, const struct flow_event *event)
+struct flow_event *events_next(struct event_pools *pools, struct event_list *list)
 {
     if (list->total >= list->capacity && list->capacity < FLOW_EVENTS_RING && !grow(pools, list))
-        return;
+        return NULL;
+    struct flow_event *at = &list->at[slot_of(list->total)];
     if (list->total >= FLOW_EVENTS_RING)
-        keep(list, &list->at[slot_of(list->total)]);
-    list->at[slot_of(list->total)] = *event;
+        keep(list, at);
     list->total++;
+    return at;
 }
 
 void events_release(struct event_pools *pools, struct event_list *list)

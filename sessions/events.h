@@ -25,8 +25,9 @@ struct event_pools {
 
 void events_init(struct event_pools *pools, uint64_t *account);
 void events_free(struct event_pools *pools);
-/* The oldest of the tail makes room; without memory the event is left out. */
-void events_add(struct event_pools *pools, struct event_list *list, const struct flow_event *event);
+/* Where the next event is to be written, whole; the oldest of the tail makes room. NULL without memory: it is
+ * left out. */
+struct flow_event *events_next(struct event_pools *pools, struct event_list *list);
 void events_release(struct event_pools *pools, struct event_list *list);
 /* Copies them in time order into out; returns how many. */
 size_t events_copy(const struct event_list *list, struct flow_event out[FLOW_EVENTS_MAX]);

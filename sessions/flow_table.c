@@ -116,12 +116,22 @@ static struct flow *flow_at(const struct flow_table *table, uint32_t index)
 
 static uint32_t hash_of(const struct flow_table *table, const struct flow_key *key)
 {
-    return (uint32_t)XXH3_64bits_withSeed(key, sizeof *key, table->seed);
+    /* The ports were written just now, in pieces: to read them as a whole would wait for that. */
+    uint64_t rest = (uint64_t)key->low_port << 48 | (uint64_t)key->high_port << 32 |
+                    (uint64_t)key->protocol << 8 | key->family;
+    return (uint32_t)XXH3_64bits_withSeed(key->low, sizeof key->low + sizeof key->high,
+                                          table->seed ^ rest * 0x9e3779b97f4a7c15u);
 }
 
-struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key)
+uint32_t flow_table_hash(const struct flow_table *table, const struct flow_key *key)
 {
     uint32_t hash = hash_of(table, key);
+    __builtin_prefetch(&table->slots[hash & (table->slot_count - 1)]);
+    return hash;
+}
+
+struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key, uint32_t hash)
+{
     uint32_t mask = table->slot_count - 1;
     for (uint32_t at = hash & mask; table->slots[at].index != SLOT_FREE; at = (at + 1) & mask) {
         if (table->slots[at].hash != hash)

@@ -15,7 +15,9 @@ struct flow_table;
 struct flow_table *flow_table_new(uint64_t seed, uint64_t *account);
 void flow_table_free(struct flow_table *table);
 size_t flow_table_count(const struct flow_table *table);
-struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key);
+/* The key's hash, for flow_table_find; the place to look at is fetched meanwhile. */
+uint32_t flow_table_hash(const struct flow_table *table, const struct flow_key *key);
+struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key, uint32_t hash);
 /* Adds a zeroed flow with that key; NULL when memory is out. Its class is CLASS_SYN. */
 struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, int64_t now_ns);
 /* Takes the flow out; its memory is reused. */

@@ -47,6 +47,7 @@ void *pool_take_unset(struct pool *pool)
         return NULL;
     void *object = pool->free_list;
     pool->free_list = next_of(object);
+    __builtin_prefetch(pool->free_list, 1);
     pool->in_use++;
     return object;
 }

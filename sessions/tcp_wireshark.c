@@ -27,10 +27,18 @@ enum {
 struct segment {
     int64_t time_ns;
     uint32_t sequence, acknowledgment, len;
-    uint16_t window;
-    bool syn, fin, rst, ack;
-    bool plain; /* none of SYN, FIN, RST */
+    uint32_t window, tcp_flags;
 };
+
+static bool has(const struct segment *s, uint32_t tcp_flags)
+{
+    return (s->tcp_flags & tcp_flags) != 0;
+}
+
+static bool is_plain(const struct segment *s)
+{
+    return !has(s, TCP_SYN | TCP_FIN | TCP_RST);
+}
 
 static bool is_before(uint32_t a, uint32_t b)
 {
@@ -53,7 +61,7 @@ static bool fills_window(const struct wireshark_side *peer, const struct segment
 {
     bool scaled = !peer->window_in_syn && peer->scale > 0;
     uint32_t window = peer->window << (scaled ? peer->scale : 0);
-    return s->plain && s->len > 0 && peer->scale != SCALE_UNKNOWN &&
+    return is_plain(s) && s->len > 0 && peer->scale != SCALE_UNKNOWN &&
            s->sequence + s->len == peer->ack + window;
 }
 
@@ -71,15 +79,15 @@ static uint16_t flag_order(struct wireshark_side *own, const struct wireshark_si
     uint16_t flags = 0;
     if (s->len == 1 && s->sequence == own->next && peer->window == 0)
         return ZERO_WINDOW_PROBE;
-    if (s->window == 0 && s->plain)
+    if (s->window == 0 && is_plain(s))
         flags |= ZERO_WINDOW;
-    if (own->next != 0 && is_before(own->next, s->sequence) && !s->rst)
+    if (own->next != 0 && is_before(own->next, s->sequence) && !has(s, TCP_RST))
         flags |= LOST_SEGMENT;
-    if (s->len <= 1 && s->sequence == own->next - 1 && s->plain)
+    if (s->len <= 1 && s->sequence == own->next - 1 && is_plain(s))
         flags |= KEEP_ALIVE;
     if (fills_window(peer, s))
         flags |= WINDOW_FULL;
-    bool repeats = s->plain && s->len == 0 && s->window == own->window &&
+    bool repeats = is_plain(s) && s->len == 0 && s->window == own->window &&
                    s->sequence == own->next && s->acknowledgment == own->ack;
     if (repeats && answers_probe(peer, s))
         return flags | ACK_OF_PROBE;
@@ -93,7 +101,7 @@ static uint16_t flag_order(struct wireshark_side *own, const struct wireshark_si
 /* Bytes acknowledged that never came by: told once for each stretch. */
 static uint16_t flag_unseen(struct wireshark_side *peer, const struct segment *s)
 {
-    if (!s->ack || peer->contiguous == 0 || !is_before(peer->contiguous, s->acknowledgment))
+    if (!has(s, TCP_ACK) || peer->contiguous == 0 || !is_before(peer->contiguous, s->acknowledgment))
         return 0;
     if (is_before(peer->contiguous, peer->next)) {
         peer->contiguous = peer->next;
@@ -117,7 +125,7 @@ static uint16_t flag_repeat(const struct wireshark_flow *w, const struct wiresha
     if (peer->duplicates >= 2 && peer->ack == s->sequence &&
         is_within(peer->last_ns, s->time_ns, FAST_NS))
         return FAST;
-    bool closes = own->next == end + (s->syn || s->fin);
+    bool closes = own->next == end + has(s, TCP_SYN | TCP_FIN);
     if (!closes && is_within(own->next_ns, s->time_ns, w->rtt_ns > 0 ? w->rtt_ns : LATE_NS))
         return OUT_OF_ORDER;
     return RETRANSMISSION;
@@ -129,7 +137,7 @@ static void note_scale(struct wireshark_side *own, struct wireshark_side *peer,
 {
     if (l->tcp.window_scale < 0)
         own->scale = peer->scale = SCALE_NONE;
-    else if (!s->ack || peer->scale != SCALE_NONE)
+    else if (!has(s, TCP_ACK) || peer->scale != SCALE_NONE)
         own->scale = (int8_t)(l->tcp.window_scale > 14 ? 14 : l->tcp.window_scale);
     else
         own->scale = SCALE_NONE;
@@ -137,16 +145,16 @@ static void note_scale(struct wireshark_side *own, struct wireshark_side *peer,
 
 static void remember(struct wireshark_side *own, const struct segment *s, uint16_t flags)
 {
-    uint32_t flag = s->syn || s->fin, next = s->sequence + s->len + flag;
+    uint32_t flag = has(s, TCP_SYN | TCP_FIN), next = s->sequence + s->len + flag;
     bool probe = (flags & ZERO_WINDOW_PROBE) != 0;
-    if (!probe && !s->rst && (own->next == 0 || is_before(own->next, next))) {
+    if (!probe && !has(s, TCP_RST) && (own->next == 0 || is_before(own->next, next))) {
         own->next = next;
         own->next_ns = s->time_ns;
     }
     if (!probe && (own->contiguous == 0 || s->sequence == own->contiguous))
         own->contiguous = own->next;
     own->window = s->window;
-    own->window_in_syn = s->syn;
+    own->window_in_syn = has(s, TCP_SYN);
     own->ack = s->acknowledgment;
     own->last_ns = s->time_ns;
     own->flags = flags;
@@ -179,23 +187,19 @@ void wireshark_segment(struct wireshark_flow *w, enum side side, int64_t time_ns
                         .acknowledgment = tcp->acknowledgment,
                         .len = layers->payload_len,
                         .window = tcp->window,
-                        .syn = (tcp->flags & TCP_SYN) != 0,
-                        .fin = (tcp->flags & TCP_FIN) != 0,
-                        .rst = (tcp->flags & TCP_RST) != 0,
-                        .ack = (tcp->flags & TCP_ACK) != 0,
-                        .plain = (tcp->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0};
+                        .tcp_flags = tcp->flags};
     uint16_t flags = flag_order(own, peer, &s);
     if (s.acknowledgment != own->ack)
         own->duplicates = 0;
     flags |= flag_unseen(peer, &s);
-    if ((s.len > 0 || s.syn || s.fin) && (flags & KEEP_ALIVE) == 0)
+    if ((s.len > 0 || has(&s, TCP_SYN | TCP_FIN)) && (flags & KEEP_ALIVE) == 0)
         flags |= flag_repeat(w, own, peer, &s);
     remember(own, &s, flags);
-    if (s.syn)
+    if (has(&s, TCP_SYN))
         note_scale(own, peer, &s, layers);
-    if (s.syn && !s.ack)
+    if (has(&s, TCP_SYN) && !has(&s, TCP_ACK))
         w->syn_ns = time_ns;
-    else if (!s.syn && s.ack && w->syn_ns != 0 && w->rtt_ns == 0)
+    else if (!has(&s, TCP_SYN) && has(&s, TCP_ACK) && w->syn_ns != 0 && w->rtt_ns == 0)
         w->rtt_ns = time_ns - w->syn_ns;
-    count(flags, s.rst, counts);
+    count(flags, has(&s, TCP_RST), counts);
 }

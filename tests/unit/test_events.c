@@ -30,7 +30,9 @@ static size_t copy_of(const enum event_kind *odd, const uint32_t *odd_at, size_t
             if (odd_at[i] == frame)
                 event.kind = (uint8_t)odd[i];
         }
-        events_add(&pools, &list, &event);
+        struct flow_event *at = events_next(&pools, &list);
+        assert_non_null(at);
+        *at = event;
     }
     if (flipped)
         events_flip(&list);
