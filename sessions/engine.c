@@ -127,14 +127,14 @@ static void count_time(struct engine *e, const struct packet *p)
         if (back > c->largest_backward_ns)
             c->largest_backward_ns = back;
     }
-    if (back > HOUR || back < -HOUR)
-        c->time_jumps++;
     if (p->time_ns < c->first_ns)
         c->first_ns = p->time_ns;
     if (p->time_ns > c->last_ns)
         c->last_ns = p->time_ns;
     /* One packet with a wild time must not make all flows look idle: two in a row are believed. */
     bool wild = back < -HOUR && p->time_ns - e->previous_ns > HOUR;
+    if (wild || (back > HOUR && e->previous_ns - p->time_ns > HOUR))
+        c->time_jumps++; /* once: the packets behind it lie beside each other */
     note_jump(e, p, back, wild);
     if (p->time_ns > e->now_ns && !wild)
         e->now_ns = p->time_ns;

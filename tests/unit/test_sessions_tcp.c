@@ -455,6 +455,25 @@ static void test_wild_time_ends_nothing(void **state)
     assert_int_equal(f->seen.count, 1);
 }
 
+/* What lies beside the packet before it has not jumped, however far the clock had been set. */
+static void test_each_jump_counts_once(void **state)
+{
+    struct conversation *c = &((struct fixture *)*state)->c;
+    struct capture_record counters;
+    const int64_t two_hours = 7200 * 1000000000LL;
+    handshake(c, 20, 5);
+    c->now_ns += two_hours;
+    for (uint32_t i = 0; i < 5; i++)
+        send_at(c, 5, DATA(0, 1 + 10 * i, 1, 10));
+    engine_counters(c->engine, &counters);
+    assert_int_equal(counters.time_jumps, 1);
+    c->now_ns -= two_hours;
+    for (uint32_t i = 5; i < 10; i++)
+        send_at(c, 5, DATA(0, 1 + 10 * i, 1, 10));
+    engine_counters(c->engine, &counters);
+    assert_int_equal(counters.time_jumps, 2);
+}
+
 static void test_http_waits_without_the_network(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +589,7 @@ int main(void)
         CASE(test_stale_tuple_is_no_reset_of_the_new),
         CASE(test_empty_segment_shows_a_hole),
         CASE(test_wild_time_ends_nothing),
+        CASE(test_each_jump_counts_once),
         CASE(test_http_waits_without_the_network),
         CASE(test_http_any_segmentation),
         CASE(test_http_unanswered_and_truncated),
