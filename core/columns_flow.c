@@ -208,7 +208,11 @@ static const struct column flow_tcp_columns[] = {
     SIDE(needless_retransmissions, "count", 0,
          "retransmissions whose bytes the receiver had already, as it told (DSACK, RFC 2883)."),
     SIDE(filling_retransmissions, "count", 0,
-         "retransmissions whose first copy never passed here: lost before the tap."),
+         "retransmissions whose first copy never passed here, or passed damaged: lost before the tap."),
+    SIDE(wrong_checksums, "count", 0,
+         "segments whose checksum, or that of their IP header, is wrong and not left to the interface."),
+    SIDE(damaged_losses, "count", 0,
+         "of the filling retransmissions, those whose first copy came by with a wrong checksum."),
     SIDE(window_probes, "count", 0, "probes it sent into a closed receive window."),
     SIDE(window_full, "count", 0, "segments that used the last byte of the peer's window."),
     SIDE(conflicting_segments, "count", 0,
@@ -288,7 +292,7 @@ static const struct column flow_event_columns[] = {
           "window-full. Of a gap: lost-by-capture, unresolved."),
     NAMED(reason, column_reasons, 0,
           "What shows that it came again or late: original-seen (lost behind the capture point, if at "
-          "all), fills-hole (lost before it), acknowledged, partly-acknowledged, spans-new, "
+          "all), fills-hole (lost or damaged before it), acknowledged, partly-acknowledged, spans-new, "
           "other-bytes, ip-id; timestamp where TCP timestamps prove it."),
     COL(confidence, "percent", COLUMN_ZERO_IS_NULL, "How sure that is; NULL not rated."),
     NAMED(kind, column_events, 0, "What the packet is: syn, synack, ack, data, fin, rst ..."),

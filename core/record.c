@@ -15,7 +15,7 @@ const char *const column_events[] = {
     "rst",          "retransmission", "reordered", "duplicate-ack", "keepalive",
     "zero-window",  "window-update", "gap",        "icmp",          "client-hello",
     "server-hello", "certificate",  "alert",       "tls-finished",  "request",
-    "response",     "datagram",     NULL};
+    "response",     "datagram",     "damaged",     NULL};
 const char *const column_notes[] = {"", "fast", "timeout", "tail-probe", "spurious", "unclear",
                                     "window-probe", "window-full", "lost-by-capture",
                                     "unresolved", NULL};

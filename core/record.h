@@ -145,6 +145,8 @@ struct tcp_side_facts {
     uint32_t tail_probes;           /* the last segment again, before the timer (RFC 8985) */
     uint32_t needless_retransmissions; /* the receiver had them already, as it told (RFC 2883) */
     uint32_t filling_retransmissions; /* their first copy never came by: lost before the tap */
+    uint32_t wrong_checksums;       /* segments whose checksum (or that of their IP header) is wrong */
+    uint32_t damaged_losses;        /* of filling_retransmissions: the first copy came by with a wrong checksum */
     uint32_t window_probes;         /* sent by this side into a closed window */
     uint32_t window_full;           /* segments that used the last byte of the peer's window */
     uint32_t conflicting_segments;  /* sent again with other bytes than before */
@@ -227,7 +229,9 @@ enum event_kind {
     EVENT_SYN, EVENT_SYNACK, EVENT_ACK, EVENT_DATA, EVENT_FIN, EVENT_RST, EVENT_RETRANSMISSION,
     EVENT_REORDERED, EVENT_DUPLICATE_ACK, EVENT_KEEPALIVE, EVENT_ZERO_WINDOW, EVENT_WINDOW_UPDATE,
     EVENT_GAP, EVENT_ICMP, EVENT_CLIENT_HELLO, EVENT_SERVER_HELLO, EVENT_CERTIFICATE, EVENT_ALERT,
-    EVENT_TLS_FINISHED, EVENT_REQUEST, EVENT_RESPONSE, EVENT_DATAGRAM, EVENT_KIND_COUNT
+    EVENT_TLS_FINISHED, EVENT_REQUEST, EVENT_RESPONSE, EVENT_DATAGRAM,
+    EVENT_DAMAGED,               /* a wrong checksum among right ones: its receiver drops it */
+    EVENT_KIND_COUNT
 };
 
 /* What is known besides the kind: why bytes were sent again, what a probe is for. */

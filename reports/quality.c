@@ -14,6 +14,8 @@
 #define POINTS_CLOCK 10
 #define POINTS_DUPLICATES 3
 #define POINTS_EVICTED 15
+/* Fewer wrong checksums are no reason to look twice. */
+#define DAMAGED_LEAST 3
 #define LABEL_COLUMNS 11
 
 static void add_reason(struct quality *quality, enum text_id text, const char *value, int points)
@@ -99,6 +101,9 @@ void quality_of(const struct capture_record *capture, const struct source_record
     add_count(out, TEXT_QUALITY_BACKWARD, capture->backward_times, POINTS_CLOCK);
     add_count(out, TEXT_QUALITY_JUMPS, capture->time_jumps, POINTS_CLOCK);
     add_share(out, TEXT_QUALITY_UNDECODED, capture->undecoded_packets, capture->packets, 0.5, 20);
+    if (capture->bad_checksums >= DAMAGED_LEAST) {
+        add_share(out, TEXT_QUALITY_DAMAGED, capture->bad_checksums, capture->packets, 0.5, 5);
+    }
     add_count(out, TEXT_QUALITY_EVICTED, capture->evicted_flows + capture->limit_streams,
               POINTS_EVICTED);
     add_share(out, TEXT_QUALITY_DUPLICATES, capture->duplicate_packets + capture->routed_packets,

@@ -275,6 +275,8 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
 {
     struct tcp_verdict v;
     on_segment(e, flow, side, p, l, &v);
+    if (v.event == EVENT_DAMAGED)
+        return;
     note_path(e, flow, side, p, l, v.event);
     for (int s = 0; s < 2; s++) {
         if (v.gap_to[s] <= 0)

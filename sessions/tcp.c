@@ -441,6 +441,9 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
 {
     uint16_t flags = layers->tcp.flags;
     *out = (struct tcp_verdict){.event = event_of(flags, layers->payload_len)};
+    if ((layers->checksum != CHECKSUM_GOOD || layers->ip_checksum == CHECKSUM_BAD) &&
+        tcp_refuse_damaged(tcp, flow, side, packet, layers, env, out))
+        return;
     if (is_about_old_connection(tcp, side, layers)) {
         note_history(tcp, side, layers);
         note_sender(tcp, flow, side, packet, layers);

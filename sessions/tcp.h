@@ -42,6 +42,7 @@ struct tcp_hole {
     int64_t acked_ns;   /* when the peer acknowledged past it; -1 not yet */
     uint16_t above_id;  /* IP ID of that segment: an older ID later means reordering */
     uint32_t above_timestamp;
+    bool damaged; /* a damaged segment came for it */
 };
 
 struct tcp_holes {
@@ -84,6 +85,7 @@ struct tcp_direction {
     bool syn_seen;     /* without ACK */
     bool joined_empty; /* taken up at a segment without data, nothing sent since */
     bool early_data;   /* the SYN carried payload (RFC 7413) */
+    bool sums_lie;     /* wrong segments were acknowledged or joined by the capturing host: no damage */
     uint8_t syn_options; /* SYN_HAS_ bits of its SYN or SYN-ACK */
     bool fin_seen;
     bool reset_is_past;      /* its RST came before the connection that was opened at last */
@@ -114,6 +116,7 @@ struct tcp_direction {
     uint32_t retransmissions;       /* data segments sent again, spurious ones included */
     uint32_t pending_losses;        /* of those, not yet acknowledged */
     uint32_t needless_known;        /* of them found needless before the receiver told so */
+    uint32_t unproven;              /* segments whose checksum is not known to be right */
     uint32_t again_timestamp;       /* TSval of the first pending one; 0 none */
     int64_t again_ns;               /* when that left; -1: of no use */
     int64_t again_end, again_last;  /* its end, and the last pending one's */

@@ -61,7 +61,8 @@ bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const str
                           p->time_ns,
                           RECORD_NONE_NS,
                           counts ? l->ip_id : 0,
-                          l->tcp.has_timestamp ? l->tcp.timestamp_value : 0};
+                          l->tcp.has_timestamp ? l->tcp.timestamp_value : 0,
+                          false};
     return true;
 }
 
@@ -75,7 +76,10 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
         if (!lost && !at_end)
             return;
         uint64_t bytes = (uint64_t)(hole->end - hole->start);
-        if (lost || !tcp->dir[!side].seen) {
+        if (hole->damaged) { /* lost: its receiver took it, and the capture's copy alone is wrong */
+            d->sums_lie |= lost;
+            d->facts.wire_gap_bytes += lost ? 0 : bytes;
+        } else if (lost || !tcp->dir[!side].seen) {
             d->facts.capture_gap_bytes += bytes;
             (*env->gaps)++;
             *env->gap_bytes += bytes;
@@ -215,8 +219,8 @@ static struct tcp_recent *recent_of(struct tcp_flow *tcp, struct tcp_env *env)
     return tcp->recent = grown;
 }
 
-static void remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
-                     const struct layers *l, struct tcp_env *env)
+void tcp_remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                  const struct layers *l, struct tcp_env *env)
 {
     struct tcp_recent *recent = recent_of(tcp, env);
     if (recent != NULL)
@@ -270,8 +274,12 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
     struct tcp_direction *d = &tcp->dir[side];
     int index = find_hole(d, start, end);
     bool fills = index >= 0;
+    /* What passed the tap damaged was lost before it, as if it had never come by. */
+    bool damaged = !tcp_is_wrong(l) && (fills || end > d->acked) &&
+                   (recent_take_wrong(tcp->recent, side, l->tcp.sequence, l->payload_len) ||
+                    (fills && d->holes->at[index].damaged)); /* so long ago that it is forgotten */
     if (fills) {
-        bool reordered = was_reordered(tcp, &d->holes->at[index], p, l, &out->reason);
+        bool reordered = was_reordered(tcp, &d->holes->at[index], p, l, &out->reason) && !damaged;
         for (; index >= 0; index = find_hole(d, start, end))
             fill_hole(d, (uint32_t)index, start, end, env);
         if (reordered) {
@@ -282,15 +290,18 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
         }
     }
     bool spurious = !fills && end <= d->acked && tcp->dir[!side].acknowledged_any;
-    if (!fills)
+    if (damaged)
+        out->reason = REASON_FILLS_HOLE;
+    else if (!fills)
         out->reason = reason_of(tcp, side, start, end, l);
     note_conflict(tcp, side, p, l, out);
     out->note = spurious ? NOTE_SPURIOUS : tcp_classify_again(tcp, side, start, end, p->time_ns);
     tcp_count_again(&d->facts, out->note);
-    d->facts.filling_retransmissions += fills;
+    d->facts.filling_retransmissions += fills || damaged;
+    d->facts.damaged_losses += damaged;
     d->facts.spurious_retransmissions += spurious;
     if (!spurious) {
-        tcp_note_pending(d, end, fills, p, l);
+        tcp_note_pending(d, end, fills || damaged, p, l);
         d->resent_ns = p->time_ns;
     }
     d->retransmissions++;
@@ -413,7 +424,7 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
         note_window_full(tcp, side, l, out);
     }
     if (!again || out->event == EVENT_REORDERED || (out->reason & ~(uint32_t)REASON_TIMESTAMP) == REASON_FILLS_HOLE)
-        remember(tcp, side, p, l, env);
+        tcp_remember(tcp, side, p, l, env);
 }
 
 /* Until the peer is heard again. */

@@ -27,6 +27,21 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
 bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
 
+/* Keeps a data segment for comparing with what comes again. */
+void tcp_remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                  const struct layers *l, struct tcp_env *env);
+
+/* tcp_damage.c: a segment whose checksum is not known to be right; true: it was damaged on the way,
+ * nothing else is noted of it. */
+bool tcp_refuse_damaged(struct tcp_flow *tcp, const struct flow *flow, enum side side,
+                        const struct packet *p, const struct layers *l, struct tcp_env *env,
+                        struct tcp_verdict *out);
+/* A receiver would drop it. */
+static inline bool tcp_is_wrong(const struct layers *l)
+{
+    return l->checksum == CHECKSUM_BAD || l->ip_checksum == CHECKSUM_BAD;
+}
+
 /* tcp_again.c: why [start, end) of side, sent before, comes again at now_ns. */
 enum event_note tcp_classify_again(struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
                                    int64_t now_ns);

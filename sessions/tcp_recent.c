@@ -40,6 +40,7 @@ void recent_keep(struct tcp_recent *recent, enum side side, const struct packet 
                                 .len = (uint16_t)l->payload_len,
                                 .side = (uint8_t)side,
                                 .ttl = l->ttl,
+                                .wrong = l->checksum == CHECKSUM_BAD || l->ip_checksum == CHECKSUM_BAD,
                                 .has_sum = l->has_payload_sum};
 }
 
@@ -63,6 +64,19 @@ const struct recent_segment *recent_find(const struct tcp_recent *recent, enum s
             return &recent->at[i];
     }
     return NULL;
+}
+
+bool recent_take_wrong(struct tcp_recent *recent, enum side side, uint32_t sequence, uint32_t len)
+{
+    bool found = false;
+    for (uint32_t i = 0; recent != NULL && i < count_of(recent); i++) {
+        struct recent_segment *s = &recent->at[i];
+        if (s->wrong && overlaps(s, side, sequence, len)) {
+            found = true;
+            s->wrong = false;
+        }
+    }
+    return found;
 }
 
 /* Compares what can be: a kept segment that lies within the new one by its sum, one that begins with

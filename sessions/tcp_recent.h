@@ -23,6 +23,7 @@ struct recent_segment {
     uint16_t sum;       /* ones' complement sum of the payload */
     uint16_t len;
     uint8_t side, ttl;
+    bool wrong;         /* its checksum is, and no right copy came yet */
     bool has_sum;       /* all of its bytes were captured, and are what its checksum says */
 };
 
@@ -40,6 +41,8 @@ void recent_keep(struct tcp_recent *recent, enum side side, const struct packet 
 /* The first kept segment of side that [sequence, sequence + len) shares bytes with; NULL none. */
 const struct recent_segment *recent_find(const struct tcp_recent *recent, enum side side,
                                          uint32_t sequence, uint32_t len);
+/* Whether wrong segments were kept of those bytes; from now on they count as repaired. */
+bool recent_take_wrong(struct tcp_recent *recent, enum side side, uint32_t sequence, uint32_t len);
 /* A kept segment of side whose bytes differ from those that now come for the same place; NULL: none
  * that can be compared does. */
 const struct recent_segment *recent_conflict(const struct tcp_recent *recent, enum side side,

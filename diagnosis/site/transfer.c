@@ -7,6 +7,8 @@
 #define LOSS_SHARE 0.01
 /* So many of them must agree on which side of the tap they were lost. */
 #define LOSS_PLACE_SHARE 0.75
+/* More wrong checksums than this are no accident of a link that still carries connections. */
+#define WRONG_SHARE 0.25
 #define ZERO_WINDOW_SHARE 0.1
 /* A tenth of a transfer that took no time is no stall. */
 #define ZERO_WINDOW_LEAST_NS (200 * FACTS_MS)
@@ -16,7 +18,9 @@
 
 struct path_loss {
     uint64_t lost, segments;
-    uint64_t before; /* of the lost ones, those whose first sending never passed the tap */
+    uint64_t before; /* of the lost ones, those whose first sending never passed the tap whole */
+    uint64_t damaged; /* of those, the ones that passed it with a wrong checksum */
+    uint64_t wrong;   /* all segments with a wrong checksum */
     const struct site_flow *worst;
     uint32_t worst_lost;
 };
@@ -51,6 +55,9 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
         loss.segments += segments_of(&flow->f, side);
         loss.lost += lost;
         loss.before += filling < lost ? filling : lost;
+        uint32_t damaged = flow->f.tcp->side[side].damaged_losses;
+        loss.damaged += damaged < lost ? damaged : lost;
+        loss.wrong += flow->f.tcp->side[side].wrong_checksums;
         if (lost > loss.worst_lost) {
             loss.worst_lost = lost;
             loss.worst = flow;
@@ -88,6 +95,30 @@ static enum side lossy_side(const struct path_loss *loss, enum side sender)
     return SIDE_NONE;
 }
 
+/* Damage is the exception on its path, and is repaired: most wrong segments come again, then right.
+ * Else the sums mean nothing: left to the interface, or packets rewritten after the capture. */
+static bool shows_damage(const struct path_loss *loss)
+{
+    return loss->damaged > 0 && loss->wrong <= WRONG_SHARE * (double)loss->segments &&
+           2 * loss->damaged >= loss->wrong;
+}
+
+/* What became of the lost ones, as far as checksums tell. */
+static void tell_damage(struct judge *judge, const struct path_loss *loss, struct claim *claim)
+{
+    static const enum rival damaged[] = {RIVAL_BAD_LINK, RIVAL_SUMS_NOT_REPAIRED, RIVAL_DAMAGED_MIRROR,
+                                         RIVAL_COUNT};
+    const struct capture_record *c = &judge->site->capture;
+    if (shows_damage(loss)) {
+        claim_add_number(claim, "damaged", (double)loss->damaged);
+        claim->evidence |= EVIDENCE(EVENT_DAMAGED);
+        if ((double)loss->damaged >= LOSS_PLACE_SHARE * (double)loss->lost)
+            claim->rivals = judge_rivals(judge, damaged);
+    } else if (2 * c->truncated_packets > c->packets) {
+        claim_add_number(claim, "cut", (double)c->truncated_packets);
+    }
+}
+
 static void find_loss(struct judge *judge, const struct site_pair *pair, enum side side)
 {
     double limit = judge->profile != NULL && judge->profile->loss_share > 0
@@ -102,6 +133,7 @@ static void find_loss(struct judge *judge, const struct site_pair *pair, enum si
     enum side place = lossy_side(&loss, side);
     claim_add_text(&claim, "side", place == SIDE_NONE ? NULL : verdict_side_word(place));
     claim.evidence = EVIDENCE(EVENT_RETRANSMISSION);
+    tell_damage(judge, &loss, &claim);
     judge_claim(judge, &claim);
 }
 
