@@ -181,6 +181,38 @@ def loss(lab):
     bulk(lab, "cs", rule=lambda f, now: [] if lose(f) else None)
 
 
+def flipped(f, at):
+    """The frame with one bit of its TCP payload turned over, its checksum as it was."""
+    raw = bytearray(f.raw)
+    where = len(raw) - len(f.payload) + at % len(f.payload)
+    raw[where] ^= 1 << at % 8
+    return bytes(raw)
+
+
+def small_bulk(lab, tap, **start):
+    """One download in a little over a hundred segments of 88 bytes: the smallest capture that shows a share of 3 %."""
+    lab.start(**start)
+    lab.sysctl("s", "net.ipv4.tcp_timestamps", 0)
+    peers.listen(lab, 8201, peers.http_handler(body=b"i" * 9200), mss=88)
+    lab.touch("c", CLIENTS4[0], SERVER)
+    if tap == "s":
+        lab.exec("s", "ethtool", "-K", "s0", "tx", "on")
+    with lab.capture(tap):
+        expect(peers.http(lab, 8201, "/api/v1/export"), "200")
+
+
+@scenario("damage", "every 33rd data segment of the server arrives at tap m with one bit of its payload turned over")
+def damage(lab):
+    hit = each_nth(33, 17)
+    small_bulk(lab, "m", rule_far=lambda f, now: [(0.0, f.direction, flipped(f, f.seq))] if hit(f) else None)
+
+
+@scenario("loss-unfilled", "the server's card fills the checksums behind tap s; every 33rd data segment is lost further on")
+def loss_unfilled(lab):
+    lose = each_nth(33, 17)
+    small_bulk(lab, "s", rule=lambda f, now: [] if lose(f) else None)
+
+
 @scenario("loss-small", "two of 340 data segments are lost and recovered: a healthy network")
 def loss_small(lab):
     lose = each_nth(150, 60)
