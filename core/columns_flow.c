@@ -140,6 +140,13 @@ static const struct column flow_tcp_columns[] = {
     REF(flow_id, "flows(id)", COLUMN_KEY, "The connection."),
     COL(syn_count, "count", 0, "SYN packets seen, the first included."),
     COL(synack_count, "count", 0, "SYN-ACK packets seen, the first included."),
+    COL(syn_first_traits, "", 0,
+        "What the first SYN carried, bits: 1 ECN, 2 fast open, 4 data, 8 MPTCP, 16 no timestamps, "
+        "32 no window scale, 64 no SACK, 128 another option, 256 a DiffServ code point."),
+    COL(syn_answered_traits, "", 0,
+        "The same of the last SYN before an answer, or of the last one when none came."),
+    COL(syn_first_tries, "count", 0,
+        "SYN packets before an answer that carried what the first one did."),
     COL(syn_last_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Time of the last SYN, ns since 1970 UTC."),
     COL(synack_first_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "Time of the first SYN-ACK, ns since 1970 UTC."),

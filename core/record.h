@@ -134,6 +134,21 @@ struct flow_record {
 #define FLOW_FEATURE_MPTCP 4u               /* an MPTCP option in a SYN: RFC 8684 */
 #define FLOW_FEATURE_SIMULTANEOUS 8u        /* both sides sent a SYN: RFC 9293 3.5 */
 
+/* What a SYN carries that others leave out. The usual options are told by their absence, so that 0 is a
+ * plain SYN of today's systems. */
+#define SYN_TRAIT_ECN 1u                    /* ECE and CWR: RFC 3168 6.1.1 */
+#define SYN_TRAIT_FAST_OPEN 2u
+#define SYN_TRAIT_DATA 4u
+#define SYN_TRAIT_MPTCP 8u
+#define SYN_TRAIT_NO_TIMESTAMPS 16u
+#define SYN_TRAIT_NO_SCALE 32u
+#define SYN_TRAIT_NO_SACK 64u
+#define SYN_TRAIT_OTHER_OPTION 128u         /* none of the above, nor MSS or padding */
+#define SYN_TRAIT_DSCP 256u                 /* a DiffServ code point other than 0 */
+/* Those that few SYNs carry: a flow without a flow_tcp row had none of them. */
+#define SYN_TRAITS_ADDED (SYN_TRAIT_ECN | SYN_TRAIT_FAST_OPEN | SYN_TRAIT_DATA | SYN_TRAIT_MPTCP | \
+                          SYN_TRAIT_OTHER_OPTION | SYN_TRAIT_DSCP)
+
 /* ---- flow_tcp: only where something happened -------------------------------------------------- */
 struct tcp_side_facts {
     uint32_t segments;              /* with payload, first transmissions */
@@ -208,6 +223,9 @@ struct content_conflict {
 struct flow_tcp_record {
     int64_t flow_id;
     uint32_t syn_count, synack_count;
+    uint16_t syn_first_traits, syn_answered_traits; /* SYN_TRAIT_ bits: of the first SYN, and of the
+                                       last one before an answer (of all, when none came) */
+    uint32_t syn_first_tries;       /* SYNs with the traits of the first one, before an answer */
     int64_t syn_last_ns;
     int64_t synack_first_ns, synack_last_ns;
     int64_t established_ns;         /* first packet that acknowledges the SYN-ACK; -1 never */

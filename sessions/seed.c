@@ -50,6 +50,7 @@ void seed_keep(struct syn_seed *seed, const struct packet *p, const struct layer
                               .window_scale = h->window_scale,
                               .ip_version = l->ip_version,
                               .ttl = l->ttl,
+                              .dscp_ecn = l->dscp_ecn,
                               .checksum = (uint8_t)l->checksum,
                               .sack_permitted = h->sack_permitted,
                               .has_timestamp = h->has_timestamp,
@@ -72,6 +73,7 @@ void seed_restore(const struct syn_seed *seed, struct packet *packet, struct lay
     layers->ip_len = seed->ip_len;
     layers->ip_id = seed->ip_id;
     layers->ttl = seed->ttl;
+    layers->dscp_ecn = seed->dscp_ecn;
     layers->dont_fragment = seed->dont_fragment;
     layers->checksum = (enum checksum_state)seed->checksum;
     layers->has_mac = seed->has_mac;

@@ -21,7 +21,7 @@ struct syn_seed {
     uint32_t ip_len;
     uint16_t flags, window, mss, ip_id;
     uint8_t option_kinds[16];
-    uint8_t option_count, fast_open, mptcp_subtype;
+    uint8_t option_count, fast_open, mptcp_subtype, dscp_ecn;
     int8_t window_scale;
     uint8_t ip_version, ttl, checksum, src_mac[6];
     bool sack_permitted, has_timestamp, dont_fragment, has_mac;

@@ -233,6 +233,7 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
         return; /* RFC 9293 3.5: both open at once; the first one is the client */
     }
     tcp->asks_ecn |= (l->tcp.flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
+    tcp_note_syn_traits(tcp, l);
     tcp->facts.syn_count++;
     tcp->facts.syn_last_ns = p->time_ns;
     if (tcp->syn_first_ns == RECORD_NONE_NS)
@@ -264,9 +265,11 @@ static void note_synack_conflict(struct tcp_flow *tcp, struct tcp_direction *d,
     d->next = 0;
 }
 
-/* RFC 7413 4.2.2: the server takes the SYN but not its data, which comes again: no loss. */
-static void refuse_early_data(struct tcp_direction *client)
+/* RFC 7413 4.2.2: the server takes the SYN but not its data, which comes again: no loss. It has not had
+ * them before. */
+static void refuse_early_data(struct tcp_direction *client, int64_t now_ns)
 {
+    client->resent_ns = now_ns;
     client->early_data = false;
     client->next = 1;
     client->facts.segments = 0;
@@ -292,6 +295,7 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
             note_synack_conflict(tcp, d, l);
         return;
     }
+    tcp_note_answered_first(tcp, l);
     tcp->takes_ecn = (l->tcp.flags & (TCP_ECE | TCP_CWR)) == TCP_ECE;
     tcp->mptcp |= l->tcp.mptcp_subtype != 0;
     tcp->synack_seen = true;
@@ -303,7 +307,7 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
         d->next = d->acked = 0;
     }
     if (l->tcp.acknowledgment == peer->base + 1 && peer->early_data)
-        refuse_early_data(peer);
+        refuse_early_data(peer, p->time_ns);
     if (peer->acknowledged_any && peer->acknowledgment == l->tcp.sequence + 1)
         tcp->facts.established_ns = p->time_ns; /* its ACK was captured before it: no round trip */
     revive(tcp, side);

@@ -139,6 +139,8 @@ struct tcp_direction {
 /* Facts of both sides together, named as in struct flow_tcp_record. */
 struct tcp_common_facts {
     uint32_t syn_count, synack_count, tail_tries;
+    uint32_t syn_first_tries, syn_first_stamp; /* the stamp: its TCP timestamp, 0 none */
+    uint16_t syn_first_traits, syn_answered_traits;
     bool synack_conflict, rst_to_syn, challenge_ack;
     struct synack_pair synack_pair;
     struct content_conflict conflict;

@@ -177,6 +177,7 @@ static bool something_happened(const struct tcp_flow *tcp, const struct flow_rec
     return strcmp(flow->state, "SF") != 0 || end != END_CLOSED || tcp->facts.syn_count != 1 ||
            tcp->facts.synack_count != 1 || tcp->facts.longest_idle_ns >= 1000000000LL ||
            tcp->facts.challenge_ack ||
+           (tcp->facts.syn_first_traits & SYN_TRAITS_ADDED) != 0 ||
            (flow->facts & (FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE)) != 0;
 }
 
@@ -184,6 +185,9 @@ static void fill_common(const struct tcp_common_facts *f, struct flow_tcp_record
 {
     out->syn_count = f->syn_count;
     out->synack_count = f->synack_count;
+    out->syn_first_traits = f->syn_first_traits;
+    out->syn_answered_traits = f->syn_answered_traits;
+    out->syn_first_tries = f->syn_first_tries;
     out->syn_last_ns = f->syn_last_ns;
     out->synack_first_ns = f->synack_first_ns;
     out->synack_last_ns = f->synack_last_ns;

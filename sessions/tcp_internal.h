@@ -72,4 +72,9 @@ void tcp_release_resets(struct tcp_flow *tcp, struct tcp_env *env);
 void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l);
 
+/* Notes what the client's SYN carries; before it is counted. */
+void tcp_note_syn_traits(struct tcp_flow *tcp, const struct layers *l);
+/* The first SYN-ACK: did it answer the first SYN? */
+void tcp_note_answered_first(struct tcp_flow *tcp, const struct layers *l);
+
 #endif

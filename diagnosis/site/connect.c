@@ -1,5 +1,6 @@
 /* Connections that opened late or only half. */
-#include "diagnosis/site/judge.h"
+#include "diagnosis/site/syns.h"
+#include "diagnosis/site/verdict.h"
 
 /* A SYN is sent again after a second by default; shorter timers are a stack's own choice. */
 #define SLOW_CONNECT_NS (200 * FACTS_MS)
@@ -27,6 +28,7 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
     if (took < SLOW_CONNECT_NS)
         return;
     struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
+    syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, &claim);
     blame_delay(flow, &claim);
     claim.weight = (double)took;
     claim_add_ms(&claim, "connect_ms", took);

@@ -246,6 +246,7 @@ static void start_over(struct site *site)
         flow->listed_in = 0;
         flow->claimed = 0;
         flow->chain = NULL;
+        flow->syn_drop = NULL;
         flow->stage = (uint8_t)facts_stage(&flow->f);
     }
 }

@@ -90,6 +90,7 @@ struct delay_facts {
     uint8_t pause_step, window_sender;
 };
 struct site_chain;
+struct syn_drop;
 
 struct site_flow {
     struct flow_facts f;
@@ -103,6 +104,7 @@ struct site_flow {
     const struct turn_record **turns;          /* by number */
     uint32_t request_count, icmp_count, sample_count, turn_count;
     const struct site_chain *chain; /* what its server showed, judged; NULL nothing */
+    const struct syn_drop *syn_drop; /* why its SYN was lost, judged; NULL nothing known */
     size_t claimed;         /* the claim of its verdict, from 1; 0 none */
     int64_t listed_in;      /* the finding that named it last, while findings are put */
     uint16_t verdict;       /* enum finding_code + 1 */

@@ -29,6 +29,10 @@ struct verdict_rule {
 /* The rules in FINDINGS.md's order, *count of them. For the test of the order. */
 const struct verdict_rule *verdict_rules(size_t *count);
 
+/* Smallest round trip, ns, between the tap and a server on the link that the tap is on; -1: it is further
+ * away, or nothing tells. */
+int64_t verdict_link_ns(const struct site_host *server);
+
 #define VERDICT_RULE(name)                                                                         \
     enum ruling verdict_##name(struct judge *judge, const struct site_flow *flow, struct claim *out)
 

@@ -1,6 +1,7 @@
 /* Verdicts before TCP is open: no route, refused, filtered, unanswered. */
 #include "diagnosis/site/dual_synack.h"
 #include "diagnosis/site/neighbors.h"
+#include "diagnosis/site/syns.h"
 #include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
@@ -220,10 +221,9 @@ static bool is_initial_ttl(uint8_t ttl)
 /* A kernel answers a SYN in some 20 us; a firewall or router on the way adds more than that. */
 #define OWN_LINK_NS 50000
 
-/* The smallest round trip between the tap and a server on the link that the tap is on: its packets start
- * here, or it answers at once while its clients are far. No firewall can hide between them. -1: it is
- * further away, or nothing tells. */
-static int64_t link_ns_of(const struct site_host *server)
+/* Its packets start here, or it answers at once while its clients are far: no firewall can hide between
+ * them. */
+int64_t verdict_link_ns(const struct site_host *server)
 {
     int64_t leg = server->leg_min_ns;
     if (leg < 0 || leg >= NEXT_TO_NS)
@@ -295,7 +295,7 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
     } else {
         out->confidence = 65; /* nothing shows that this tap sees answers at all */
     }
-    int64_t link_ns = answers ? link_ns_of(flow->server) : RECORD_NONE_NS;
+    int64_t link_ns = answers ? verdict_link_ns(flow->server) : RECORD_NONE_NS;
     if (site_has_stuck_before(flow, flow->f.last_ns)) {
         /* an earlier request hangs in the same port: the program behind it may have stopped */
         out->culprit = CULPRIT_UNKNOWN;
@@ -365,7 +365,9 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     int64_t waited = f->tcp->syn_count >= 2 ? f->tcp->syn_last_ns - f->first_ns
                                             : judge_capture_end(judge, f->first_ns) - f->first_ns;
     bool open = site_has_open_before(flow, f->last_ns);
-    if (open && flow->service->silent_syns >= BACKLOG_SYNS && link_ns_of(flow->server) >= 0) {
+    bool named = flow->syn_drop != NULL && flow->syn_drop->confidence > 0;
+    if (open && !named && flow->service->silent_syns >= BACKLOG_SYNS &&
+        verdict_link_ns(flow->server) >= 0) {
         *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
         out->confidence = site_has_stuck_before(flow, f->last_ns) ? 85 : 70;
         claim_add_number(out, "attempts", f->tcp->syn_count);
@@ -374,6 +376,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     } else {
         *out = claim_start(FINDING_CONN_SYN_TIMEOUT, flow);
         rate_silence(judge, flow, out);
+        syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, out);
         add_elsewhere(judge, flow, out);
         claim_add_ms(out, "waited_ms", waited);
         claim_add_number(out, "attempts", f->tcp->syn_count);
@@ -416,7 +419,7 @@ static bool took_one(const struct site_flow *flow)
         if (range.flows[i] != flow && facts_is_established(f) && f->tcp->synack_count < 2)
             return true;
     }
-    return link_ns_of(flow->server) >= 0;
+    return verdict_link_ns(flow->server) >= 0;
 }
 
 enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *flow,

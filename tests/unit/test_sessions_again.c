@@ -214,6 +214,39 @@ static void test_window_probe_is_no_keepalive_note(void **state)
     assert_int_equal(events[f->seen.event_count[0] - 1].kind, EVENT_KEEPALIVE);
 }
 
+/* ---- what SYNs carry ---- */
+
+static void test_a_retry_leaves_ecn_out(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, (struct segment){0, TCP_SYN | TCP_ECE | TCP_CWR, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 1000, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 9, (struct segment){1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 0});
+    send_at(c, 1, ACK(0, 1, 1));
+    engine_finish(c->engine);
+    const struct flow_tcp_record *t = &f->seen.tcp[0];
+    assert_int_equal(t->syn_first_traits & SYN_TRAITS_ADDED, SYN_TRAIT_ECN);
+    assert_int_equal(t->syn_answered_traits & SYN_TRAITS_ADDED, 0);
+    assert_int_equal(t->syn_first_tries, 1);
+}
+
+/* The SYN-ACK repeats the first SYN's timestamp: nothing was lost. */
+static void test_a_late_answer_to_the_first(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    stamped(c, 0, 5000, 0, (struct segment){0, TCP_SYN | TCP_ECE | TCP_CWR, 0, -1, NULL, 0, 0, 0});
+    stamped(c, 1000, 6000, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    stamped(c, 9, 77, 5000, (struct segment){1, TCP_SYN | TCP_ACK | TCP_ECE, 0, 1, NULL, 0, 0, 0});
+    stamped(c, 1, 6009, 77, ACK(0, 1, 1));
+    engine_finish(c->engine);
+    const struct flow_tcp_record *t = &f->seen.tcp[0];
+    assert_int_equal(t->syn_answered_traits & SYN_TRAIT_ECN, SYN_TRAIT_ECN);
+    assert_int_equal(t->syn_answered_traits & SYN_TRAIT_NO_TIMESTAMPS, 0);
+    assert_int_equal(t->syn_first_tries, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +261,8 @@ int main(void)
         CASE(test_needless_by_round_trip),
         CASE(test_lost_before_the_tap),
         CASE(test_window_probe_is_no_keepalive_note),
+        CASE(test_a_retry_leaves_ecn_out),
+        CASE(test_a_late_answer_to_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
