@@ -150,6 +150,9 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
         if (client_end - since < FACTS_PATIENCE_NS)
             return RULING_OK; /* it had enough */
     }
+    /* Not even the client's end was acknowledged: the way to the server may have closed, too. */
+    if (!by_server && client_end >= 0 && server->last_ns < client_end)
+        return RULING_UNKNOWN;
     if (reader_stuck || (!by_server && recording_ended(f)))
         return RULING_UNKNOWN;
     if (!by_server && client_end < 0 && !judge_absence_holds(judge, flow, since))
