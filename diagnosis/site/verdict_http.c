@@ -130,6 +130,13 @@ static bool is_event_stream(const struct site_flow *flow, const struct http_reco
            (request->path != NULL && endpoint_names_waiting(request->path));
 }
 
+/* The server that broke off acknowledged the client's end, or said something else long after: else the
+ * way to it may have closed. */
+static bool is_heard_after(const struct tcp_side_facts *server, int64_t since, int64_t client_end)
+{
+    return server->last_ns >= client_end || server->last_ns - since >= FACTS_PATIENCE_NS;
+}
+
 enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -150,10 +157,8 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
         if (client_end - since < FACTS_PATIENCE_NS)
             return RULING_OK; /* it had enough */
     }
-    /* Not even the client's end was acknowledged: the way to the server may have closed, too. */
-    if (!by_server && client_end >= 0 && server->last_ns < client_end)
-        return RULING_UNKNOWN;
-    if (reader_stuck || (!by_server && recording_ended(f)))
+    bool vanished = client_end >= 0 && !is_heard_after(server, since, client_end);
+    if (reader_stuck || (!by_server && (recording_ended(f) || vanished)))
         return RULING_UNKNOWN;
     if (!by_server && client_end < 0 && !judge_absence_holds(judge, flow, since))
         return RULING_OK; /* still on its way when the capture ended */

@@ -316,6 +316,9 @@ static void streams_of_events_have_no_end(void **state)
     s->flows[1].tcp.side[SIDE_SERVER].last_ns = s->flows[1].flow.last_ns;
     scene_judge(s);
     expect_verdict(s, 1, FINDING_HTTP_TRUNCATED_RESPONSE, CULPRIT_SERVER);
+    s->flows[1].tcp.side[SIDE_SERVER].last_ns -= 10 * SECOND; /* the last words came 20 s before */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_HTTP_TRUNCATED_RESPONSE, CULPRIT_SERVER);
     r->path = "/api/events";
     scene_judge(s);
     expect_outcome(s, 1, OUTCOME_OK);
