@@ -232,8 +232,7 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
         tcp->simultaneous = true;
         return; /* RFC 9293 3.5: both open at once; the first one is the client */
     }
-    tcp->asks_ecn |= (l->tcp.flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
-    tcp_note_syn_traits(tcp, l);
+    tcp->asks_ecn |= (tcp_note_syn_traits(tcp, l) & SYN_TRAIT_ECN) != 0;
     tcp->facts.syn_count++;
     tcp->facts.syn_last_ns = p->time_ns;
     if (tcp->syn_first_ns == RECORD_NONE_NS)

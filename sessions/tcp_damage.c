@@ -30,12 +30,8 @@ static void leave_place(struct tcp_direction *d, int64_t start, const struct pac
     if (start != d->next || !tcp_add_hole(d, start, end, p, l, env))
         return;
     d->holes->at[d->holes->count - 1].damaged = true;
-    d->next = end;
-    d->next_ns = p->time_ns;
-    d->previous_sent_ns = d->sent_ns;
-    d->sent_ns = p->time_ns;
-    if (d->outstanding_ns < 0)
-        d->outstanding_ns = p->time_ns;
+    tcp_advance(d, end, p->time_ns);
+    tcp_note_sent(d, p->time_ns);
 }
 
 /* Without the other side's acknowledgments nothing tells whether it took the segment. */

@@ -331,10 +331,7 @@ static void note_new(struct tcp_flow *tcp, enum side side, int64_t end, const st
 {
     struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
     d->facts.segments++;
-    d->next = end;
-    d->next_ns = p->time_ns;
-    if (d->outstanding_ns < 0)
-        d->outstanding_ns = p->time_ns;
+    tcp_advance(d, end, p->time_ns);
     if (!d->timing) {
         d->timing = true;
         d->timed_end = end;
@@ -411,8 +408,8 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
         return; /* no sequence number of this connection */
     out->has_payload = true;
     out->payload_offset = start;
-    d->previous_sent_ns = d->sent_ns;
-    d->sent_ns = d->facts.last_payload_ns = p->time_ns;
+    tcp_note_sent(d, p->time_ns);
+    d->facts.last_payload_ns = p->time_ns;
     tcp->last_payload_side = (uint8_t)side;
     if (start > d->next)
         (void)tcp_add_hole(d, d->next, start, p, l, env);

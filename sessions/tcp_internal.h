@@ -27,6 +27,21 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
 bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
 
+/* The direction sent data up to `end` for the first time, ns. */
+static inline void tcp_advance(struct tcp_direction *d, int64_t end, int64_t now_ns)
+{
+    d->next = end;
+    d->next_ns = now_ns;
+    if (d->outstanding_ns < 0)
+        d->outstanding_ns = now_ns;
+}
+/* It sent payload, new or not. */
+static inline void tcp_note_sent(struct tcp_direction *d, int64_t now_ns)
+{
+    d->previous_sent_ns = d->sent_ns;
+    d->sent_ns = now_ns;
+}
+
 /* Keeps a data segment for comparing with what comes again. */
 void tcp_remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
@@ -72,8 +87,8 @@ void tcp_release_resets(struct tcp_flow *tcp, struct tcp_env *env);
 void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l);
 
-/* Notes what the client's SYN carries; before it is counted. */
-void tcp_note_syn_traits(struct tcp_flow *tcp, const struct layers *l);
+/* Notes what the client's SYN carries, SYN_TRAIT_ bits, and returns it; before it is counted. */
+uint16_t tcp_note_syn_traits(struct tcp_flow *tcp, const struct layers *l);
 /* The first SYN-ACK: did it answer the first SYN? */
 void tcp_note_answered_first(struct tcp_flow *tcp, const struct layers *l);
 

@@ -1,6 +1,7 @@
 #include "sessions/tcp_recent.h"
 
 #include "dissectors/checksum.h"
+#include "sessions/tcp_internal.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ void recent_keep(struct tcp_recent *recent, enum side side, const struct packet 
                                 .len = (uint16_t)l->payload_len,
                                 .side = (uint8_t)side,
                                 .ttl = l->ttl,
-                                .wrong = l->checksum == CHECKSUM_BAD || l->ip_checksum == CHECKSUM_BAD,
+                                .wrong = tcp_is_wrong(l),
                                 .has_sum = l->has_payload_sum};
 }
 

@@ -30,18 +30,19 @@ static uint16_t syn_traits(const struct layers *l)
                       (l->dscp_ecn >> 2 != 0 ? SYN_TRAIT_DSCP : 0u));
 }
 
-void tcp_note_syn_traits(struct tcp_flow *tcp, const struct layers *l)
+uint16_t tcp_note_syn_traits(struct tcp_flow *tcp, const struct layers *l)
 {
     struct tcp_common_facts *f = &tcp->facts;
     uint16_t traits = syn_traits(l);
     if (tcp->synack_seen)
-        return;
+        return traits;
     if (f->syn_count == 0) {
         f->syn_first_traits = traits;
         f->syn_first_stamp = l->tcp.has_timestamp ? l->tcp.timestamp_value : 0;
     }
     f->syn_first_tries += traits == f->syn_first_traits;
     f->syn_answered_traits = traits;
+    return traits;
 }
 
 /* The answer repeats the timestamp of the SYN that it answers (RFC 7323 4.1): the first one came
