@@ -137,6 +137,16 @@ static bool is_heard_after(const struct tcp_side_facts *server, int64_t since, i
     return server->last_ns >= client_end || server->last_ns - since >= FACTS_PATIENCE_NS;
 }
 
+static void leave_open(struct judge *judge, struct claim *out)
+{
+    static const enum rival rivals[] = {RIVAL_APP_STUCK, RIVAL_PATH_CUT, RIVAL_PEER_CRASHED, RIVAL_MTU,
+                                        RIVAL_COUNT};
+    out->culprit = CULPRIT_UNKNOWN;
+    out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+    out->rivals = judge_rivals(judge, rivals);
+    out->confidence = 60;
+}
+
 enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -157,13 +167,14 @@ enum ruling verdict_truncated(struct judge *judge, const struct site_flow *flow,
         if (client_end - since < FACTS_PATIENCE_NS)
             return RULING_OK; /* it had enough */
     }
-    bool vanished = client_end >= 0 && !is_heard_after(server, since, client_end);
-    if (reader_stuck || (!by_server && (recording_ended(f) || vanished)))
+    if (reader_stuck || (!by_server && recording_ended(f)))
         return RULING_UNKNOWN;
     if (!by_server && client_end < 0 && !judge_absence_holds(judge, flow, since))
         return RULING_OK; /* still on its way when the capture ended */
     *out = claim_start(FINDING_HTTP_TRUNCATED_RESPONSE, flow);
     out->confidence = by_server ? 90 : 75;
+    if (!by_server && client_end >= 0 && !is_heard_after(server, since, client_end))
+        leave_open(judge, out);
     out->evidence_from_ns = request != NULL && request->request_ns > 0 ? request->request_ns : 0;
     claim_add_number(out, "received_bytes",
                      request != NULL ? (double)request->response_bytes
