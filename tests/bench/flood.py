@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "golden"))
+import captures  # noqa: E402
 import expectation  # noqa: E402
 import mutate  # noqa: E402
 
@@ -126,7 +127,7 @@ def main():
     for kind, make in KINDS.items():
         for number, name in enumerate(ORDINARY):
             e = expectation.parse(os.path.join(o.samples, name + ".expect"))
-            ordinary = mutate.read(os.path.join(o.samples, name + ".pcap"))[1]
+            ordinary = mutate.read(captures.find(o.samples, name + ".pcap"))[1]
             with tempfile.TemporaryDirectory(prefix="invcap-flood.") as folder:
                 path = os.path.join(folder, "mixed.pcap")
                 write_mixed(path, ordinary, make(random.Random(number), o.count), o.count)

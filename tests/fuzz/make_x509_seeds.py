@@ -64,7 +64,7 @@ def main():
     found = [*exchanges(), ("timestamps", [1970, timestamps()])]
     with tempfile.TemporaryDirectory() as folder:
         for sample in samples:
-            stem = os.path.splitext(os.path.basename(sample))[0]
+            stem = os.path.splitext(os.path.basename(sample).removesuffix(".gz"))[0]
             found += [(f"{stem}-{i}", parts) for i, parts in enumerate(chains(invcap, sample, folder))]
     seen = set()
     for name, (year, *parts) in found:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import captures
 import mutate
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -129,7 +130,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         target = os.path.join(folder, "variant.pcap")
         for name in NAMES:
-            path = os.path.join(SAMPLES, name)
+            path = captures.find(SAMPLES, name)
             link, packets = mutate.read(path)
             before, _ = judge(binary, path)
             for variant, (change, stays, told) in VARIANTS.items():

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+import captures
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SAMPLES = os.path.join(ROOT, "samples")
 failures = []
@@ -42,7 +44,7 @@ def run(binary, *words):
 
 
 def sample(name):
-    return os.path.join(SAMPLES, name + ".pcap")
+    return captures.find(SAMPLES, name + ".pcap")
 
 
 def check_incidents(binary, folder):

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 
+import captures
+
 QUERY = "SELECT packets, bad_checksums, offload_checksums, tcp_connections FROM captures"
 
 
@@ -24,8 +26,7 @@ def counts(binary, capture, folder):
 
 def damage_one_payload(source, target):
     """Turns the last byte of the first large packet: its TCP checksum no longer fits."""
-    with open(source, "rb") as f:
-        data = bytearray(f.read())
+    data = bytearray(captures.data(source))
     at = 24
     while at + 16 <= len(data):
         caplen = struct.unpack_from("<I", data, at + 8)[0]
@@ -41,8 +42,8 @@ def main():
     binary, samples = sys.argv[1:3]
     with tempfile.TemporaryDirectory() as folder:
         # tshark with tcp.check_checksum: all 71 are wrong; all hold the pseudo-header's sum alone.
-        giants = counts(binary, os.path.join(samples, "giants.pcap"), folder)
-        whole = os.path.join(samples, "healthy-tls_m.pcap")
+        giants = counts(binary, captures.find(samples, "giants.pcap"), folder)
+        whole = captures.find(samples, "healthy-tls_m.pcap")
         damaged = os.path.join(folder, "damaged.pcap")
         damage_one_payload(whole, damaged)
         before, after = counts(binary, whole, folder), counts(binary, damaged, folder)

@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
+import captures  # noqa: E402
 import expectation  # noqa: E402
 import mutate  # noqa: E402
 import run  # noqa: E402
@@ -67,7 +68,7 @@ def read_cases(root):
         e = expectation.parse(os.path.join(root, "samples", name + ".expect"))
         case, base = cases[base_of(name)], base_of(name)
         case.points.add(point_of(name))
-        case.families.add("IPv6" if six(os.path.join(root, "samples", capture)) else "IPv4")
+        case.families.add("IPv6" if six(captures.find(os.path.join(root, "samples"), capture)) else "IPv4")
         case.codes |= {code for code, _ in e["must"]}
         for code, attributes in e["must"]:
             if of_area(code) and accuses(code, codes):

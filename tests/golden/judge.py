@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 
+import captures
 import sums
 
 TABLES = {
@@ -69,7 +70,7 @@ def main():
             passed += not problems
             failed += bool(problems)
             for problem in problems:
-                print(f"{os.path.basename(capture)}: {problem}")
+                print(f"{captures.name_of(capture)}: {problem}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

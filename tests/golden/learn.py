@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+import captures
+
 # A profile made of what was seen says by itself that nothing else was expected.
 NEVER = {"service-protocol-mismatch", "mitm-pin-mismatch", "cert-wrong-environment"}
 # What has to be learnt: timers of 30 s, measured as 29.99 s.
@@ -20,12 +22,12 @@ def run(*words):
 
 
 def check(binary, capture, folder):
-    path = os.path.join(folder, os.path.basename(capture) + ".yaml")
-    zh = len(os.path.basename(capture)) % 2 == 0
+    path = os.path.join(folder, captures.name_of(capture) + ".yaml")
+    zh = len(captures.name_of(capture)) % 2 == 0
     made = run(binary, "profile", "learn", capture, "--lang", "zh" if zh else "en")
     if made.returncode not in (0, 3):
         return f"learn ended with {made.returncode}: {made.stderr.decode(errors='replace')}"
-    if MUSTS.get(os.path.basename(capture), b"") not in made.stdout:
+    if MUSTS.get(captures.name_of(capture), b"") not in made.stdout:
         return "learns no heartbeat"
     with open(path, "wb") as f:
         f.write(made.stdout)
@@ -54,7 +56,7 @@ def main():
         for capture, job in jobs.items():
             if job.result() is not None:
                 wrong += 1
-                print(f"FAIL {os.path.basename(capture)}: {job.result()}")
+                print(f"FAIL {captures.name_of(capture)}: {job.result()}")
     print(f"{len(captures) - wrong} proposals are profiles, {wrong} are not")
     return 1 if wrong or not captures else 0
 

@@ -5,11 +5,16 @@
 
     mutate.py KIND IN.pcap OUT.pcap
 
-Reads classic pcap of both byte orders and resolutions and pcapng; writes classic pcap with nanoseconds.
+Reads classic pcap of both byte orders and resolutions and pcapng, also gzipped; writes classic pcap with nanoseconds.
 """
 import ipaddress
+import os
 import struct
 import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import captures  # noqa: E402
 
 ETH_8021Q = (0x8100, 0x88A8)
 
@@ -23,8 +28,7 @@ class Packet:
 
 def read(path):
     """(link type, packets) of a capture with one link type."""
-    with open(path, "rb") as f:
-        raw = f.read()
+    raw = captures.data(path)
     if raw[:4] == b"\x0a\x0d\x0d\x0a":
         return _read_ng(raw)
     magic = struct.unpack("<I", raw[:4])[0]

@@ -19,6 +19,7 @@ import zlib
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import captures  # noqa: E402
 import expectation  # noqa: E402
 import mutate  # noqa: E402
 
@@ -94,12 +95,12 @@ def case(binary, row, variant, folder, remade):
         return label, "FAIL", [str(trouble)]
     if variant in SKIP_KEY and e[SKIP_KEY[variant]]:
         return label, "skip", [e[SKIP_KEY[variant]]]
-    path = os.path.join(remade or folder, capture)
+    path = captures.find(remade or folder, capture)
     if not os.path.exists(path):
         return label, "FAIL", [f"{path} does not exist"]
     with tempfile.TemporaryDirectory(prefix="invcap-golden.") as work:
         if variant != "as-captured":
-            target = os.path.join(work, os.path.basename(capture))
+            target = os.path.join(work, captures.name_of(capture))
             mutate.rewrite(form(name, variant, path), path, target)
             path = target
         findings, flows, segments, answers, trouble = analyse(binary, path, arguments)
@@ -123,7 +124,7 @@ def later(row, folder):
 def check_truth(row, folder):
     name, capture, _ = row
     e = expectation.parse(os.path.join(folder, name + ".expect"))
-    found = truth_of(os.path.join(folder, capture))
+    found = truth_of(captures.find(folder, capture))
     wrong = [f"{k}={v} expected, tshark counts {found[k]}" for k, v in e["truth"].items() if found.get(k) != v]
     return f"{name} [truth]", "FAIL" if wrong else "ok", wrong
 

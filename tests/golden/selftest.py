@@ -11,6 +11,7 @@ import tempfile
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import captures  # noqa: E402
 import expectation  # noqa: E402
 import mutate  # noqa: E402
 
@@ -120,7 +121,7 @@ def judgement(wrong):
 def main():
     wrong = []
     judgement(wrong)
-    for path in sys.argv[1:] or [os.path.join(SAMPLES, n) for n in NAMES]:
+    for path in sys.argv[1:] or [captures.find(SAMPLES, n) for n in NAMES]:
         rewritten(path, wrong)
     for sentence in wrong:
         print("FAIL", sentence)

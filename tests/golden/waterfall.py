@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tempfile
 
+import captures
+
 TERMS = ("syn_backoff", "connect_server", "connect_client", "tls_server", "tls_client", "upload", "round_trip", "server",
          "download", "retransmission", "zero_window", "ack_stall", "client", "close")
 
@@ -44,7 +46,7 @@ def main(invcap, samples):
             looked_at += count
             failed += len(wrong)
             for line in wrong:
-                print(f"{os.path.basename(sample)}: {line}")
+                print(f"{captures.name_of(sample)}: {line}")
     print(f"{looked_at} connections of {len(samples)} samples")
     return 1 if failed or not looked_at else 0
 

@@ -39,6 +39,7 @@ import zlib
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import captures  # noqa: E402
 import expectation  # noqa: E402
 import mutate  # noqa: E402
 from run import analyse, golden_list  # noqa: E402
@@ -235,7 +236,7 @@ def compare(whole, damaged, way):
 def case(binary, row, samples, everything):
     """[(label, wrong)] of one sample."""
     name, capture, arguments = row
-    path = os.path.join(samples, capture)
+    path = captures.find(samples, capture)
     *whole, trouble = read(binary, path, arguments)
     if trouble:
         return [(f"{name} [whole]", [trouble])]

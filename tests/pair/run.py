@@ -14,7 +14,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "golden"))
+import captures  # noqa: E402
+
 SAMPLES = os.path.join(ROOT, "samples")
 # Untouched ways: name, inside, outside.
 UNTOUCHED = [("healthy-tls", "c", "s"), ("healthy-tls", "m", "s"), ("syn-drop", "c", "s"), ("syn-drop", "m", "s"),
@@ -36,7 +40,7 @@ def check(name, what, got, want):
 def packets_of(path, masked=False):
     """(frame, time in ns, bytes from the IP header on, TTL and checksum zeroed) of TCP over IPv4. Masked: without
     what NAT and firewalls write anew, which are addresses, ports, checksums and options."""
-    data = open(path, "rb").read()
+    data = captures.data(path)
     magic = struct.unpack_from("<I", data)[0]
     tick = {0xa1b2c3d4: 1000, 0xa1b23c4d: 1}[magic]
     at, frame = 24, 0
@@ -70,11 +74,11 @@ def told(binary, inside, outside):
 
 
 def path_of(name, tap):
-    return os.path.join(SAMPLES, f"{name}_{tap}.pcap")
+    return captures.find(SAMPLES, f"{name}_{tap}.pcap")
 
 
 def translated_path(name, tap):
-    return os.path.join(SAMPLES, "pair", f"{name}_{tap}.pcap")
+    return captures.find(os.path.join(SAMPLES, "pair"), f"{name}_{tap}.pcap")
 
 
 def check_fates(binary, label, paths, masked=False):
@@ -156,7 +160,7 @@ def check_touched(binary, name, sessions, packets, verdicts, comparable):
 # --- captures as other devices would have left them -------------------------------------------------------------------
 def rewritten(path, folder, name, rule):
     """The capture with each packet through rule(number, ethernet bytes) -> list of them."""
-    data = open(path, "rb").read()
+    data = captures.data(path)
     out, at, number = bytearray(data[:24]), 24, 0
     while at + 16 <= len(data):
         stamp, part, caplen, _ = struct.unpack_from("<IIII", data, at)
@@ -271,7 +275,7 @@ def tag(_, raw):
 
 def bytes6(path):
     """TCP over IPv6 from the next header on, hop limit left out."""
-    data = open(path, "rb").read()
+    data = captures.data(path)
     at, found = 24, []
     while at + 16 <= len(data):
         caplen = struct.unpack_from("<I", data, at + 8)[0]
@@ -340,13 +344,13 @@ def check_quality(binary, folder):
 
 def shifted(path, folder, seconds):
     """The same capture by a clock that is ahead."""
-    data = bytearray(open(path, "rb").read())
+    data = bytearray(captures.data(path))
     at = 24
     while at + 16 <= len(data):
         stamp, _, caplen, _ = struct.unpack_from("<IIII", data, at)
         struct.pack_into("<I", data, at, stamp + seconds)
         at += 16 + caplen
-    out = os.path.join(folder, os.path.basename(path))
+    out = os.path.join(folder, captures.name_of(path))
     with open(out, "wb") as f:
         f.write(data)
     return out
@@ -368,7 +372,7 @@ def check_errors(binary, folder):
     c, s = path_of("loss", "c"), path_of("loss", "s")
     cut = os.path.join(folder, "cut.pcap")
     with open(cut, "wb") as f:
-        f.write(open(s, "rb").read()[:-7])
+        f.write(captures.data(s)[:-7])
     copy = rewritten(c, folder, "copy", lambda n, raw: [raw] if n % 50 else [])
     for name, words, status in (("same file", (c, c), 2), ("a copy", (c, copy), 2), ("no common time", (c, path_of("mtu-download", "c")), 2),
                                 ("no file", (c, os.path.join(folder, "none")), 3), ("one word", (c,), 2),

@@ -32,7 +32,7 @@ def captures(places):
             yield place
             continue
         for name in sorted(os.listdir(place)):
-            if name.endswith((".pcap", ".pcapng", ".cap")):
+            if name.endswith((".pcap", ".pcapng", ".cap", ".pcap.gz")):
                 yield os.path.join(place, name)
 
 

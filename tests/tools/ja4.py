@@ -14,6 +14,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden"))
+import captures  # noqa: E402
+
 HELLO_MIN = 500  # hellos compared over all samples: fewer means that this looked at nothing
 VERSIONS = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"}
 
@@ -90,8 +94,7 @@ def segment_of(ip):
 
 def hellos(path):
     """((client, port, server, port), handshake message) of every whole ClientHello."""
-    with open(path, "rb") as file:
-        data = file.read()
+    data = captures.data(path)
     streams, done = {}, set()
     for link, frame in packets(data):
         segment = segment_of(ip_of(link, frame))
