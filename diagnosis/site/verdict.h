@@ -79,6 +79,11 @@ bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *f
                             enum side side);
 /* The client had given up (FIN) before the answer came, and refused it. */
 bool verdict_answered_too_late(const struct site_flow *flow);
+/* Until when what the peer sends may have left before bytes sent at that time could reach it, ns. */
+int64_t verdict_in_flight_until(const struct flow_facts *f, int64_t ns);
+enum side verdict_other(enum side side);
+/* A router said that a packet of it was too big. */
+bool verdict_has_mtu_answer(const struct site_flow *flow);
 /* "client" or "server". */
 const char *verdict_side_word(enum side side);
 /* A client that ends by a RST without ACK was ended before, out of sight: it is not to blame. */

@@ -46,23 +46,31 @@ static bool is_route_fault(const struct icmp_record *r)
     return r->family == 6 ? r->code == 0 || r->code == 3 : r->code <= 1;
 }
 
+/* Bytes of an open connection that the side sent again and that were never acknowledged, although the
+ * other had not left before. */
+static bool is_undelivered(const struct flow_facts *f, enum side side, int64_t ns)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    enum side peer = side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    return s->unacked_bytes > 0 && s->tail_retransmissions > 0 && ns >= s->tail_first_ns &&
+           (side == SIDE_CLIENT || facts_end_ns(f, peer) < 0 ||
+            facts_gave_up(f, peer, s->tail_first_ns));
+}
+
 /* Forged ones are ignored (RFC 5927 4). On an open connection ICMP is a hint (RFC 1122 4.2.3.9): it
  * counts only for bytes that were never answered. */
 static const struct icmp_record *find_icmp(const struct site_flow *flow,
                                            bool (*wanted)(const struct icmp_record *))
 {
     const struct flow_facts *f = &flow->f;
-    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     bool open = facts_is_established(f) || facts_is_midstream(f);
     uint32_t count = flow->icmp_count < ICMP_LOOKED_AT ? flow->icmp_count : ICMP_LOOKED_AT;
     for (uint32_t i = 0; i < count; i++) {
         const struct icmp_record *r = flow->icmp[i];
-        if (!wanted(r) || !r->sequence_fits || r->quoted_side != SIDE_CLIENT)
+        if (!wanted(r) || !r->sequence_fits || r->quoted_side > SIDE_SERVER)
             continue;
-        bool fits = open ? client->unacked_bytes > 0 && client->tail_retransmissions > 0 &&
-                               r->time_ns >= client->tail_first_ns
-                         : r->quotes_syn;
-        if (fits)
+        enum side side = (enum side)r->quoted_side;
+        if (open ? is_undelivered(f, side, r->time_ns) : side == SIDE_CLIENT && r->quotes_syn)
             return r;
     }
     return NULL;
@@ -81,7 +89,10 @@ static void describe_icmp(struct judge *judge, const struct site_flow *flow,
         claim_add_text(
             out, "icmp",
             arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP", r->type, r->code));
-        if (r->flow_id == flow->f.id)
+        if (facts_is_established(&flow->f) || facts_is_midstream(&flow->f))
+            claim_add_text(out, "toward",
+                           r->quoted_side == SIDE_SERVER ? "client" : "server");
+        else if (r->flow_id == flow->f.id)
             claim_add_ms(out, "reply_ms", r->time_ns - asked_ns);
     }
     claim_add_reference(out, r->source_id, r->frame, r->time_ns, EVENT_ICMP);
@@ -112,10 +123,12 @@ static enum ruling rule_on_loop(struct judge *judge, const struct site_flow *flo
 static enum ruling rule_on_icmp(struct judge *judge, const struct site_flow *flow,
                                 const struct icmp_record *r, struct claim *out)
 {
-    bool own = address_equal(&r->router_ip, &flow->server->address), prohibited = is_prohibited(r);
+    bool to_client = r->quoted_side == SIDE_SERVER, prohibited = is_prohibited(r);
+    const struct site_host *meant = to_client ? flow->client : flow->server;
     *out = claim_start(
         prohibited ? FINDING_CONN_ICMP_PROHIBITED : FINDING_CONN_ICMP_UNREACHABLE, flow);
-    out->culprit = own                                 ? CULPRIT_SERVER
+    out->culprit = address_equal(&r->router_ip, &meant->address)
+                       ? (to_client ? CULPRIT_CLIENT : CULPRIT_SERVER)
                    : !prohibited && is_route_fault(r) ? CULPRIT_NETWORK
                                                        : CULPRIT_MIDDLEBOX;
     describe_icmp(judge, flow, r, out);

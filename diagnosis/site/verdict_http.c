@@ -4,11 +4,14 @@
 #include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Clocks of tap and hosts: a crossing within this is one. */
 #define CROSSING_NS FACTS_MS
 /* A long poll answers when there is news: an endpoint whose answers usually take long is one. */
 #define LONG_POLL_SAMPLES 3
+/* So sure at most of a GET that was left and that nothing shows to be answered otherwise. */
+#define MAY_BE_POLL_MOST 75
 
 /* An HTTP/2 stream that the end of the connection left without its answer. */
 static bool is_open_stream(const struct http_record *r)
@@ -194,6 +197,27 @@ static bool is_long_poll(struct judge *judge, const struct site_flow *flow,
     return usual != NULL && usual->requests >= LONG_POLL_SAMPLES && usual->median_ns > waited / 2;
 }
 
+/* The client left a request that may wait by design: a GET whose path says so, or one of an endpoint
+ * that usually takes as long. Nothing shows how long the server would have taken. */
+static bool was_left_waiting(struct judge *judge, const struct site_flow *flow,
+                             const struct http_record *request, int64_t waited)
+{
+    if (request == NULL || request->method == NULL)
+        return false;
+    const struct endpoint *usual = judge_endpoint(judge, flow, request);
+    bool named = strcmp(request->method, "GET") == 0 && request->path != NULL &&
+                 endpoint_names_waiting(request->path);
+    return usual != NULL ? usual->median_ns >= waited : named;
+}
+
+/* A GET that no other like it was answered in the capture to compare with may be a long poll. */
+static bool may_be_poll(struct judge *judge, const struct site_flow *flow,
+                        const struct http_record *request)
+{
+    return request != NULL && request->method != NULL && strcmp(request->method, "GET") == 0 &&
+           judge_endpoint(judge, flow, request) == NULL;
+}
+
 /* The request is whole and acknowledged, and not a byte came back. In TLS only where records tell a
  * request from an answer, which the session did. */
 static bool is_unanswered(const struct site_flow *flow, int64_t *since_ns)
@@ -291,7 +315,12 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
     }
     if (is_long_poll(judge, flow, request, end - since))
         return RULING_OK;
+    bool left = !by_server && client_end >= 0;
+    if (left && was_left_waiting(judge, flow, request, end - since))
+        return RULING_UNKNOWN;
     *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
     claim_no_response(judge, request, end - since, out);
+    if (left && out->confidence > MAY_BE_POLL_MOST && may_be_poll(judge, flow, request))
+        out->confidence = MAY_BE_POLL_MOST;
     return RULING_FAILED;
 }

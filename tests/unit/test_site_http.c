@@ -31,6 +31,44 @@ static void no_response(void **state)
     assert_int_equal(s->verdicts[1].stage, STAGE_REQ);
 }
 
+/* A client that leaves proves nothing of how long the server would have taken. */
+static void left_while_waiting(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    (void)scene_request(s, f, "/poll", 0.02);
+    flow_fin(f, SIDE_CLIENT, 4.02);
+    f = open_flow(s, 1001, 15); /* this endpoint takes 9 s */
+    flow_answer(f, scene_request(s, f, "/next", 0.02), 200, 9.02);
+    f = open_flow(s, 1002, 25);
+    (void)scene_request(s, f, "/next", 0.02);
+    flow_fin(f, SIDE_CLIENT, 5.02);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_outcome(s, 3, OUTCOME_UNKNOWN);
+    assert_null(scene_find(s, FINDING_HTTP_NO_RESPONSE));
+    s->requests[0].method = "POST"; /* whoever posts waits for what becomes of it */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER);
+}
+
+/* A GET whose like is answered at once is surer than one that nothing compares with. */
+static void left_by_its_client(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    (void)scene_request(s, f, "/a", 0.02);
+    flow_fin(f, SIDE_CLIENT, 5.02);
+    scene_judge(s);
+    assert_int_equal(
+        expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER)->record.confidence, 75);
+    f = open_flow(s, 1001, 20);
+    flow_answer(f, scene_request(s, f, "/a", 0.02), 200, 0.05);
+    scene_judge(s);
+    assert_int_equal(
+        expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER)->record.confidence, 90);
+}
+
 static void request_at_the_end_or_left_alone(void **state)
 {
     struct scene *s = *state;
@@ -230,6 +268,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(no_response),
+        SCENE_TEST(left_while_waiting),
+        SCENE_TEST(left_by_its_client),
         SCENE_TEST(request_at_the_end_or_left_alone),
         SCENE_TEST(long_poll_may_stay_unanswered),
         SCENE_TEST(news_may_come_late_once),

@@ -151,6 +151,69 @@ static void vanished(void **state)
     assert_int_equal(s->verdicts[1].outcome, OUTCOME_OK);
 }
 
+/* The client got the first 17 kB of its answer; the rest was sent five times, and it was heard to give
+ * up meanwhile. */
+static struct scene_flow *half_delivered(struct scene *s, uint16_t port, double at)
+{
+    struct scene_flow *f = open_flow(s, port, at);
+    (void)scene_request(s, f, "/a", 0.02);
+    flow_send(f, SIDE_SERVER, 0.05, 50000);
+    tail(f, SIDE_SERVER, 0.06, 5, 33000, 1500);
+    f->tcp.side[1].largest_delivered = 1500;
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    f->flow.facts &= ~(uint64_t)FLOW_FACT_REQUEST_OPEN;
+    flow_fin(f, SIDE_CLIENT, 5);
+    flow_touch(f, SIDE_CLIENT, f->flow.first_ns + 8 * SECOND);
+    return f;
+}
+
+static void cut_one_way(void **state)
+{
+    struct scene *s = *state;
+    (void)half_delivered(s, 1000, 10);
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_TCP_VANISHED, CULPRIT_NETWORK);
+    assert_string_equal(finding_value(found, "toward")->text, "client");
+    assert_true(finding_value(found, "unacked")->number == 33000);
+    assert_int_equal(found->value_count, 4);
+}
+
+static void left_before_it_was_sent(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = half_delivered(s, 1000, 10);
+    f->tcp.side[0].fin_ns = f->flow.first_ns + 55 * MS; /* it had enough, and its firewall forgot */
+    f = half_delivered(s, 1001, 11);
+    f->tcp.side[0].zero_window_ns = 3 * SECOND; /* it takes nothing more, and says so */
+    f = half_delivered(s, 1002, 12);
+    f->tcp.side[1].tail_retransmissions = 2; /* the capture ends while it is tried */
+    f = half_delivered(s, 1003, 13);
+    flow_rst(f, SIDE_CLIENT, 9, 64);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_VANISHED));
+}
+
+/* ICMP that quotes what was never acknowledged names who stopped it, whichever side had sent it. */
+static void told_by_icmp(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = half_delivered(s, 1000, 10);
+    struct icmp_record *r = scene_icmp(s, f, "10.0.0.254", 3, 13);
+    r->quotes_syn = false;
+    r->quoted_side = SIDE_SERVER;
+    r->time_ns = f->flow.first_ns + SECOND;
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_CONN_ICMP_PROHIBITED, CULPRIT_MIDDLEBOX);
+    assert_string_equal(finding_value(found, "toward")->text, "client");
+    r->router_ip = f->flow.client_ip; /* its own firewall */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_ICMP_PROHIBITED, CULPRIT_CLIENT);
+    s->flows[1].tcp.side[0].fin_ns = f->flow.first_ns + 55 * MS; /* it had left */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_ICMP_PROHIBITED));
+}
+
 static void reset_by_the_server(void **state)
 {
     struct scene *s = *state;
@@ -337,6 +400,9 @@ int main(void)
         SCENE_TEST(idle_then_reset),
         SCENE_TEST(server_closing_its_idle_connection_is_fine),
         SCENE_TEST(vanished),
+        SCENE_TEST(cut_one_way),
+        SCENE_TEST(left_before_it_was_sent),
+        SCENE_TEST(told_by_icmp),
         SCENE_TEST(reset_by_the_server),
         SCENE_TEST(resets_that_hurt_nobody),
         SCENE_TEST(reset_by_the_client),
