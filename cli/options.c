@@ -108,6 +108,16 @@ static bool read_choice(const char *text, const char *words, int64_t *out)
     return false;
 }
 
+static bool read_language(const char *text, int64_t *out)
+{
+    enum language language;
+    if (!text_language_find(text, &language)) {
+        return false;
+    }
+    *out = (int64_t)language;
+    return true;
+}
+
 static bool read_value(const struct option_row *row, const char *text, int64_t *out)
 {
     switch (row->kind) {
@@ -119,6 +129,8 @@ static bool read_value(const struct option_row *row, const char *text, int64_t *
         return read_quantity(text, time_units, out);
     case OPTION_KIND_CHOICE:
         return read_choice(text, row->argument, out);
+    case OPTION_KIND_LANGUAGE:
+        return read_language(text, out);
     case OPTION_KIND_FLAG:
     case OPTION_KIND_TEXT:
         break;
@@ -196,6 +208,7 @@ static const char *expected_words(const struct option_row *row, enum language la
     case OPTION_KIND_FLAG:
     case OPTION_KIND_TEXT:
     case OPTION_KIND_CHOICE:
+    case OPTION_KIND_LANGUAGE:
         break;
     }
     return row->argument != NULL ? row->argument : "";

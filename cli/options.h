@@ -27,10 +27,11 @@ enum option_id {
 enum option_kind {
     OPTION_KIND_FLAG,
     OPTION_KIND_TEXT,
-    OPTION_KIND_NUMBER, /* 0 .. 2^63-1 */
-    OPTION_KIND_SIZE,   /* bytes: "512M", "1G" */
-    OPTION_KIND_TIME,   /* nanoseconds: "90", "90s", "5m", "1h" */
-    OPTION_KIND_CHOICE  /* number = index of the word */
+    OPTION_KIND_NUMBER,  /* 0 .. 2^63-1 */
+    OPTION_KIND_SIZE,    /* bytes: "512M", "1G" */
+    OPTION_KIND_TIME,    /* nanoseconds: "90", "90s", "5m", "1h" */
+    OPTION_KIND_CHOICE,  /* number = index of the word */
+    OPTION_KIND_LANGUAGE /* number = enum language: "zh", "zh-CN", "zh_CN.UTF-8" */
 };
 
 struct option_row {

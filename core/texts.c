@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 struct text {
     const char *sentence[LANG_COUNT];
@@ -32,7 +33,7 @@ bool text_language_find(const char *name, enum language *out)
     static const char *const names[LANG_COUNT] = {"en", "zh"};
     for (unsigned i = 0; i < LANG_COUNT; i++) {
         char after = '\0';
-        if (strncmp(name, names[i], 2) == 0) {
+        if (strncasecmp(name, names[i], 2) == 0) {
             after = name[2];
             if (after == '\0' || after == '-' || after == '_' || after == '.') {
                 *out = (enum language)i;

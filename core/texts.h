@@ -30,8 +30,8 @@ struct text_value {
 /* Returns the sentence `id` in `language`: constant, never NULL, "" where it is left empty. */
 const char *text_get(enum text_id id, enum language language);
 
-/* Finds a language by its stable word ("en", "zh", also "zh-CN", "zh_CN.UTF-8"); false, `out`
- * untouched, when it is neither. */
+/* Finds a language by its stable word ("en", "zh", also "zh-CN", "zh_CN.UTF-8", in capitals or
+ * not); false, `out` untouched, when it is neither. */
 bool text_language_find(const char *name, enum language *out);
 
 /* Returns the translation of one stable English word that a finding carries as a value ("server",

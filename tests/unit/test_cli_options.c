@@ -119,6 +119,28 @@ static void values_are_read_after_their_kind(void **state)
     arguments_free(&arguments);
 }
 
+static void languages_may_carry_a_country(void **state)
+{
+    static char *const forms[] = {"en",    "en_US.UTF-8", "zh",         "zh-CN",
+                                  "zh_CN", "zh_CN.UTF-8", "zh-Hans-CN", "ZH-CN"};
+    struct arguments arguments;
+    struct error error;
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char *argv[] = {"invcap", "read", "a.pcap", "--lang", forms[i], "--text", forms[i]};
+        enum language expected = i < 2 ? LANG_EN : LANG_ZH;
+        assert_true(arguments_parse(7, argv, LANG_EN, &arguments, &error));
+        assert_int_equal(arguments.number[OPTION_LANG], expected);
+        assert_int_equal(arguments.number[OPTION_TEXT], expected);
+        assert_int_equal(arguments_language(7, argv), expected);
+        arguments_free(&arguments);
+    }
+    REFUSES(&error, "read", "x.pcap", "--lang", "zhcn");
+    assert_non_null(strstr(error.text, "en|zh"));
+    REFUSES(&error, "read", "x.pcap", "--text", "fr");
+    REFUSES(&error, "read", "x.pcap", "--lang", "");
+}
+
 static void files_may_come_by_letter_and_live_by_interface(void **state)
 {
     (void)state;
@@ -273,6 +295,7 @@ int main(void)
         cmocka_unit_test(every_command_has_a_name_help_and_itself),
         cmocka_unit_test(tcpdump_letters_mean_what_they_mean_there),
         cmocka_unit_test(values_are_read_after_their_kind),
+        cmocka_unit_test(languages_may_carry_a_country),
         cmocka_unit_test(files_may_come_by_letter_and_live_by_interface),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(usage_errors_say_what_was_meant),

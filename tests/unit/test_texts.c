@@ -14,6 +14,8 @@ static void languages_are_found_by_name(void **state)
     (void)state;
     assert_true(text_language_find("zh_CN.UTF-8", &language) && language == LANG_ZH);
     assert_true(text_language_find("en", &language) && language == LANG_EN);
+    assert_true(text_language_find("ZH-cn", &language) && language == LANG_ZH);
+    assert_false(text_language_find("zho", &language));
     assert_false(text_language_find("z", &language));
     assert_false(text_language_find("enx", &language));
     assert_false(text_language_find("", &language));
