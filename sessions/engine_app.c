@@ -231,7 +231,7 @@ void engine_app_fin(struct engine *e, struct flow *flow, enum side side, int64_t
     if (flow->stream == NULL)
         return;
     engine_app_enter(e, flow);
-    tcp_stream_fin(flow->stream, side, offset, &e->context);
+    tcp_stream_fin(flow->stream, side, offset, tcp_expected(flow->tcp, side, offset), &e->context);
     engine_app_leave(e, flow);
 }
 

@@ -105,7 +105,7 @@ void engine_plain(void *self, enum plain_event event, enum side side, const uint
     else if (event == PLAIN_LOST) /* one byte stands for all that is missing */
         (void)tcp_stream_skip_gap(plain->stream, side, ++plain->next[side], &in.context);
     else
-        tcp_stream_fin(plain->stream, side, plain->next[side], &in.context);
+        tcp_stream_fin(plain->stream, side, plain->next[side], plain->next[side], &in.context);
     plain->lost[side] = event == PLAIN_LOST;
     leave(e, plain, &in, is_known(plain));
     if (tcp_stream_is_unknown(plain->stream)) {

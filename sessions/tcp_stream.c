@@ -584,7 +584,7 @@ bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offs
     return is_wanted(stream);
 }
 
-void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset,
+void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset, int64_t expected,
                     struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -592,10 +592,8 @@ void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset,
         return;
     d->fin = true;
     d->fin_offset = offset;
-    if (!d->started) {
-        d->started = true;
-        d->next = offset;
-    }
+    if (!d->started)
+        start(stream, &(struct tcp_stream_bytes){.side = side, .expected = expected}, context);
     tell_fin(stream, side, context);
 }
 

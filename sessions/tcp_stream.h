@@ -39,8 +39,8 @@ bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *i
 /* The bytes of side below offset are lost for good. */
 bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offset,
                          struct dissect_context *context);
-/* side sent its FIN at offset. */
-void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset,
+/* side sent its FIN at offset; below `expected` nothing is missing, bytes from there on may come yet. */
+void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset, int64_t expected,
                     struct dissect_context *context);
 /* Ends the dissector, which fills its last facts, and frees everything. */
 void tcp_stream_close(struct tcp_stream *stream, enum end_why why, struct dissect_context *context);

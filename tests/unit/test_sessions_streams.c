@@ -120,6 +120,41 @@ static void test_overlaps(void **state)
     assert_string_equal(f->seen.flows[0].name, "x");
 }
 
+/* The FIN overtakes the only bytes of its side, and the client acknowledges both before they are captured. */
+static void test_fin_before_all_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    int64_t asked = 1 + (int64_t)strlen(ask), end = 1 + (int64_t)strlen(answer);
+    handshake(c, 20, 5);
+    send_text(c, 1, 0, 1, 1, ask);
+    send_at(c, 5, (struct segment){1, TCP_ACK | TCP_FIN, end, asked, NULL, 0, 0, 0});
+    send_at(c, 0, ACK(0, asked, end + 1));
+    send_text(c, 0, 1, 1, asked, answer);
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.http_count, 1);
+    assert_int_equal(f->seen.http[0].status, 200);
+    assert_true(f->seen.http[0].complete);
+    assert_int_equal(f->seen.flows[0].facts & (FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE), 0);
+}
+
+/* The same, and its bytes never come: whoever reads them is told of the gap, then of the end. */
+static void test_fin_behind_bytes_that_never_come(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    int64_t asked = 1 + (int64_t)strlen(ask);
+    handshake(c, 20, 5);
+    send_text(c, 1, 0, 1, 1, ask);
+    send_at(c, 5, (struct segment){1, TCP_ACK | TCP_FIN, 101, asked, NULL, 0, 0, 0});
+    send_at(c, 0, ACK(0, asked, 102));
+    send_at(c, 200, (struct segment){0, TCP_ACK | TCP_FIN, asked, 102, NULL, 0, 0, 0});
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 100);
+    assert_int_equal(f->seen.flows[0].facts & FLOW_FACT_ANSWER_INCOMPLETE, 0);
+}
+
 /* A TLS server's alert to clear text, in any segmentation: seven bytes one by one, the second of them twice. */
 static void test_alert_in_pieces(void **state)
 {
@@ -168,6 +203,8 @@ int main(void)
         CASE(test_holes_of_both_sides_at_once),
         CASE(test_first_segment_lost),
         CASE(test_overlaps),
+        CASE(test_fin_before_all_bytes),
+        CASE(test_fin_behind_bytes_that_never_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
