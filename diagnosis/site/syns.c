@@ -201,6 +201,73 @@ static void look_at(struct judge *judge, const struct group *group)
         mark(group, with, without, kept);
 }
 
+/* ---- source ports ---------------------------------------------------------------------------- */
+
+/* A SYN that is lost each time it is sent is no chance loss to begin with: what else there is, one of
+ * several machines that is down, puts its ports anywhere. */
+#define PORTS_CHANCE_MOST 0.02
+
+struct port_tally {
+    uint16_t low, high;
+    uint32_t lost, answered, bursts;
+    bool mixed; /* an answer came to one of these ports, or late */
+};
+
+/* The ports of all that were never answered, and whether others' answers lie between them in time. */
+static struct port_tally count_lost_ports(const struct group *group)
+{
+    struct port_tally tally = {.low = UINT16_MAX};
+    bool answered_since = true;
+    for (size_t i = 0; i < group->range.count; i++) {
+        const struct flow_facts *f = &group->range.flows[i]->f;
+        if (!belongs(group, group->range.flows[i]))
+            continue;
+        if (!facts_is_unanswered_syn(f)) {
+            tally.mixed |= f->tcp->syn_count > 1;
+            answered_since = true;
+        } else if (f->tcp->syn_count > 1) {
+            uint16_t port = f->port[SIDE_CLIENT];
+            tally.low = port < tally.low ? port : tally.low;
+            tally.high = port > tally.high ? port : tally.high;
+            tally.lost++;
+            tally.bursts += answered_since;
+            answered_since = false;
+        }
+    }
+    return tally;
+}
+
+static void count_answered_ports(const struct group *group, struct port_tally *tally)
+{
+    for (size_t i = 0; i < group->range.count && !tally->mixed; i++) {
+        const struct flow_facts *f = &group->range.flows[i]->f;
+        if (!belongs(group, group->range.flows[i]) || f->packets[SIDE_SERVER] == 0)
+            continue;
+        uint16_t port = f->port[SIDE_CLIENT];
+        tally->mixed = port >= tally->low && port <= tally->high;
+        tally->answered++;
+    }
+}
+
+/* One client to one port: in order of their source ports the lost ones stand together, which chance
+ * does in as many ways as there are places for them. */
+static void look_at_ports(struct judge *judge, const struct group *group)
+{
+    struct port_tally tally = count_lost_ports(group);
+    if (tally.mixed || tally.lost < CASES_LEAST || tally.bursts < BURSTS_LEAST)
+        return;
+    count_answered_ports(group, &tally);
+    if (tally.mixed || tally.answered < CASES_LEAST ||
+        chance(tally.lost, tally.answered) * (tally.answered + 1) > PORTS_CHANCE_MOST)
+        return;
+    struct syn_drop drop = {.lost = tally.lost, .answered = tally.answered, .confidence = 85};
+    drop.ports = arena_format(&judge->site->arena, "%u-%u", tally.low, tally.high);
+    struct syn_drop *kept = arena_copy(&judge->site->arena, &drop, sizeof drop);
+    judge->failed |= kept == NULL || drop.ports == NULL;
+    if (kept != NULL)
+        mark(group, 0, 0, kept);
+}
+
 /* One client and one server, port by port: nothing else tells their SYNs apart. */
 static void look_at_pair(struct judge *judge, const struct site_pair *pair)
 {
@@ -214,7 +281,10 @@ static void look_at_pair(struct judge *judge, const struct site_pair *pair)
         if (known)
             continue;
         seen[count++] = service;
-        look_at(judge, &(struct group){pair->flows, service, true, true});
+        struct group group = {pair->flows, service, true, true};
+        look_at(judge, &group);
+        if (is_open(pair->flows.flows[i]))
+            look_at_ports(judge, &group);
     }
 }
 
@@ -252,6 +322,7 @@ void syns_explain(struct judge *judge, const struct site_flow *flow, bool at_ser
         return;
     }
     claim_add_text(out, "asks", drop->asks);
+    claim_add_text(out, "ports", drop->ports);
     claim_add_number(out, "lost", drop->lost);
     claim_add_number(out, "answered", drop->answered);
     out->rivals = judge_rivals(judge, named);

@@ -1,4 +1,4 @@
-/* SYNs that are lost because of what they carry: those of one client or service that failed against
+/* SYNs that are lost because of what they carry or whence they come: those of one client or service that failed against
  * those that passed. */
 #ifndef INVCAP_DIAGNOSIS_SITE_SYNS_H
 #define INVCAP_DIAGNOSIS_SITE_SYNS_H
@@ -6,7 +6,8 @@
 #include "diagnosis/site/judge.h"
 
 struct syn_drop {
-    const char *asks;        /* what separates the lost from the answered ones, in stable words */
+    const char *asks;        /* what separates the lost from the answered ones, in stable words; NULL */
+    const char *ports;       /* or the source ports of all the lost ones and of no other: "5000-5999"; NULL */
     uint32_t lost, answered; /* connections whose SYNs with it were lost; without it answered */
     uint8_t confidence;      /* 0: each was the first SYN of its connection, too: a rival, no verdict */
 };

@@ -57,6 +57,12 @@ static bool is_undelivered(const struct flow_facts *f, enum side side, int64_t n
             facts_gave_up(f, peer, s->tail_first_ns));
 }
 
+/* The server repeats its SYN-ACK while the client, which has asked before it, asks again. */
+static bool is_synack_loop(const struct flow_tcp_record *t)
+{
+    return t->synack_count >= 2 && t->syn_count >= 2 && t->syn_last_ns > t->synack_first_ns;
+}
+
 /* Forged ones are ignored (RFC 5927 4). On an open connection ICMP is a hint (RFC 1122 4.2.3.9): it
  * counts only for bytes that were never answered. */
 static const struct icmp_record *find_icmp(const struct site_flow *flow,
@@ -70,7 +76,9 @@ static const struct icmp_record *find_icmp(const struct site_flow *flow,
         if (!wanted(r) || !r->sequence_fits || r->quoted_side > SIDE_SERVER)
             continue;
         enum side side = (enum side)r->quoted_side;
-        if (open ? is_undelivered(f, side, r->time_ns) : side == SIDE_CLIENT && r->quotes_syn)
+        if (open                  ? is_undelivered(f, side, r->time_ns)
+            : side == SIDE_SERVER ? is_synack_loop(f->tcp)
+                                  : r->quotes_syn)
             return r;
     }
     return NULL;
@@ -89,7 +97,8 @@ static void describe_icmp(struct judge *judge, const struct site_flow *flow,
         claim_add_text(
             out, "icmp",
             arena_format(arena, "%s %u/%u", r->family == 6 ? "ICMPv6" : "ICMP", r->type, r->code));
-        if (facts_is_established(&flow->f) || facts_is_midstream(&flow->f))
+        if (facts_is_established(&flow->f) || facts_is_midstream(&flow->f) ||
+            r->quoted_side == SIDE_SERVER)
             claim_add_text(out, "toward",
                            r->quoted_side == SIDE_SERVER ? "client" : "server");
         else if (r->flow_id == flow->f.id)
@@ -105,8 +114,11 @@ static enum ruling rule_on_loop(struct judge *judge, const struct site_flow *flo
 {
     const struct flow_facts *f = &flow->f;
     const struct icmp_record *r = find_icmp(flow, is_exceeded);
-    if (facts_has(f, FLOW_FACT_TRACEROUTE) ||
-        (r != NULL && f->ttl[SIDE_CLIENT] > 0 && f->ttl[SIDE_CLIENT] <= TRACEROUTE_TTL))
+    bool short_lived =
+        r != NULL && f->ttl[r->quoted_side] > 0 && f->ttl[r->quoted_side] <= TRACEROUTE_TTL;
+    if (short_lived && r->quoted_side == SIDE_SERVER)
+        return RULING_PASS; /* its own TTL, no loop: the rule about its SYN-ACKs */
+    if (facts_has(f, FLOW_FACT_TRACEROUTE) || short_lived)
         return RULING_UNSOLICITED;
     if (r == NULL && !facts_has(f, FLOW_FACT_LOOPED))
         return RULING_PASS;
@@ -401,24 +413,55 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
 
 /* ---- half a handshake ------------------------------------------------------------------------ */
 
+/* The client's kernel answers at this tap: what comes by here has come to its own link. */
+static bool is_at_client(const struct judge *judge, const struct site_flow *flow)
+{
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    size_t count = range.count < ATTEMPTS_LOOKED_AT ? range.count : ATTEMPTS_LOOKED_AT;
+    bool near = false;
+    for (size_t i = 0; i < count && !near; i++) {
+        int64_t leg = range.flows[i]->f.connect_rtt_client_ns;
+        near = leg >= 0 && leg < OWN_LINK_NS;
+    }
+    return near && is_initial_ttl(flow->f.ttl[SIDE_CLIENT]);
+}
+
+/* Who else than a device on the way back may lose the SYN-ACKs. */
+static void rate_lost_synacks(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    static const enum rival at_client[] = {RIVAL_CLIENT_FIREWALL, RIVAL_ASYMMETRIC_STATE, RIVAL_COUNT};
+    const struct icmp_record *dies = find_icmp(flow, is_exceeded);
+    out->confidence = 85;
+    if (dies != NULL && dies->quoted_side == SIDE_SERVER) {
+        describe_icmp(judge, flow, dies, out);
+        out->culprit = verdict_link_ns(flow->server) >= 0 ? CULPRIT_SERVER : CULPRIT_NETWORK;
+        out->confidence = 85;
+        claim_add_number(out, "ttl", flow->f.ttl[SIDE_SERVER]);
+    } else if (is_at_client(judge, flow)) {
+        out->culprit = CULPRIT_UNKNOWN;
+        out->reason = text_get(TEXT_REASON_AT_CLIENT, LANG_EN);
+        out->rivals = judge_rivals(judge, at_client);
+        out->confidence = 75;
+    }
+}
+
 enum ruling verdict_synack_loop(struct judge *judge, const struct site_flow *flow,
                                 struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     const struct flow_tcp_record *t = f->tcp;
-    if (facts_is_established(f) || t->synack_count < 2 || t->syn_count < 2 ||
-        t->syn_last_ns <= t->synack_first_ns || facts_was_reset_by(f, SIDE_CLIENT))
+    if (facts_is_established(f) || !is_synack_loop(t) || facts_was_reset_by(f, SIDE_CLIENT))
         return RULING_PASS;
     if (judge_capture_end(judge, f->first_ns) - t->synack_first_ns < FACTS_ABSENCE_NS)
         return RULING_UNKNOWN;
     *out = claim_start(FINDING_CONN_SYNACK_LOST, flow);
     int64_t last = t->syn_last_ns > t->synack_last_ns ? t->syn_last_ns : t->synack_last_ns;
-    out->confidence = 85;
+    rate_lost_synacks(judge, flow, out);
     out->weight = (double)(last - f->first_ns);
     claim_add_number(out, "syns", t->syn_count);
     claim_add_number(out, "synacks", t->synack_count);
     claim_add_ms(out, "waited_ms", last - f->first_ns);
-    out->evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
+    out->evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK) | EVIDENCE(EVENT_ICMP);
     return RULING_FAILED;
 }
 

@@ -284,23 +284,42 @@ static bool is_cut_one_way(const struct judge *judge, const struct site_flow *fl
            peer->last_ns - s->tail_first_ns >= FACTS_PATIENCE_NS;
 }
 
+/* The same behind the cut: what the side sent next shows that bytes are missing, which never come and
+ * are never acknowledged, until the other one gives up. */
+static bool is_missed_one_way(const struct site_flow *flow, enum side side)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[verdict_other(side)];
+    int64_t since =
+        s->last_payload_ns > peer->last_payload_ns ? s->last_payload_ns : peer->last_payload_ns;
+    return s->wire_gap_bytes > 0 && s->unacked_bytes >= s->wire_gap_bytes && since >= 0 &&
+           facts_is_established(f) && facts_end_ns(f, side) < 0 &&
+           facts_gave_up(f, verdict_other(side), since);
+}
+
 static void claim_cut_one_way(struct judge *judge, const struct site_flow *flow, enum side side,
                               struct claim *out)
 {
     static const enum rival rivals[] = {RIVAL_PATH_CUT, RIVAL_NAT_STATE_LOST, RIVAL_SILENT_FIREWALL,
                                         RIVAL_MTU, RIVAL_COUNT};
-    const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[verdict_other(side)];
+    bool sent = s->tail_retransmissions > 0;
+    int64_t from = sent ? s->tail_first_ns : peer->last_payload_ns;
+    int64_t to = sent ? s->tail_last_ns : facts_end_ns(f, verdict_other(side));
     *out = claim_start(FINDING_TCP_VANISHED, flow);
     out->culprit = CULPRIT_NETWORK;
-    out->confidence = 80;
+    out->confidence = sent ? 80 : 75;
     out->rivals = judge_rivals(judge, rivals);
-    out->weight = (double)(s->tail_last_ns - s->tail_first_ns);
-    out->evidence_from_ns = s->tail_first_ns;
+    out->weight = (double)(to - from);
+    out->evidence_from_ns = from;
     claim_add_text(out, "toward", verdict_side_word(verdict_other(side)));
-    claim_add_number(out, "retransmissions", s->tail_retransmissions);
+    if (sent)
+        claim_add_number(out, "retransmissions", s->tail_retransmissions);
     claim_add_number(out, "unacked", (double)s->unacked_bytes);
-    claim_add_ms(out, "waited_ms", s->tail_last_ns - s->tail_first_ns);
-    out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
+    claim_add_ms(out, "waited_ms", to - from);
+    out->evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_GAP) | EVIDENCE(EVENT_REQUEST) |
+                    EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
 }
 
 enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow, struct claim *out)
@@ -324,7 +343,7 @@ enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow, 
     }
     for (int i = 0; i < 2; i++) {
         enum side side = i == 0 ? SIDE_SERVER : SIDE_CLIENT;
-        if (!is_cut_one_way(judge, flow, side))
+        if (!is_cut_one_way(judge, flow, side) && !is_missed_one_way(flow, side))
             continue;
         claim_cut_one_way(judge, flow, side, out);
         return RULING_FAILED;

@@ -182,19 +182,53 @@ static void single_syn_needs_the_absence_rule(void **state)
     expect_outcome(s, 1, OUTCOME_UNKNOWN);
 }
 
-static void synack_lost(void **state)
+static struct scene_flow *answered_in_vain(struct scene *s)
 {
-    struct scene *s = *state;
     struct scene_flow *f = scene_silent_syn(s, CLIENT, 1001, SERVER, 8443, 10, 4);
     f->tcp.synack_count = 4;
     f->tcp.synack_first_ns = f->flow.first_ns + 10 * MS;
     f->tcp.synack_last_ns = f->tcp.syn_last_ns + 10 * MS;
     flow_touch(f, SIDE_SERVER, f->tcp.synack_last_ns);
+    return f;
+}
+
+static void synack_lost(void **state)
+{
+    struct scene *s = *state;
+    (void)answered_in_vain(s);
     scene_judge(s);
     const struct scene_finding *found =
         expect_verdict(s, 1, FINDING_CONN_SYNACK_LOST, CULPRIT_MIDDLEBOX);
     assert_true(finding_value(found, "syns")->number == 4);
     assert_int_equal(s->verdicts[1].stage, STAGE_SYNACK);
+}
+
+/* Its SYN-ACKs come as far as a router says, or to the link of a client that answers others at once. */
+static void synack_lost_on_its_way(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = answered_in_vain(s);
+    f->flow.server_ttl = 2;
+    struct icmp_record *r = scene_icmp(s, f, "10.0.0.254", 11, 0);
+    r->quoted_side = SIDE_SERVER;
+    r->quotes_syn = false;
+    scene_judge(s);
+    const struct scene_finding *found =
+        expect_verdict(s, 1, FINDING_CONN_SYNACK_LOST, CULPRIT_NETWORK);
+    assert_string_equal(finding_value(found, "router")->text, "10.0.0.254");
+    r->type = 3; /* a filter that says so */
+    r->code = 13;
+    scene_judge(s);
+    found = expect_verdict(s, 1, FINDING_CONN_ICMP_PROHIBITED, CULPRIT_MIDDLEBOX);
+    assert_string_equal(finding_value(found, "toward")->text, "client");
+    s->flows[1].tcp.syn_count = 1; /* it does not ask again: its address may be forged */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_ICMP_PROHIBITED));
+    s->icmp_count = 0;
+    s->flows[1].tcp.syn_count = 4;
+    scene_healthy(s, CLIENT, 1002, SERVER, 443, 30)->flow.connect_rtt_client_ns = 20000;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYNACK_LOST, CULPRIT_UNKNOWN);
 }
 
 static void half_open_is_no_failure(void **state)
@@ -484,6 +518,7 @@ int main(void)
         SCENE_TEST(syn_at_the_end_accuses_nobody),
         SCENE_TEST(single_syn_needs_the_absence_rule),
         SCENE_TEST(synack_lost),
+        SCENE_TEST(synack_lost_on_its_way),
         SCENE_TEST(half_open_is_no_failure),
         SCENE_TEST(accept_queue_full),
         SCENE_TEST(accept_queue_seen_beside_the_server),

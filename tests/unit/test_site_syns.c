@@ -145,13 +145,62 @@ static void another_client_proves_nothing(void **state)
     assert_false(is_named(marked_in_vain(s, PLAIN)));
 }
 
+/* Each fourth second one from a port of 5000-5900 that nobody answers, the others from `others` on. */
+static struct scene_finding *ports_in_vain(struct scene *s, uint16_t others, double lost_every)
+{
+    for (int i = 0; i < 6; i++) {
+        struct scene_flow *f = scene_silent_syn(s, CLIENT, (uint16_t)(5000 + 180 * ((i * 5) % 6)),
+                                                SERVER, PORT, 1 + lost_every * i, 3);
+        f->tcp.syn_first_tries = 3;
+        (void)scene_healthy(s, CLIENT, (uint16_t)(others + 7 * i), SERVER, PORT, 4 + 4.0 * i);
+    }
+    scene_background(s);
+    scene_judge(s);
+    return scene_find(s, FINDING_CONN_SYN_TIMEOUT);
+}
+
+static bool has_ports(const struct scene_finding *f)
+{
+    for (size_t i = 0; i < f->value_count; i++) {
+        if (strcmp(f->values[i].name, "ports") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void ports_that_never_pass_are_named(void **state)
+{
+    const struct scene_finding *found = ports_in_vain(*state, 40000, 4);
+    assert_non_null(found);
+    assert_string_equal(finding_value(found, "ports")->text, "5000-5900");
+    assert_true(finding_value(found, "lost")->number == 6);
+    assert_true(finding_value(found, "answered")->number == 6);
+    assert_int_equal(found->record.confidence, 85);
+}
+
+static void ports_that_mix_are_not(void **state)
+{
+    const struct scene_finding *found = ports_in_vain(*state, 5100, 4);
+    assert_non_null(found);
+    assert_false(has_ports(found));
+}
+
+/* Source ports that grow with time tell an outage apart as well. */
+static void ports_of_one_outage_are_not(void **state)
+{
+    const struct scene_finding *found = ports_in_vain(*state, 40000, 0.1);
+    assert_non_null(found);
+    assert_false(has_ports(found));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(what_they_ask_for_is_named),    SCENE_TEST(the_first_of_each_may_be_dropped),
         SCENE_TEST(loss_falls_on_plain_ones_too),  SCENE_TEST(one_that_passed_clears_it),
         SCENE_TEST(an_outage_falls_on_neighbours), SCENE_TEST(what_never_passes_is_named),
-        SCENE_TEST(another_client_proves_nothing),
+        SCENE_TEST(another_client_proves_nothing), SCENE_TEST(ports_that_never_pass_are_named),
+        SCENE_TEST(ports_that_mix_are_not),        SCENE_TEST(ports_of_one_outage_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

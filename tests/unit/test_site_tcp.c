@@ -178,6 +178,29 @@ static void cut_one_way(void **state)
     assert_int_equal(found->value_count, 4);
 }
 
+/* Behind the cut: later packets of the server show a hole that is never filled. */
+static void missed_one_way(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    (void)scene_request(s, f, "/a", 0.02);
+    f->flow.facts &= ~(uint64_t)FLOW_FACT_REQUEST_OPEN;
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    flow_touch(f, SIDE_SERVER, f->flow.first_ns + SECOND / 2);
+    f->tcp.side[1].wire_gap_bytes = f->tcp.side[1].unacked_bytes = 492;
+    flow_fin(f, SIDE_CLIENT, 7);
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_TCP_VANISHED, CULPRIT_NETWORK);
+    assert_string_equal(finding_value(found, "toward")->text, "client");
+    s->flows[1].tcp.side[0].fin_ns = s->flows[1].flow.first_ns + SECOND; /* it did not wait */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_VANISHED));
+    s->flows[1].tcp.side[0].fin_ns = s->flows[1].flow.first_ns + 7 * SECOND;
+    s->flows[1].flow.capture_lost_bytes = 492; /* it had come, the capture missed it */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_VANISHED));
+}
+
 static void left_before_it_was_sent(void **state)
 {
     struct scene *s = *state;
@@ -401,6 +424,7 @@ int main(void)
         SCENE_TEST(server_closing_its_idle_connection_is_fine),
         SCENE_TEST(vanished),
         SCENE_TEST(cut_one_way),
+        SCENE_TEST(missed_one_way),
         SCENE_TEST(left_before_it_was_sent),
         SCENE_TEST(told_by_icmp),
         SCENE_TEST(reset_by_the_server),
