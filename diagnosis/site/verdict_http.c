@@ -207,7 +207,7 @@ static bool was_left_waiting(struct judge *judge, const struct site_flow *flow,
     const struct endpoint *usual = judge_endpoint(judge, flow, request);
     bool named = strcmp(request->method, "GET") == 0 && request->path != NULL &&
                  endpoint_names_waiting(request->path);
-    return usual != NULL ? usual->median_ns > waited / 2 : named;
+    return usual != NULL ? usual->median_ns > waited / 4 * 3 : named;
 }
 
 /* A GET that no other like it was answered in the capture to compare with may be a long poll. */
