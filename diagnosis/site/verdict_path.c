@@ -284,6 +284,9 @@ static bool is_cut_one_way(const struct judge *judge, const struct site_flow *fl
            peer->last_ns - s->tail_first_ns >= FACTS_PATIENCE_NS;
 }
 
+/* Larger holes are full segments, of which the rule about sizes speaks or keeps its peace. */
+#define MISSED_MOST 500u
+
 /* The same behind the cut: what the side sent next shows that bytes are missing, which never come and
  * are never acknowledged, until the other one gives up. */
 static bool is_missed_one_way(const struct site_flow *flow, enum side side)
@@ -292,7 +295,7 @@ static bool is_missed_one_way(const struct site_flow *flow, enum side side)
     const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[verdict_other(side)];
     int64_t since =
         s->last_payload_ns > peer->last_payload_ns ? s->last_payload_ns : peer->last_payload_ns;
-    return s->wire_gap_bytes > 0 && s->unacked_bytes >= s->wire_gap_bytes && since >= 0 &&
+    return s->wire_gap_bytes > 0 && s->wire_gap_bytes < MISSED_MOST && s->unacked_bytes >= s->wire_gap_bytes && since >= 0 &&
            facts_is_established(f) && facts_end_ns(f, side) < 0 &&
            facts_gave_up(f, verdict_other(side), since);
 }
