@@ -225,6 +225,8 @@ static const struct column flow_tcp_columns[] = {
     SIDE(conflicting_segments, "count", 0,
          "segments sent again with other bytes than before for the same place."),
     SIDE(reordered_segments, "count", 0, "segments that arrived late, out of order."),
+    SIDE(disordered_segments, "count", 0,
+         "of these, those captured behind their acknowledgment: the capture's own disorder."),
     SIDE(duplicate_acks, "count", 0, "duplicate acknowledgements sent by this side."),
     SIDE(keepalives, "count", 0, "TCP keep-alive probes sent by this side."),
     SIDE(silent_probes, "count", 0,

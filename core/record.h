@@ -166,6 +166,7 @@ struct tcp_side_facts {
     uint32_t window_full;           /* segments that used the last byte of the peer's window */
     uint32_t conflicting_segments;  /* sent again with other bytes than before */
     uint32_t reordered_segments;
+    uint32_t disordered_segments;   /* of them: captured behind their acknowledgment */
     uint32_t duplicate_acks;        /* sent by this side */
     uint32_t keepalives;
     uint32_t silent_probes;         /* of them and of window probes: the last ones, nothing came back */
@@ -554,9 +555,10 @@ struct capture_record {
     int64_t bad_checksums, offload_checksums;
     int64_t backward_times;        /* packets older than the one before, by > 1 ms */
     int64_t largest_backward_ns;
-    int64_t time_jumps;            /* forward or backward by > 1 h with traffic on both sides */
+    int64_t time_jumps;            /* by > 1 h with traffic on both sides, or by less as the hosts' clocks show */
     /* the widest forward jump, and the widest step back of a second or more; 0 none */
     int64_t jump_from_ns, jump_to_ns, back_from_ns, back_to_ns;
+    int64_t disordered_segments;   /* captured behind their acknowledgment: queues out of step */
     int64_t undecoded_packets;     /* link or network header that we do not know */
     int64_t malformed_packets;
     int64_t fragments, fragments_dropped, fragment_overlaps;

@@ -14,6 +14,9 @@
 #define POINTS_CLOCK 10
 #define POINTS_DUPLICATES 3
 #define POINTS_EVICTED 15
+#define POINTS_DISORDER 3
+/* Fewer may be segments that came again for nothing. */
+#define DISORDERED_LEAST 3
 /* Fewer wrong checksums are no reason to look twice. */
 #define DAMAGED_LEAST 3
 #define LABEL_COLUMNS 11
@@ -100,6 +103,9 @@ void quality_of(const struct capture_record *capture, const struct source_record
               0.8, 10);
     add_count(out, TEXT_QUALITY_BACKWARD, capture->backward_times, POINTS_CLOCK);
     add_count(out, TEXT_QUALITY_JUMPS, capture->time_jumps, POINTS_CLOCK);
+    if (capture->disordered_segments >= DISORDERED_LEAST) {
+        add_count(out, TEXT_QUALITY_DISORDER, capture->disordered_segments, POINTS_DISORDER);
+    }
     add_share(out, TEXT_QUALITY_UNDECODED, capture->undecoded_packets, capture->packets, 0.5, 20);
     if (capture->bad_checksums >= DAMAGED_LEAST) {
         add_share(out, TEXT_QUALITY_DAMAGED, capture->bad_checksums, capture->packets, 0.5, 5);

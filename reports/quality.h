@@ -8,7 +8,7 @@
 
 struct json;
 
-#define QUALITY_REASONS_MOST 13
+#define QUALITY_REASONS_MOST 14
 #define QUALITY_VALUE_SIZE 64
 #define QUALITY_TEXT_SIZE 1024
 

@@ -54,7 +54,7 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     pool_init(&e->resets_full, tcp_resets_size(RESETS_MAX), 64, &e->memory);
     pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
     pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
-    e->tcp_env = (struct tcp_env){&e->holes,  &e->gaps,         &e->gap_bytes,  &e->acked_segments,
+    e->tcp_env = (struct tcp_env){&e->holes,  &e->gaps,         &e->gap_bytes,  &e->acked_segments, &e->disordered,
                                   &e->resets_few, &e->resets_full, &e->recent_small, &e->recent_full};
     e->tcp_stream_limits = (struct tcp_stream_limits){
         &e->stream_memory, &e->state_memory, &e->counters.limit_streams, &e->counters.limit_bytes};
@@ -136,6 +136,8 @@ static void count_time(struct engine *e, const struct packet *p)
     if (wild || (back > HOUR && e->previous_ns - p->time_ns > HOUR))
         c->time_jumps++; /* once: the packets behind it lie beside each other */
     note_jump(e, p, back, wild);
+    if (back <= -CLOCK_PAUSE_NS && !wild)
+        clock_ask(&e->clock, e->now_ns, back < -HOUR && e->previous_ns < p->time_ns ? e->previous_ns : p->time_ns);
     if (p->time_ns > e->now_ns && !wild)
         e->now_ns = p->time_ns;
     e->previous_ns = p->time_ns;
@@ -274,6 +276,8 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
                    const struct layers *l)
 {
     struct tcp_verdict v;
+    if (e->clock.left > 0)
+        clock_hear(&e->clock, flow, side, p, l);
     on_segment(e, flow, side, p, l, &v);
     if (v.event == EVENT_DAMAGED)
         return;
@@ -465,11 +469,13 @@ void engine_counters(const struct engine *e, struct capture_record *out)
 {
     const struct decode_counters *d = decoder_counters(e->decoder);
     *out = e->counters;
+    clock_settle(&e->clock, HOUR, paths_usual_rate(e->paths), out);
     out->routed_delay_ns = median_routed_delay(e);
     out->fragments = (int64_t)d->fragments;
     out->fragments_dropped = (int64_t)(d->fragments_dropped + d->fragment_timeouts);
     out->fragment_overlaps = (int64_t)d->fragment_overlaps;
     out->limit_paths = (int64_t)paths_given_up(e->paths);
+    out->disordered_segments = (int64_t)e->disordered;
     out->gaps = (int64_t)e->gaps;
     out->gap_bytes = (int64_t)e->gap_bytes;
     out->acked_segments = (int64_t)e->acked_segments;

@@ -5,6 +5,7 @@
 #include "dissectors/datagram.h"
 #include "dissectors/decode.h"
 #include "dissectors/dissector.h"
+#include "sessions/clock.h"
 #include "sessions/duplicates.h"
 #include "sessions/engine.h"
 #include "sessions/flow.h"
@@ -47,8 +48,9 @@ struct engine {
     int64_t now_ns;      /* highest packet time that two packets agree on */
     int64_t previous_ns; /* time of the packet before */
     int64_t last_sweep_ns;
+    struct clock_watch clock;
     struct capture_record counters;
-    uint64_t gaps, gap_bytes, acked_segments;
+    uint64_t gaps, gap_bytes, acked_segments, disordered;
     int64_t routed_delays[ROUTED_DELAYS];
     uint64_t routed_count;
     uint32_t context_source; /* source of the packet at hand, for dissector events */

@@ -3,6 +3,7 @@
 #include "core/arena.h"
 #include "core/limits.h"
 #include "core/sketch.h"
+#include "sessions/clock.h"
 #include "sessions/tcp.h"
 
 #include <stdlib.h>
@@ -52,6 +53,7 @@ struct paths {
     struct path *order[LIMIT_PATHS];
     uint32_t count, unanswered;
     uint64_t given_up;
+    uint16_t usual_rate; /* of timestamps, of all hosts */
 };
 
 struct paths *paths_new(uint64_t seed, int64_t capture_id, int64_t first_id)
@@ -428,7 +430,19 @@ static void note_stamps(struct path_sample_record *r, const struct tcp_flow *tcp
     }
 }
 
-static void note_connection(struct path *path, const struct flow *flow,
+/* Machines that share an address may count at different rates. */
+static void note_rate(uint16_t *known, uint16_t rate)
+{
+    if (rate != 0)
+        *known = *known == 0 || *known == rate ? rate : CLOCK_RATES_DIFFER;
+}
+
+uint16_t paths_usual_rate(const struct paths *paths)
+{
+    return paths->usual_rate == CLOCK_RATES_DIFFER ? 0 : paths->usual_rate;
+}
+
+static void note_connection(struct paths *paths, struct path *path, const struct flow *flow,
                             const struct flow_record *record, const struct flow_tcp_record *tcp)
 {
     struct path_sample_record *r = &path->record;
@@ -443,8 +457,12 @@ static void note_connection(struct path *path, const struct flow *flow,
     if (tcp->longest_idle_ns > 0 && tcp->longest_idle_ns > r->idle_survived_ns)
         r->idle_survived_ns = tcp->longest_idle_ns;
     note_stamps(r, flow->tcp);
-    for (int s = 0; s < 2; s++)
+    for (int s = 0; s < 2; s++) {
         note_side(path, (enum side)s, flow, &tcp->side[s]);
+        uint16_t rate = flow->tcp != NULL ? clock_rate(&flow->tcp->dir[s]) : 0;
+        note_rate(&path->clock_rate[s], rate);
+        note_rate(&paths->usual_rate, rate);
+    }
 }
 
 void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_record *record,
@@ -468,7 +486,7 @@ void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_r
     if (r->side[SIDE_SERVER].ttl == 0)
         r->side[SIDE_SERVER].ttl = record->server_ttl;
     if (tcp != NULL)
-        note_connection(path, flow, record, tcp);
+        note_connection(paths, path, flow, record, tcp);
 }
 
 /* ---- round trips ----------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ struct path {
     uint8_t ttl_count[2];     /* packets in a row with it */
     uint32_t stamp;           /* newest TCP timestamp of the client address; 0 with stamp_ns -1 */
     int64_t stamp_ns;
+    uint16_t clock_rate[2];   /* ticks a second of each side's timestamps; 0 unknown */
     bool ttl_crossed[2];      /* a connection had the usual one before */
     bool ttl_shared[2];       /* a second connection has it */
 };
@@ -52,6 +53,8 @@ void paths_note_mtu(struct paths *paths, const struct address *src, const struct
                     uint32_t mtu);
 /* Puts RECORD_PATH for each, in order of first sight. */
 void paths_finish(struct paths *paths, const struct sink *sink);
+/* How many ticks a second the timestamps of all known hosts have; 0: none is known, or they differ. */
+uint16_t paths_usual_rate(const struct paths *paths);
 /* Bytes of all of them. */
 uint64_t paths_memory(const struct paths *paths);
 /* Pairs that found no room. */

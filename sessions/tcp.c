@@ -195,8 +195,10 @@ static bool has_padding(const struct tcp_header *h)
     return false;
 }
 
-static void note_syn_options(struct tcp_direction *d, const struct layers *l)
+static void note_syn_options(struct tcp_direction *d, const struct packet *p, const struct layers *l)
 {
+    d->first_stamp = l->tcp.has_timestamp ? l->tcp.timestamp_value : 0;
+    d->first_stamp_ns = p->time_ns;
     d->syn_options = (uint8_t)(SYN_HAS_HEADER | (l->tcp.window_scale >= 0 ? SYN_HAS_SCALE : 0) |
                                (l->tcp.sack_permitted ? SYN_HAS_SACK : 0) |
                                (l->tcp.has_timestamp ? SYN_HAS_TIMESTAMPS : 0) |
@@ -224,7 +226,7 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
     if (!d->syn_seen) {
         d->syn_seen = true;
         d->syn_sequence = l->tcp.sequence;
-        note_syn_options(d, l);
+        note_syn_options(d, p, l);
     }
     tcp->fast_open |= l->tcp.fast_open != 0 || l->payload_len > 0;
     tcp->mptcp |= l->tcp.mptcp_subtype != 0;
@@ -310,7 +312,7 @@ static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet 
     if (peer->acknowledged_any && peer->acknowledgment == l->tcp.sequence + 1)
         tcp->facts.established_ns = p->time_ns; /* its ACK was captured before it: no round trip */
     revive(tcp, side);
-    note_syn_options(d, l);
+    note_syn_options(d, p, l);
     if (tcp->facts.syn_count > 0)
         settle_scales(tcp);
     /* One SYN only: no doubt which one it answers (Karn). */

@@ -96,6 +96,8 @@ struct tcp_direction {
     uint16_t window;         /* last announced, raw */
     uint16_t ip_id;
     uint32_t timestamp;
+    uint32_t first_stamp; /* of its SYN or SYN-ACK; 0 none */
+    int64_t first_stamp_ns;
     int64_t next;  /* highest end sent */
     int64_t acked; /* highest acknowledgment received from the peer */
     int64_t fin_end;
@@ -203,7 +205,7 @@ struct tcp_verdict {
 
 struct tcp_env {
     struct pool *holes;                          /* of struct tcp_holes */
-    uint64_t *gaps, *gap_bytes, *acked_segments; /* capture-loss counters */
+    uint64_t *gaps, *gap_bytes, *acked_segments, *disordered; /* what the capture did */
     struct pool *resets_few, *resets_full;       /* of struct tcp_resets, by capacity */
     struct pool *recent_small, *recent_full;     /* of struct tcp_recent */
 };

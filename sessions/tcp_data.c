@@ -283,6 +283,9 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
         for (; index >= 0; index = find_hole(d, start, end))
             fill_hole(d, (uint32_t)index, start, end, env);
         if (reordered) {
+            bool disorder = out->reason == REASON_ACKNOWLEDGED;
+            d->facts.disordered_segments += disorder;
+            *env->disordered += disorder;
             d->facts.reordered_segments++;
             d->facts.segments++;
             out->event = EVENT_REORDERED;

@@ -21,6 +21,9 @@
 #define ETHERNET_IP_LEN 1514u
 /* Backward steps below this change no duration that a finding is made of. */
 #define DISORDER_MATTERS_NS (100 * FACTS_MS)
+/* Fewer segments behind their acknowledgment may be lost ones that came again for nothing. */
+#define DISORDERED_LEAST 3
+#define DISORDERED_SHARE 0.001
 
 static struct claim start(const struct judge *judge, enum finding_code code)
 {
@@ -210,17 +213,35 @@ static void find_midstream(struct judge *judge)
     found(judge, &claim);
 }
 
+/* Packets of queues out of step: their order means nothing, their times are off by little. */
+static void find_disorder(struct judge *judge)
+{
+    const struct capture_record *c = &judge->site->capture;
+    if (c->disordered_segments < DISORDERED_LEAST ||
+        share_of(c->disordered_segments, c->acked_segments) < DISORDERED_SHARE)
+        return;
+    struct claim claim = start(judge, FINDING_CAPTURE_TIME);
+    claim.severity = SEVERITY_INFO;
+    claim_add_text(&claim, "kind", "disorder");
+    claim_add_number(&claim, "packets", (double)c->disordered_segments);
+    judge_claim(judge, &claim);
+}
+
 static void find_time(struct judge *judge)
 {
     const struct capture_record *c = &judge->site->capture;
-    if (c->backward_times <= 0 && c->time_jumps <= 0)
+    if (c->backward_times <= 0 && c->time_jumps <= 0) {
+        find_disorder(judge);
         return;
+    }
     struct claim claim = start(judge, FINDING_CAPTURE_TIME);
     bool matters = c->time_jumps > 0 || c->largest_backward_ns >= DISORDER_MATTERS_NS;
     if (!matters)
         claim.severity = SEVERITY_INFO;
     if (c->largest_backward_ns > 0)
         claim_add_ms(&claim, "jump_ms", c->largest_backward_ns);
+    else if (c->jump_to_ns > c->jump_from_ns)
+        claim_add_ms(&claim, "jump_ms", c->jump_to_ns - c->jump_from_ns);
     claim_add_text(&claim, "kind", c->backward_times > 0 ? "backwards" : "jump");
     judge_claim(judge, &claim);
     judge->quality.found[FINDING_CAPTURE_TIME] = matters;

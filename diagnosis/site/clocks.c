@@ -136,6 +136,16 @@ static bool is_clock(const struct host_clock *clock)
     return clock->answers >= ANSWERS_MIN && clock->dates_advance;
 }
 
+/* Each offset ends before the next begins: a clock was set meanwhile, that of the host or that of the capture. */
+static bool was_set(const struct host_clock *found, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (found[i].first->response_ns <= found[i - 1].last->response_ns)
+            return false;
+    }
+    return count > 1;
+}
+
 static void read_host(struct clocks *clocks, const struct answer *answers, size_t count)
 {
     struct host_clock found[OFFSETS_MOST] = {{0}};
@@ -149,6 +159,8 @@ static void read_host(struct clocks *clocks, const struct answer *answers, size_
         offsets += at == offsets;
         take_answer(&found[at], &answers[i]);
     }
+    if (was_set(found, offsets))
+        return;
     for (size_t i = 0; i < offsets; i++) {
         int64_t span = found[i].last->response_ns - found[i].first->response_ns;
         /* One of several offsets may be that of a cache, if the answers can be so old. */

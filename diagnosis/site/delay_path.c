@@ -21,6 +21,11 @@
 #define JITTER_SAMPLES 10
 #define JITTER_FLOWS 2
 
+/* So much a round trip moves when the route does; less is what hosts vary by. */
+#define MOVED_SAMPLES 3
+#define MOVED_NS (2 * FACTS_MS)
+#define MOVED_SHARE 0.2
+
 struct path_view {
     struct judge *judge;
     const struct site_pair *pair;
@@ -159,6 +164,60 @@ static bool stays(const struct path_view *v, size_t change, int64_t before, int6
            share_beyond(v, tail > change ? tail : change, v->count, middle, up) > 0.5;
 }
 
+/* ---- hops that changed with it --------------------------------------------------------------- */
+
+/* The first packets of all connections of [from, to) had this TTL; 0: not all the same. */
+static uint8_t common_ttl(const struct path_view *v, size_t from, size_t to)
+{
+    uint8_t ttl = v->points[from].flow->f.ttl[v->side];
+    for (size_t i = from; i < to; i++) {
+        if (v->points[i].flow->f.ttl[v->side] != ttl)
+            return 0;
+    }
+    return ttl;
+}
+
+/* Under open connections between the neighbours of the step, or from one connection to the next. */
+static void add_ttl(const struct path_view *v, size_t change, struct claim *claim)
+{
+    const struct path_side *s = v->pair->path != NULL ? &v->pair->path->side[v->side] : NULL;
+    uint8_t before = common_ttl(v, 0, change), after = common_ttl(v, change, v->count);
+    if (s != NULL && s->ttl_changes == 1 && s->ttl_changed_ns >= v->points[change - 2].time_ns &&
+        s->ttl_changed_ns <= v->points[change + 1].time_ns) {
+        before = s->ttl_before;
+        after = s->ttl;
+    }
+    if (before == 0 || after == 0 || before == after)
+        return;
+    claim_add_number(claim, "before_ttl", before);
+    claim_add_number(claim, "after_ttl", after);
+}
+
+/* The round trips before and behind a change of the TTL, when they differ by so much. */
+static void tell_ttl_change(struct path_view *v)
+{
+    const struct path_side *s = v->pair->path != NULL ? &v->pair->path->side[v->side] : NULL;
+    size_t at = 0;
+    if (s == NULL || s->ttl_changes != 1)
+        return;
+    while (at < v->count && v->points[at].time_ns < s->ttl_changed_ns)
+        at++;
+    if (at < MOVED_SAMPLES || v->count - at < MOVED_SAMPLES)
+        return;
+    int64_t before = median_of(v, 0, at), after = median_of(v, at, v->count);
+    int64_t least = before < after ? before : after, moved = llabs(after - before);
+    if (moved < MOVED_NS || (double)moved < MOVED_SHARE * (double)least)
+        return;
+    for (size_t i = 0; i < v->judge->claim_count; i++) {
+        struct claim *claim = &v->judge->claims[i];
+        if (claim->code != FINDING_PATH_TTL_CHANGE || claim->flow == NULL ||
+            claim->flow->pair != v->pair || claim->first_ns != s->ttl_changed_ns)
+            continue;
+        claim_add_ms(claim, "before_ms", before);
+        claim_add_ms(claim, "after_ms", after);
+    }
+}
+
 static bool find_step(struct path_view *v)
 {
     size_t change = v->count >= 2 * STEP_SAMPLES ? find_change(v) : 0;
@@ -182,6 +241,7 @@ static bool find_step(struct path_view *v)
     claim_add_ms(&claim, "before_ms", before);
     claim_add_ms(&claim, "after_ms", after);
     claim_add_text(&claim, "side", verdict_side_word(v->side));
+    add_ttl(v, change, &claim);
     refer_to(&claim, &v->points[change - 1]);
     refer_to(&claim, first);
     refer_to(&claim, &v->points[v->count - 1]);
@@ -231,6 +291,7 @@ static void look_at(struct judge *judge, const struct host_loads *loads,
         return;
     }
     (void)find_high(&v);
+    tell_ttl_change(&v);
     if (!find_step(&v))
         find_jitter(&v);
 }

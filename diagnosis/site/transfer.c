@@ -7,6 +7,8 @@
 #define LOSS_SHARE 0.01
 /* So many of them must agree on which side of the tap they were lost. */
 #define LOSS_PLACE_SHARE 0.75
+/* So many to one: the capture made little of the disorder. */
+#define DISORDER_PART 10
 /* More wrong checksums than this are no accident of a link that still carries connections. */
 #define WRONG_SHARE 0.25
 #define ZERO_WINDOW_SHARE 0.1
@@ -21,6 +23,7 @@ struct path_loss {
     uint64_t before; /* of the lost ones, those whose first sending never passed the tap whole */
     uint64_t damaged; /* of those, the ones that passed it with a wrong checksum */
     uint64_t wrong;   /* all segments with a wrong checksum */
+    uint64_t disordered; /* segments captured behind their acknowledgment */
     const struct site_flow *worst;
     uint32_t worst_lost;
 };
@@ -36,7 +39,8 @@ static uint64_t segments_of(const struct flow_facts *f, enum side side)
 /* What is counted of a side's segments: losses that were recovered, or late arrivals. */
 static uint32_t counted_of(const struct tcp_side_facts *side, enum finding_code code)
 {
-    return code == FINDING_TCP_LOSS ? side->recovered_losses : side->reordered_segments;
+    return code == FINDING_TCP_LOSS ? side->recovered_losses
+                                    : side->reordered_segments - side->disordered_segments;
 }
 
 static struct path_loss measure(const struct judge *judge, const struct site_pair *pair,
@@ -58,6 +62,7 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
         uint32_t damaged = flow->f.tcp->side[side].damaged_losses;
         loss.damaged += damaged < lost ? damaged : lost;
         loss.wrong += flow->f.tcp->side[side].wrong_checksums;
+        loss.disordered += flow->f.tcp->side[side].disordered_segments;
         if (lost > loss.worst_lost) {
             loss.worst_lost = lost;
             loss.worst = flow;
@@ -141,7 +146,8 @@ static void find_reordering(struct judge *judge, const struct site_pair *pair, e
 {
     struct path_loss late = measure(judge, pair, side, FINDING_TCP_REORDERING);
     struct claim claim;
-    if (!start_path_claim(pair, &late, FINDING_TCP_REORDERING, LOSS_SHARE, &claim))
+    if (DISORDER_PART * late.disordered > late.lost ||
+        !start_path_claim(pair, &late, FINDING_TCP_REORDERING, LOSS_SHARE, &claim))
         return;
     claim.confidence = 80;
     claim_add_number(&claim, "reordered", (double)late.lost);

@@ -60,6 +60,12 @@ def queues(packets):
     return sorted(packets, key=key)
 
 
+def stamped(packets):
+    """The same, and the times are of when the host took them out: in order, though the packets are not."""
+    times = sorted(p.ns for p in packets)
+    return [mutate.Packet(ns, p.data, p.length) for ns, p in zip(times, queues(packets))]
+
+
 def offload(packets):
     """One side's TCP checksums are left to its interface."""
     out = []
@@ -83,13 +89,18 @@ def clock_on(packets):
     return _shift(packets, 7200)
 
 
+def clock_forth(packets):
+    return _shift(packets, 40)
+
+
 def clock_back(packets):
     return _shift(packets, -5)
 
 
 # name: how, whether all findings must stay, what the capture itself must be told of
 VARIANTS = {"routed": (routed, True, "capture-duplicates"), "queues": (queues, True, None),
-            "offload": (offload, True, None), "clock-on": (clock_on, False, "capture-time"),
+            "stamped": (stamped, True, None), "offload": (offload, True, None),
+            "clock-forth": (clock_forth, False, None), "clock-on": (clock_on, False, "capture-time"),
             "clock-back": (clock_back, False, "capture-time")}
 
 
@@ -115,13 +126,39 @@ def compare(variant, before, after, stays, told):
     wrong += [f"accuses of {code}" for code in sorted(severe(after) - allowed)]
     if stays:
         wrong += [f"no longer sees {code}" for code in sorted(severe(before) - set(after))]
-        wrong += [f"invents {code}" for code in ("capture-loss",) if code in after and code not in before]
+        wrong += [f"invents {code}" for code in ("capture-loss", "tcp-reordering") if code in after and code not in before]
     if told is not None and told not in after:
         wrong.append(f"is not told of {told}")
     if variant == "routed" and told in after:
         values = after[told][0]["values"]
         if values.get("kind") != "routed" or abs(values.get("delay_ms", 0) - ROUTER_NS / 1e6) > 0.01:
             wrong.append(f"calls the copies {values}")
+    return wrong
+
+
+def farther(packets):
+    """From the middle on the server is three hops farther away."""
+    server, out = mutate.Headers(packets[0]).dst, []
+    for i, p in enumerate(packets):
+        h, d = mutate.Headers(p), bytearray(p.data)
+        if i >= len(packets) // 2 and h.src == server:
+            d[h.l3 + 8] -= 3
+            _refill(d, h)
+        out.append(mutate.Packet(p.ns, bytes(d), p.length))
+    return out
+
+
+def check_hops(binary, target):
+    """A step of the delay names the hops that changed with it, and none where none did."""
+    link, packets = mutate.read(os.path.join(SAMPLES, "latency-step.pcap"))
+    wrong = []
+    for change, ttls in ((list, (None, None)), (farther, (56, 53))):
+        mutate.write(target, link, change(packets))
+        found, _ = judge(binary, target)
+        values = found.get("path-latency-step", [{"values": {}}])[0]["values"]
+        told = (values.get("before_ttl"), values.get("after_ttl"))
+        if told != ttls or "after_ms" not in values:
+            wrong.append(f"latency-step.pcap {change.__name__}: says {values}")
     return wrong
 
 
@@ -143,8 +180,12 @@ def main():
                 failures += bool(wrong)
                 for sentence in wrong:
                     print(f"{name} {variant}: {sentence}")
+        hops = check_hops(binary, target)
+        cases += 2
+        failures += len(hops)
+        print(*hops, sep="\n", end="\n" if hops else "")
     print(f"{cases} cases, {failures} wrong")
-    return 1 if failures or cases < 100 else 0
+    return 1 if failures or cases < 170 else 0
 
 
 if __name__ == "__main__":
