@@ -228,6 +228,11 @@ static const struct column flow_tcp_columns[] = {
     SIDE(disordered_segments, "count", 0,
          "of these, those captured behind their acknowledgment: the capture's own disorder."),
     SIDE(duplicate_acks, "count", 0, "duplicate acknowledgements sent by this side."),
+    SIDE(stamp_refusals, "count", 0,
+         "acknowledgements of the peer that take nothing and echo a newer timestamp than its segments carry "
+         "(RFC 7323 5.3)."),
+    SIDE(stamp_back, "", 0,
+         "ticks by which its timestamps had gone back at the first of those."),
     SIDE(keepalives, "count", 0, "TCP keep-alive probes sent by this side."),
     SIDE(silent_probes, "count", 0,
          "its last probes (keep-alive, closed window) to which nothing came back."),

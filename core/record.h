@@ -168,6 +168,8 @@ struct tcp_side_facts {
     uint32_t reordered_segments;
     uint32_t disordered_segments;   /* of them: captured behind their acknowledgment */
     uint32_t duplicate_acks;        /* sent by this side */
+    uint32_t stamp_refusals;        /* the peer's ACKs that refuse segments of this side for their old timestamps */
+    uint32_t stamp_back;            /* ticks by which those lay behind what the peer had taken, the first time */
     uint32_t keepalives;
     uint32_t silent_probes;         /* of them and of window probes: the last ones, nothing came back */
     int64_t silent_probe_ns;        /* the first of those; -1 none */

@@ -80,6 +80,26 @@ static bool is_duplicate_ack(const struct tcp_direction *own, const struct tcp_d
            (l->tcp.sack_count > 0 || (l->tcp.window == own->window && l->tcp.window != 0));
 }
 
+/* RFC 7323 5.3: what carries an older timestamp than its receiver keeps is dropped, and answered by an
+ * ACK that echoes the newer one. That one must have been seen: else somebody changes the echoes. */
+static void note_refusal(struct tcp_flow *tcp, enum side sender, const struct layers *l)
+{
+    struct tcp_direction *d = &tcp->dir[sender];
+    int32_t back = (int32_t)(l->tcp.timestamp_echo - d->timestamp);
+    if (!l->tcp.has_timestamp || !d->manner.timestamps || l->tcp.timestamp_echo == 0 || back <= 0 ||
+        (l->tcp.flags & (TCP_SYN | TCP_FIN)) != 0)
+        return;
+    if (d->facts.stamp_refusals == 0) {
+        bool went_back =
+            (d->syn_timestamp != 0 && (int32_t)(d->syn_timestamp - d->timestamp) > 0) ||
+            recent_has_newer(tcp->recent, sender, d->timestamp);
+        if (!went_back)
+            return;
+        d->facts.stamp_back = (uint32_t)back;
+    }
+    d->facts.stamp_refusals++;
+}
+
 /* The capture began at a keep-alive, which repeats the number before the next one (RFC 9293 3.8.4):
  * the answer tells so. */
 static void settle_joined(struct tcp_direction *d, uint32_t acknowledgment)
@@ -107,10 +127,14 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
         peer->acked = ack; /* mid-stream: now it is known how far the peer's bytes had come */
     if (ack > peer->acked) {
         note_progress(tcp, peer, side, ack, p, l);
-    } else if (is_duplicate_ack(own, peer, ack, l)) {
-        own->facts.duplicate_acks++;
-        peer->ack_repeats++;
-        out->event = EVENT_DUPLICATE_ACK;
+    } else {
+        if (l->payload_len == 0 && ack == peer->acked && ack < peer->next)
+            note_refusal(tcp, !side, l);
+        if (is_duplicate_ack(own, peer, ack, l)) {
+            own->facts.duplicate_acks++;
+            peer->ack_repeats++;
+            out->event = EVENT_DUPLICATE_ACK;
+        }
     }
     if (l->tcp.sack_count > 0)
         tcp_note_sack(peer, l);

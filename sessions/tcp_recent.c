@@ -67,6 +67,16 @@ const struct recent_segment *recent_find(const struct tcp_recent *recent, enum s
     return NULL;
 }
 
+bool recent_has_newer(const struct tcp_recent *recent, enum side side, uint32_t timestamp)
+{
+    for (uint32_t i = 0; recent != NULL && i < count_of(recent); i++) {
+        const struct recent_segment *s = &recent->at[i];
+        if (s->side == side && s->timestamp != 0 && (int32_t)(s->timestamp - timestamp) > 0)
+            return true;
+    }
+    return false;
+}
+
 bool recent_take_wrong(struct tcp_recent *recent, enum side side, uint32_t sequence, uint32_t len)
 {
     bool found = false;

@@ -41,6 +41,8 @@ void recent_keep(struct tcp_recent *recent, enum side side, const struct packet 
 /* The first kept segment of side that [sequence, sequence + len) shares bytes with; NULL none. */
 const struct recent_segment *recent_find(const struct tcp_recent *recent, enum side side,
                                          uint32_t sequence, uint32_t len);
+/* Whether a kept segment of side carries a later timestamp than this. */
+bool recent_has_newer(const struct tcp_recent *recent, enum side side, uint32_t timestamp);
 /* Whether wrong segments were kept of those bytes; from now on they count as repaired. */
 bool recent_take_wrong(struct tcp_recent *recent, enum side side, uint32_t sequence, uint32_t len);
 /* A kept segment of side whose bytes differ from those that now come for the same place; NULL: none

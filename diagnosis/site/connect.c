@@ -20,7 +20,8 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
     uint32_t again = f->syn_retransmissions + f->synack_retransmissions;
-    if (!facts_is_established(f) || again == 0 || f->tcp->established_ns < 0 ||
+    /* what an old connection of the port delayed is told as that (conn-stale-tuple) */
+    if (!facts_is_established(f) || again == 0 || f->tcp->established_ns < 0 || f->tcp->challenge_ack ||
         f->tcp->synack_last_ns > f->tcp->established_ns ||
         judge_is_withdrawn(judge, FINDING_CONN_SLOW_CONNECT, flow))
         return;

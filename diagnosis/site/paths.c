@@ -389,6 +389,7 @@ static void find_paws(struct judge *judge, const struct site_pair *pair)
             continue;
         struct claim claim = claim_start(FINDING_CONN_PAWS_DROP, flow);
         claim.confidence = 75;
+        claim.severity = SEVERITY_LOW; /* no lab has seen such a kernel: the SYNs in vain are told anyway */
         claim_add_number(&claim, "attempts", t->syn_count);
         claim_add_ms(&claim, "waited_ms", t->syn_last_ns - flow->f.first_ns);
         claim.evidence = EVIDENCE(EVENT_SYN);

@@ -159,15 +159,10 @@ static void find_reordering(struct judge *judge, const struct site_pair *pair, e
  * handshake. */
 static void find_stale_tuple(struct judge *judge, const struct site_flow *flow)
 {
-    const struct flow_facts *f = &flow->f;
-    if (!f->tcp->challenge_ack || judge_is_withdrawn(judge, FINDING_CONN_STALE_TUPLE, flow))
+    if (!flow->f.tcp->challenge_ack || flow->verdict == FINDING_CONN_STALE_TUPLE + 1 ||
+        judge_is_withdrawn(judge, FINDING_CONN_STALE_TUPLE, flow))
         return;
-    struct claim claim = claim_start(FINDING_CONN_STALE_TUPLE, flow);
-    claim.confidence = 80;
-    claim_add_number(&claim, "client_port", f->port[SIDE_CLIENT]);
-    if (f->tcp->established_ns >= 0)
-        claim_add_ms(&claim, "delay_ms", f->tcp->established_ns - f->first_ns);
-    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_ACK) | EVIDENCE(EVENT_RST);
+    struct claim claim = stale_tuple_claim(flow);
     judge_claim(judge, &claim);
 }
 

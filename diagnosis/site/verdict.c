@@ -25,7 +25,9 @@ static const struct verdict_rule rules[] = {
     {"ICMP quoting the SYN", PROOF_DIRECT, verdict_icmp},
     {"RST to the SYN", PROOF_DIRECT, verdict_reset_to_syn},
     {"silent SYN", PROOF_HEADERS, verdict_silent_syn},
+    {"old connection held", PROOF_HEADERS, verdict_stale_tuple},
     {"SYN-ACK loop", PROOF_HEADERS, verdict_synack_loop},
+    {"older timestamps refused", PROOF_HEADERS, verdict_stamps_refused},
     {"accept queue", PROOF_HEADERS, verdict_accept_queue},
     {"MTU black hole", PROOF_HEADERS, verdict_mtu},
     {"idle state lost", PROOF_HEADERS, verdict_idle_lost},
@@ -67,9 +69,11 @@ static enum outcome settle(const struct site_flow *flow)
     if (!facts_is_tcp(f))
         return OUTCOME_OK;
     for (int s = 0; s < 2; s++) { /* bytes that never got through, for a reason no rule names */
-        if (f->tcp->side[s].unacked_bytes > 0 &&
-            f->tcp->side[s].tail_retransmissions >= FACTS_TRIES &&
-            facts_end_ns(f, s == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT) < 0)
+        const struct tcp_side_facts *side = &f->tcp->side[s];
+        enum side peer = s == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+        bool tried = side->tail_retransmissions >= FACTS_TRIES && facts_end_ns(f, peer) < 0;
+        bool left = side->tail_retransmissions > 0 && facts_gave_up(f, peer, side->tail_first_ns);
+        if (side->unacked_bytes > 0 && (tried || left))
             return OUTCOME_UNKNOWN;
     }
     if (facts_is_established(f))

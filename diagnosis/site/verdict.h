@@ -43,6 +43,10 @@ VERDICT_RULE(reset_to_syn);
 VERDICT_RULE(silent_syn);
 VERDICT_RULE(synack_loop);
 VERDICT_RULE(accept_queue);
+/* verdict_stale.c: the server holds an older connection of the same ports */
+VERDICT_RULE(stale_tuple);
+/* verdict_stamps.c: timestamps went back */
+VERDICT_RULE(stamps_refused);
 /* verdict_path.c: the way broke */
 VERDICT_RULE(mtu);
 VERDICT_RULE(idle_lost);
@@ -84,6 +88,8 @@ int64_t verdict_in_flight_until(const struct flow_facts *f, int64_t ns);
 enum side verdict_other(enum side side);
 /* A router said that a packet of it was too big. */
 bool verdict_has_mtu_answer(const struct site_flow *flow);
+/* What the challenge ACK to the flow's SYN says, whether or not it opened later. */
+struct claim stale_tuple_claim(const struct site_flow *flow);
 /* "client" or "server". */
 const char *verdict_side_word(enum side side);
 /* A client that ends by a RST without ACK was ended before, out of sight: it is not to blame. */

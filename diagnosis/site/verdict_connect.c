@@ -492,6 +492,9 @@ enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *fl
     /* a queue that is full drops without a word: who resets in between knows of no handshake */
     if (facts_was_reset_by(f, SIDE_SERVER) && t->side[SIDE_SERVER].rst_ns < t->synack_last_ns)
         return RULING_PASS;
+    /* nor does it acknowledge again and again: who does so refuses what comes */
+    if (t->side[SIDE_SERVER].duplicate_acks > 0)
+        return RULING_PASS;
     bool data = f->payload[SIDE_CLIENT] > 0;
     if (data && client->unacked_bytes == 0)
         return RULING_PASS;

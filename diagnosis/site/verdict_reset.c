@@ -203,6 +203,10 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
         return RULING_PASS;
     int64_t heard = f->tcp->side[SIDE_SERVER].last_payload_ns;
     int64_t since = incomplete && heard > client->last_payload_ns ? heard : client->last_payload_ns;
+    /* What the server never took it was not asked: whether the way or the server refuses it is not seen. */
+    bool untaken = client->unacked_bytes > 0 && client->tail_retransmissions > 0;
+    if (untaken && client->tail_first_ns >= 0 && client->tail_first_ns < since)
+        since = client->tail_first_ns;
     int64_t waited = client->rst_ns - since;
     bool patient = waited >= FACTS_PATIENCE_NS;
     /* Protocols that nobody here reads may end with a word of the client's; once the server has
@@ -210,7 +214,8 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     if (!facts_is_dialogue(f) && (!patient || f->payload[SIDE_SERVER] > 0))
         return RULING_PASS;
     *out = claim_start(FINDING_TCP_RESET_BY_CLIENT, flow);
-    out->culprit = patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
+    out->culprit = untaken ? CULPRIT_UNKNOWN : patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
+    out->reason = untaken ? text_get(TEXT_REASON_BOTH_SIDES, LANG_EN) : NULL;
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_CLIENT);
     if (signs.count == 0 && (signs.follows_gap || is_cut_behind(judge, f, client->rst_ns)))
         return RULING_UNKNOWN; /* what came around it is not in the capture */
@@ -218,7 +223,7 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     doubt_sender(&signs, out);
     verdict_doubt_aborter(f, out);
     out->weight = (double)waited;
-    out->evidence_from_ns = client->last_payload_ns;
+    out->evidence_from_ns = untaken ? since : client->last_payload_ns;
     claim_add_ms(out, "waited_ms", waited);
     claim_add_text(out, "signs", reset_family_words(judge, &signs));
     out->evidence = EVIDENCE(EVENT_REQUEST) | EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_DATA);

@@ -30,7 +30,7 @@ static const char *const proven[] = {
     "mitm-issuer-changed", "mitm-interception-product", "mitm-downgrade", "mitm-arp-spoof",
     "mitm-pin-mismatch", "mitm-dns-conflict", "mitm-https-stripped",
     "clock-skew", "service-protocol-mismatch", "dep-pool-exhausted",
-    "conn-syn-timeout", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
+    "conn-syn-timeout", "conn-stale-tuple", "conn-paws-drop", "conn-refused", "conn-rejected-by-middlebox", "conn-icmp-prohibited",
     "conn-icmp-unreachable", "conn-synack-lost", "conn-backlog-overflow", "conn-half-open",
     "conn-slow-connect", "path-loop", "path-mtu-blackhole", "path-outage", "net-arp-unresolved",
     "net-ip-conflict", "udp-no-answer", "tcp-reset-injected", "mitm-dual-synack",
