@@ -167,6 +167,11 @@ void batch_add(struct batch *batch, enum record_kind kind, const void *record)
     }
 }
 
+const void *batch_record(const struct batch *batch, size_t at)
+{
+    return batch->bytes + at + sizeof(struct batch_entry);
+}
+
 const void *batch_next(const struct batch *batch, size_t *at, enum record_kind *kind)
 {
     struct batch_entry entry;
@@ -174,7 +179,7 @@ const void *batch_next(const struct batch *batch, size_t *at, enum record_kind *
         return NULL;
     }
     memcpy(&entry, batch->bytes + *at, sizeof entry);
-    const void *record = batch->bytes + *at + sizeof entry;
+    const void *record = batch_record(batch, *at);
     *at += sizeof entry + entry.len;
     *kind = (enum record_kind)entry.kind;
     return record;

@@ -30,5 +30,7 @@ size_t batch_size_of(enum record_kind kind, const void *record);
 void batch_add(struct batch *batch, enum record_kind kind, const void *record);
 /* Steps through the records: at is 0 at first. NULL at the end. */
 const void *batch_next(const struct batch *batch, size_t *at, enum record_kind *kind);
+/* The record whose entry begins at. */
+const void *batch_record(const struct batch *batch, size_t at);
 
 #endif

@@ -43,6 +43,7 @@ void inserter_close(struct inserter *inserter)
     for (int kind = 0; kind < RECORD_KIND_COUNT; kind++) {
         (void)sqlite3_finalize(inserter->rows[kind]);
     }
+    row_order_free(&inserter->order);
     *inserter = (struct inserter){0};
 }
 
@@ -214,16 +215,14 @@ static int insert(struct inserter *inserter, enum record_kind kind, const void *
 
 bool inserter_write(struct inserter *inserter, const struct batch *batch, struct error *error)
 {
-    enum record_kind kind;
-    size_t at = 0;
-    int rc = run(inserter->begin);
+    const struct row_order *order = &inserter->order;
+    int rc = row_order_make(&inserter->order, batch) ? run(inserter->begin) : SQLITE_NOMEM;
     if (rc != SQLITE_OK) {
         return sql_fail(inserter->store, inserter->db, rc, "write", error);
     }
-    const void *record = batch_next(batch, &at, &kind);
-    while (record != NULL && rc == SQLITE_OK) {
-        rc = insert(inserter, kind, record);
-        record = batch_next(batch, &at, &kind);
+    for (size_t i = 0; i < order->count && rc == SQLITE_OK; i++) {
+        const struct row_place *row = &order->rows[i];
+        rc = insert(inserter, (enum record_kind)row->kind, batch_record(batch, (size_t)row->at * 8));
     }
     if (rc == SQLITE_OK) {
         rc = run(inserter->commit);

@@ -2,7 +2,7 @@
 #ifndef INVCAP_STORE_INSERT_H
 #define INVCAP_STORE_INSERT_H
 
-#include "store/batch.h"
+#include "store/order.h"
 #include "store/private.h"
 
 /* The most addresses in one record. */
@@ -24,6 +24,7 @@ struct inserter {
     struct bound bound[RECORD_TABLE_COUNT][INSERT_COLUMNS]; /* parameter - 1 */
     char addresses[INSERT_ADDRESSES][ADDRESS_TEXT_SIZE]; /* bound without a copy */
     int address_count;
+    struct row_order order;
 };
 
 bool inserter_open(struct inserter *inserter, const struct store *store, struct sqlite3 *db,
