@@ -553,6 +553,7 @@ struct capture_record {
     int64_t duplicate_packets;     /* mirror copies left out */
     int64_t routed_packets;        /* copies with TTL-1 or other MACs left out */
     int64_t routed_delay_ns;       /* median; -1 none */
+    int64_t late_packets;          /* of connections that had ended for both sides: of no flow */
     int64_t oversize_segments;     /* above the MTU: offload */
     int64_t bad_checksums, offload_checksums;
     int64_t backward_times;        /* packets older than the one before, by > 1 ms */

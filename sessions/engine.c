@@ -46,6 +46,7 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     e->now_ns = e->last_sweep_ns = INT64_MIN;
     events_init(&e->events, &e->memory);
     pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
+    pool_init(&e->ended, engine_ended_size(), 1024, &e->memory);
     pool_init(&e->seeds, sizeof(struct syn_seed), 1024, &e->memory);
     pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
     pool_init(&e->recent_small, recent_size(RECENT_SMALL), 256, &e->memory);
@@ -81,6 +82,7 @@ void engine_free(struct engine *e)
     swarms_free(e->swarms);
     events_free(&e->events);
     pool_free(&e->tcp_flows);
+    pool_free(&e->ended);
     pool_free(&e->seeds);
     pool_free(&e->holes);
     pool_free(&e->recent_small);
@@ -196,8 +198,8 @@ static void on_copy(struct engine *e, struct flow *flow, bool from_high, enum co
         flow->facts |= FLOW_FACT_LOOPED;
     if (flow->seed != NULL && !engine_flow_hatch(e, flow))
         e->counters.evicted_flows++;
-    else if (flow->tcp != NULL && l->kind == LAYER_TCP)
-        wireshark_segment(&flow->tcp->wireshark, flow_side_of(flow, from_high), p->time_ns, l,
+    else if (l->kind == LAYER_TCP && engine_wireshark_of(flow) != NULL)
+        wireshark_segment(engine_wireshark_of(flow), flow_side_of(flow, from_high), p->time_ns, l,
                           &e->counters.wireshark);
 }
 
@@ -254,6 +256,20 @@ static enum flow_class class_of_handshake(const struct tcp_flow *tcp)
     return tcp->synack_seen ? CLASS_HALF_OPEN : CLASS_SYN;
 }
 
+static enum flow_class class_after(const struct flow *flow, const struct tcp_verdict *v)
+{
+    bool was_closed = flow->class == CLASS_CLOSED || flow->class == CLASS_SETTLED;
+    if (v->closed)
+        return v->settled ? CLASS_SETTLED : CLASS_CLOSED;
+    if (v->closing && !was_closed)
+        return CLASS_CLOSING;
+    if (flow->class <= CLASS_HALF_OPEN)
+        return class_of_handshake(flow->tcp);
+    if (was_closed)
+        return tcp_is_open(flow->tcp) ? CLASS_ESTABLISHED : CLASS_CLOSED;
+    return (enum flow_class)flow->class;
+}
+
 static void on_segment(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                        const struct layers *l, struct tcp_verdict *out)
 {
@@ -297,14 +313,7 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     engine_delay_note(e, flow, side, p, l, &v);
     if (v.fin)
         engine_app_fin(e, flow, side, v.fin_offset);
-    if (v.closed)
-        flow_table_set_class(e->table, flow, CLASS_CLOSED, e->now_ns);
-    else if (v.closing && flow->class != CLASS_CLOSED)
-        flow_table_set_class(e->table, flow, CLASS_CLOSING, e->now_ns);
-    else if (flow->class <= CLASS_HALF_OPEN)
-        flow_table_set_class(e->table, flow, class_of_handshake(flow->tcp), e->now_ns);
-    else if (flow->class == CLASS_CLOSED && tcp_is_open(flow->tcp))
-        flow_table_set_class(e->table, flow, CLASS_ESTABLISHED, e->now_ns);
+    flow_table_set_class(e->table, flow, class_after(flow, &v), e->now_ns);
 }
 
 static void on_datagram(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
@@ -359,8 +368,9 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
         e->counters.evicted_flows++;
         return;
     }
-    if (flow != NULL && flow->tcp != NULL && l->kind == LAYER_TCP &&
-        tcp_is_new_connection(flow->tcp, flow_side_of(flow, from_high), l)) {
+    if (flow != NULL && flow->ended != NULL && engine_ended_takes(e, flow, flow_side_of(flow, from_high), p, l))
+        return;
+    if (flow != NULL && engine_ended_is_followed(flow, flow_side_of(flow, from_high), l)) {
         engine_flow_finish(e, flow, END_REUSED);
         flow = engine_flow_open(e, &key, from_high, p, l);
         if (flow != NULL)
@@ -383,7 +393,7 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
 
 static bool is_closed(const struct flow *flow)
 {
-    return flow->class == CLASS_CLOSED || flow->class == CLASS_CLOSING;
+    return flow->class == CLASS_SETTLED || flow->class == CLASS_CLOSED || flow->class == CLASS_CLOSING;
 }
 
 static void sweep(struct engine *e)
@@ -392,8 +402,12 @@ static void sweep(struct engine *e)
     if (e->now_ns - e->last_sweep_ns < SWEEP_NS)
         return;
     e->last_sweep_ns = e->now_ns;
-    while ((flow = flow_table_expired(e->table, e->now_ns)) != NULL)
-        engine_flow_finish(e, flow, is_closed(flow) ? END_CLOSED : END_TIMEOUT);
+    while ((flow = flow_table_expired(e->table, e->now_ns)) != NULL) {
+        if (flow->class == CLASS_SETTLED)
+            engine_ended_settle(e, flow);
+        else
+            engine_flow_finish(e, flow, is_closed(flow) ? END_CLOSED : END_TIMEOUT);
+    }
 }
 
 /* Some devices count the padding of a 60-byte Ethernet frame into the IP length: an ACK then seems

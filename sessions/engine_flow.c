@@ -71,8 +71,8 @@ uint64_t engine_memory(const struct engine *e)
     const struct event_pools *v = &e->events;
     const struct pool *pools[] = {&e->tcp_flows,    &e->seeds,       &e->holes,       &e->resets_few,
                                   &e->resets_full,  &e->recent_small, &e->recent_full, &e->tls_records,
-                                  &e->delays,       &v->small,       &v->middle,      &v->large,
-                                  &v->full};
+                                  &e->delays,       &e->ended,       &v->small,       &v->middle,
+                                  &v->large,        &v->full};
     uint64_t bytes = flow_table_count(e->table) * (sizeof(struct flow) + 16);
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         bytes += pools[i]->in_use * pools[i]->size;
@@ -94,8 +94,8 @@ static void make_room(struct engine *e)
         struct flow *flow = flow_table_victim(e->table);
         if (flow == NULL)
             return;
+        e->counters.evicted_flows += flow->ended == NULL;
         engine_flow_finish(e, flow, END_EVICTED);
-        e->counters.evicted_flows++;
     }
 }
 
@@ -332,7 +332,7 @@ static void fetch(const struct flow *flow)
     pool_prefetch(flow->events.at, flow->events.capacity * sizeof *flow->events.at);
 }
 
-void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end)
+void engine_flow_put(struct engine *e, struct flow *flow, enum end_reason end)
 {
     struct flow_record record;
     struct flow_tcp_record tcp;
@@ -397,6 +397,17 @@ void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end
         tcp_release(flow->tcp, &e->tcp_env);
     pool_give(&e->tcp_flows, flow->tcp);
     pool_give(&e->tls_records, flow->tls);
+    flow->tcp = NULL;
+    flow->tls = NULL;
     events_release(&e->events, &flow->events);
+}
+
+void engine_flow_finish(struct engine *e, struct flow *flow, enum end_reason end)
+{
+    if (flow->ended != NULL) {
+        engine_ended_forget(e, flow);
+        return;
+    }
+    engine_flow_put(e, flow, end);
     flow_table_remove(e->table, flow);
 }

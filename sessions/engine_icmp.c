@@ -8,7 +8,7 @@
 static bool sequence_fits(const struct flow *flow, enum side side, const struct quoted_packet *q)
 {
     if (flow->tcp == NULL)
-        return true;
+        return flow->ended == NULL;
     const struct tcp_direction *d = &flow->tcp->dir[side];
     if (!d->base_known)
         return false;

@@ -35,7 +35,7 @@ struct engine {
     struct resolved *resolved;
     struct event_pools events;
     struct pool recent_small, recent_full;
-    struct pool tcp_flows, seeds, holes, resets_few, resets_full, tls_records, delays;
+    struct pool tcp_flows, seeds, holes, resets_few, resets_full, tls_records, delays, ended;
     struct tcp_env tcp_env;
     uint64_t memory;        /* bytes of table, pools, events */
     uint64_t stream_memory; /* bytes of reassembly */
@@ -73,7 +73,24 @@ bool engine_flow_keep_answer(struct engine *engine, struct flow *flow, const str
                              const struct layers *layers);
 /* Analyses the packets that the flow's seed stands for; false when memory is out. */
 bool engine_flow_hatch(struct engine *engine, struct flow *flow);
+/* Puts its record and gives its memory back; the flow stays in the table, empty. */
+void engine_flow_put(struct engine *engine, struct flow *flow, enum end_reason end);
+/* The same, and takes it out; one that has ended already is forgotten. */
 void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reason end);
+
+/* engine_ended.c */
+size_t engine_ended_size(void);
+/* Puts the record of a flow of CLASS_SETTLED and remembers that it was there. */
+void engine_ended_settle(struct engine *engine, struct flow *flow);
+void engine_ended_forget(struct engine *engine, struct flow *flow);
+/* A packet of a flow that has ended: late, or (false) the first of a new connection. */
+bool engine_ended_takes(struct engine *engine, struct flow *flow, enum side side, const struct packet *packet,
+                        const struct layers *layers);
+/* The packet, which is none of those, begins another connection on the flow's addresses and ports. */
+bool engine_ended_is_followed(const struct flow *flow, enum side side, const struct layers *layers);
+/* NULL: none is kept. */
+struct wireshark_flow *engine_wireshark_of(const struct flow *flow);
+
 void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
                   uint32_t length);

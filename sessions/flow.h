@@ -11,6 +11,7 @@
 
 struct path;       /* sessions/paths.h */
 struct syn_seed;   /* sessions/seed.h */
+struct ended;      /* sessions/engine_ended.c */
 struct tcp_flow;   /* sessions/tcp.h */
 struct tcp_stream; /* sessions/tcp_stream.h */
 struct tcp_delay;  /* sessions/tcp_delay.h */
@@ -21,6 +22,8 @@ struct datagram_dissector; /* dissectors/datagram.h */
 enum flow_class {
     CLASS_SYN,
     CLASS_HALF_OPEN, /* answered, and the client has not gone on */
+    CLASS_ENDED,     /* its record is written */
+    CLASS_SETTLED,   /* closed, and nothing is missing */
     CLASS_CLOSED,
     CLASS_CLOSING,
     CLASS_DATAGRAM,
@@ -62,6 +65,7 @@ struct flow {
     struct path *path;         /* between its addresses; NULL: not known to answer yet */
     struct tcp_flow *tcp;      /* NULL for other protocols, and while there is only a seed */
     struct syn_seed *seed;     /* its only packets so far, a SYN and answers; NULL else */
+    struct ended *ended;       /* its record is written, and only late packets come; NULL else */
     struct tcp_delay *delay;   /* NULL until something follows the SYN */
     struct tcp_stream *stream; /* NULL until the first payload; NULL again when nobody wants it */
     const struct datagram_dissector *datagram; /* UDP: who reads it, NULL nobody yet */

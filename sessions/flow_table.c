@@ -51,6 +51,8 @@ struct flow_table {
 static const int64_t class_idle_ns[CLASS_COUNT] = {
     [CLASS_SYN] = LIMIT_IDLE_SYN_NS,
     [CLASS_HALF_OPEN] = LIMIT_IDLE_SYN_NS,
+    [CLASS_ENDED] = LIMIT_IDLE_CLOSED_NS,
+    [CLASS_SETTLED] = LIMIT_IDLE_SETTLED_NS,
     [CLASS_CLOSED] = LIMIT_IDLE_CLOSED_NS,
     [CLASS_CLOSING] = LIMIT_IDLE_CLOSING_NS,
     [CLASS_DATAGRAM] = LIMIT_IDLE_UDP_NS,
@@ -379,7 +381,9 @@ static int crowded_handshakes(const struct flow_table *table)
 struct flow *flow_table_victim(struct flow_table *table)
 {
     int chances = VICTIM_CHANCES;
-    struct flow *flow = queue_victim(table, crowded_handshakes(table), &chances);
+    struct flow *flow = queue_victim(table, CLASS_ENDED, &chances);
+    if (flow == NULL)
+        flow = queue_victim(table, crowded_handshakes(table), &chances);
     for (int class = 0; class < CLASS_COUNT && flow == NULL; class ++)
         flow = queue_victim(table, class, &chances);
     return flow;

@@ -441,6 +441,20 @@ static bool is_about_old_connection(struct tcp_flow *tcp, enum side side, const 
     return stale;
 }
 
+/* Of a closed connection. Who has not heard the reset and has nothing on its way may speak much later; who sent
+ * again before does so with growing pauses. A SYN that was reset may be tried again. */
+static bool is_settled(const struct tcp_flow *tcp, bool reset, enum side side)
+{
+    const struct tcp_direction *peer = &tcp->dir[!side];
+    if (tcp->facts.established_ns < 0)
+        return false;
+    for (int s = 0; s < 2; s++) {
+        if (tcp->dir[s].retransmissions > 0 || tcp->dir[s].holes != NULL)
+            return false;
+    }
+    return !reset || peer->fin_seen || peer->acked < peer->next;
+}
+
 void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
                  const struct packet *packet, const struct layers *layers, struct tcp_env *env,
                  struct tcp_verdict *out)
@@ -467,6 +481,7 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
         update_endpoint(tcp, side, flags);
         note_sender(tcp, flow, side, packet, layers);
         out->closed = true;
+        out->settled = is_settled(tcp, true, side);
         return;
     }
     note_history(tcp, side, layers);
@@ -493,6 +508,7 @@ void tcp_segment(struct tcp_flow *tcp, struct flow *flow, enum side side,
     out->closing = tcp->dir[0].fin_seen && tcp->dir[1].fin_seen;
     out->closed = out->closing && tcp->dir[0].acked >= tcp->dir[0].fin_end &&
                   tcp->dir[1].acked >= tcp->dir[1].fin_end;
+    out->settled = out->closed && is_settled(tcp, false, side);
 }
 
 void tcp_flip(struct tcp_flow *tcp)

@@ -199,6 +199,7 @@ struct tcp_verdict {
     uint32_t sequence; /* relative, of the segment, for the event */
     bool closing;      /* FIN both ways: the last acknowledgment may be missing */
     bool closed;       /* both FINs acknowledged, or a RST: it lingers shortly */
+    bool settled;      /* closed, and a side that did not hear of it would send again soon */
     int64_t gap_to[2]; /* a hole of that side is lost for good up to there; 0 none */
     bool fin;          /* side ended at fin_offset */
     int64_t fin_offset;
