@@ -1,5 +1,6 @@
 #include "capture/filter.h"
 
+#include "core/hints.h"
 #include "core/limits.h"
 
 #include <pcap/pcap.h>
@@ -87,6 +88,7 @@ struct filter *filter_new(const char *text, struct error *error)
     return filter;
 }
 
+RARE
 static struct filter_program *filter_program_for(struct filter *filter, uint16_t link_type)
 {
     for (size_t i = 0; i < filter->count; i++) {

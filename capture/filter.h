@@ -3,6 +3,7 @@
 #define INVCAP_CAPTURE_FILTER_H
 
 #include "core/error.h"
+#include "core/hints.h"
 #include "core/packet.h"
 
 struct filter;
@@ -10,6 +11,7 @@ struct filter;
 /* NULL: bad syntax (ERROR_USAGE) or no memory. Keeps a copy of text. */
 struct filter *filter_new(const char *text, struct error *error);
 /* Compiles for a link type at its first packet; what libpcap cannot compile does not match. */
+APART
 bool filter_matches(struct filter *filter, const struct packet *packet);
 void filter_free(struct filter *filter);
 

@@ -3,12 +3,14 @@
 #define INVCAP_CAPTURE_LIVE_H
 
 #include "capture/source.h"
+#include "core/hints.h"
 
 struct live;
 
 struct live *live_open(const struct live_options *options, struct error *error);
 bool live_set_filter(struct live *live, const char *filter, struct error *error);
 /* Waits up to poll_ms. data, caplen, len, time_ns, link_type of *out. */
+APART
 enum source_result live_next(struct live *live, int poll_ms, struct packet *out,
                              struct error *error);
 /* Drops so far, -1 when not told. */

@@ -5,6 +5,7 @@
  */
 #include "capture/reader.h"
 
+#include "core/hints.h"
 #include "core/limits.h"
 
 #include <stdlib.h>
@@ -74,6 +75,7 @@ static bool option_next(struct cursor *options, bool big, uint16_t *code, struct
 }
 
 /* NULL when the section begins well, else what is wrong with it. */
+RARE
 static const char *section_read(struct pcapng_reader *reader, struct block *block)
 {
     struct cursor *c = &block->body;
@@ -131,6 +133,7 @@ static struct pcapng_interface *interface_add(struct pcapng_reader *reader)
     return &reader->interfaces[reader->interface_count++];
 }
 
+RARE
 static const char *interface_read(struct pcapng_reader *reader, struct block *block)
 {
     struct cursor *c = &block->body;
@@ -163,6 +166,7 @@ static const char *interface_read(struct pcapng_reader *reader, struct block *bl
     return NULL;
 }
 
+RARE
 static void statistics_read(struct pcapng_reader *reader, struct block *block)
 {
     struct cursor *c = &block->body;
@@ -185,6 +189,7 @@ static void statistics_read(struct pcapng_reader *reader, struct block *block)
 }
 
 /* Key logs add up; beyond the limit of one block they are left out. */
+RARE
 static void secrets_read(struct pcapng_reader *reader, struct block *block)
 {
     struct cursor *c = &block->body;

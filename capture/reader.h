@@ -5,6 +5,7 @@
 
 #include "capture/stream.h"
 #include "core/bytes.h"
+#include "core/hints.h"
 #include "core/packet.h"
 
 enum reader_result { READER_PACKET, READER_IDLE, READER_END };
@@ -37,6 +38,7 @@ struct pcap_reader {
 bool pcap_reader_knows(const uint8_t magic[4]);
 /* Takes the 24 bytes of the file header, magic known. */
 void pcap_reader_start(struct pcap_reader *reader, const uint8_t header[PCAP_HEADER_BYTES]);
+PER_PACKET
 enum reader_result pcap_reader_next(struct pcap_reader *reader, struct stream *stream,
                                     struct packet *out, struct reader_cut *cut);
 
@@ -66,15 +68,18 @@ struct pcapng_reader {
 };
 
 bool pcapng_reader_knows(const uint8_t magic[4]);
+APART
 enum reader_result pcapng_reader_next(struct pcapng_reader *reader, struct stream *stream,
                                       struct packet *out, struct reader_cut *cut);
 void pcapng_reader_clear(struct pcapng_reader *reader);
 
 /* Ends a reader whose stream is short. With nothing left over that is the clean end of the file;
  * else it is cut for `reason`, or for what the stream itself knows. */
+RARE
 enum reader_result reader_end(const struct stream *stream, const char *reason,
                               struct reader_cut *cut);
 /* Ends a reader whose next record makes no sense. */
+RARE
 enum reader_result reader_damage(const struct stream *stream, const char *reason,
                                  struct reader_cut *cut);
 

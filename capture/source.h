@@ -21,6 +21,7 @@
 #define INVCAP_CAPTURE_SOURCE_H
 
 #include "core/error.h"
+#include "core/hints.h"
 #include "core/intern.h"
 #include "core/packet.h"
 #include "core/record.h"
@@ -65,6 +66,7 @@ bool source_set_filter(struct source *source, const char *filter, struct error *
 /* How long source_next waits for a pipe or an interface: 200 ms unless told. */
 void source_set_poll(struct source *source, int milliseconds);
 bool source_is_live(const struct source *source);
+PER_PACKET
 enum source_result source_next(struct source *source, struct packet *out, struct error *error);
 /* Fills *out with what is known so far (counts, formats, digests, cut); strings interned in
  * strings. Counts are of the packets handed out; first_ns and last_ns the earliest and the latest
@@ -91,6 +93,7 @@ struct merger;
  * live source that is quiet holds nobody back; standard input does, until it ends. */
 struct merger *merger_new(struct source **sources, size_t count);
 /* A source that fails ends, and its error is given once; call again for the others. */
+PER_PACKET
 enum source_result merger_next(struct merger *merger, struct packet *out, struct error *error);
 size_t merger_count(const struct merger *merger);
 struct source *merger_source(struct merger *merger, size_t index);

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "core/catalogue.h"
 #include "core/digest.h"
+#include "core/hints.h"
 #include "core/intern.h"
 #include "core/limits.h"
 #include "diagnosis/diagnosis.h"
@@ -201,6 +202,7 @@ static const char *capture_name(struct pipeline *p)
     return intern_text(p->strings, text);
 }
 
+APART
 static void fill_capture(struct pipeline *p, struct capture_record *capture)
 {
     capture->id = p->capture_id;
@@ -275,6 +277,7 @@ static bool start(struct pipeline *p, struct error *error)
     return p->engine != NULL;
 }
 
+APART
 static void show_progress(struct pipeline *p, uint64_t packets)
 {
     int64_t now = wall_ns();
@@ -301,6 +304,7 @@ static bool has_enough(const struct pipeline *p, uint64_t packets)
 }
 
 /* A source that failed has ended; the others go on. Alone, with nothing read, it is told by run(). */
+RARE
 static void give_up_source(struct pipeline *p, const struct error *trouble)
 {
     p->result->input_error = *trouble;
@@ -375,6 +379,7 @@ static bool run(struct pipeline *p, struct error *error)
     return true;
 }
 
+APART
 static void put_sources(struct pipeline *p, struct capture_record *capture)
 {
     for (size_t i = 0; i < merger_count(p->merger); i++) {
@@ -425,6 +430,7 @@ bool pipeline_load_earlier(struct store *store, int64_t capture_id, struct site 
                         keep_earlier, site, error);
 }
 
+APART
 static bool conclude(struct pipeline *p, struct error *error)
 {
     struct capture_record capture;
@@ -445,6 +451,7 @@ static bool conclude(struct pipeline *p, struct error *error)
            store_finish(p->store, error);
 }
 
+APART
 static void release(struct pipeline *p)
 {
     engine_free(p->engine);

@@ -2,6 +2,8 @@
 #ifndef INVCAP_CORE_ADDRESS_H
 #define INVCAP_CORE_ADDRESS_H
 
+#include "core/hints.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,6 +52,7 @@ struct flow_key {
 };
 
 /* *swapped tells that src is the high end. */
+PER_PACKET
 void flow_key_make(const struct address *src, uint16_t src_port, const struct address *dst,
                    uint16_t dst_port, uint8_t protocol, struct flow_key *out, bool *swapped);
 /* Community ID v1, seed 0: "1:" + base64(SHA-1). ICMP callers pass type/code already mapped to ports.

@@ -1,5 +1,6 @@
 #include "dissectors/decode.h"
 
+#include "core/hints.h"
 #include "dissectors/decode_walk.h"
 
 #include <stdlib.h>
@@ -32,13 +33,15 @@ const struct decode_counters *decoder_counters(const struct decoder *decoder)
     return &decoder->counters;
 }
 
-__attribute__((cold)) enum walk_next walk_malformed(struct walk *w)
+RARE
+enum walk_next walk_malformed(struct walk *w)
 {
     w->out->kind = LAYER_MALFORMED;
     return WALK_DONE;
 }
 
-__attribute__((cold)) void walk_short(struct walk *w, size_t len)
+RARE
+void walk_short(struct walk *w, size_t len)
 {
     if (walk_left(w) < len) {
         w->out->kind = LAYER_MALFORMED;

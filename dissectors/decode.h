@@ -5,6 +5,7 @@
 #define INVCAP_DISSECTORS_DECODE_H
 
 #include "core/address.h"
+#include "core/hints.h"
 #include "core/packet.h"
 
 #include <stdbool.h>
@@ -146,6 +147,7 @@ struct decoder;
 struct decoder *decoder_new(bool verify_checksums);
 void decoder_free(struct decoder *decoder);
 /* Fills *out for the packet. Never fails; the kind tells. */
+PER_PACKET
 void decode_packet(struct decoder *decoder, const struct packet *packet, struct layers *out);
 const struct decode_counters *decoder_counters(const struct decoder *decoder);
 /* Whether a link type is known at all, for a clear message at the file's start. */

@@ -9,6 +9,7 @@
 #define INVCAP_DISSECTORS_DECODE_WALK_H
 
 #include "core/bytes.h"
+#include "core/hints.h"
 #include "core/limits.h"
 #include "dissectors/checksum.h"
 #include "dissectors/decode.h"
@@ -163,13 +164,16 @@ static inline void walk_read_v6(struct cursor *c, struct address *out)
 /* link.c */
 enum walk_next link_open(struct walk *w); /* by the packet's link type */
 enum walk_next link_ethernet(struct walk *w);
+APART
 enum walk_next link_vlan(struct walk *w);
 enum walk_next link_llc(struct walk *w);
 /* Tags of bridges that stand where a VLAN tag would, by out->ethertype. */
+APART
 enum walk_next link_bridge_tag(struct walk *w);
 
 /* link_serial.c: the link_open_* are whole link types */
 enum walk_next link_pppoe(struct walk *w);
+APART
 enum walk_next link_ppp(struct walk *w);
 enum walk_next link_open_ppp(struct walk *w);
 enum walk_next link_open_ppp_direction(struct walk *w);
@@ -182,6 +186,7 @@ enum walk_next link_open_radiotap(struct walk *w);
 
 /* ipv4.c, ipv6.c */
 enum walk_next ipv4_walk(struct walk *w);
+APART
 enum walk_next ipv6_walk(struct walk *w);
 /* Authentication header (RFC 4302), of either version. */
 enum walk_next ip_authentication(struct walk *w);
@@ -205,13 +210,17 @@ void tcp_options_read(struct cursor *options, bool cut, struct tcp_header *out);
 enum walk_next icmp_walk(struct walk *w);
 
 /* neighbor.c */
+RARE
 enum walk_next neighbor_arp(struct walk *w);
 /* message: the ICMPv6 message from its type on; called for types 135 and 136. */
 void neighbor_discovery(struct cursor message, struct layers *out);
 
 /* tunnel.c: WALK_DONE when the packet is no tunnel that we know; *out is then as it was. */
+APART
 enum walk_next tunnel_by_protocol(struct walk *w);
+APART
 enum walk_next tunnel_by_port(struct walk *w);
+APART
 enum walk_next tunnel_by_ethertype(struct walk *w);
 
 #endif

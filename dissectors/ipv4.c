@@ -1,4 +1,5 @@
 /* IPv4 (RFC 791) and the authentication header that both versions share. */
+#include "core/hints.h"
 #include "dissectors/decode_walk.h"
 
 #define IPV4_HEADER_LEN 20
@@ -40,6 +41,7 @@ static enum walk_next whole_walk(struct walk *w, const struct fragment_whole *wh
 }
 
 /* The walk stands behind the header, which begins at `header`. */
+RARE
 static enum walk_next piece_walk(struct walk *w, const uint8_t *header, size_t header_len,
                                  uint16_t fragment)
 {

@@ -1,4 +1,5 @@
 /* IPv6 with its extension headers (RFC 8200 3, 4). */
+#include "core/hints.h"
 #include "dissectors/decode_walk.h"
 
 #define IPV6_HEADER_LEN 40
@@ -45,6 +46,7 @@ static enum walk_next whole_walk(struct walk *w, const struct fragment_whole *wh
 
 /* The walk stands at a fragment header (RFC 8200 4.5): next header, reserved, offset and M flag,
  * identification. In the whole datagram the headers before it are left out. */
+RARE
 static enum walk_next fragment_walk(struct walk *w, const uint8_t *start)
 {
     struct layers *out = w->out;

@@ -1,4 +1,5 @@
 /* TCP options (IANA "TCP Option Kind Numbers"). */
+#include "core/hints.h"
 #include "dissectors/decode_walk.h"
 
 enum tcp_option {
@@ -33,6 +34,7 @@ static void timestamps_read(struct cursor *body, struct tcp_header *out)
     out->has_timestamp = true;
 }
 
+RARE
 static bool sack_read(struct cursor *body, struct tcp_header *out)
 {
     size_t len = cur_left(body);
@@ -46,6 +48,7 @@ static bool sack_read(struct cursor *body, struct tcp_header *out)
     return true;
 }
 
+RARE
 static bool fast_open_read(const struct cursor *body, struct tcp_header *out)
 {
     size_t len = cur_left(body);

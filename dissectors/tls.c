@@ -4,6 +4,7 @@
  */
 #include "dissectors/tls.h"
 
+#include "core/hints.h"
 #include "dissectors/names.h"
 #include "dissectors/tls_hello.h"
 #include "dissectors/tls_reader.h"
@@ -228,6 +229,7 @@ static bool is_encrypted(const struct tls_state *state, enum side side, uint8_t 
 }
 
 /* A plain alert: 2 bytes, or several in one record as old stacks sent them. */
+RARE
 static void take_alerts(struct tls_state *state, enum side side, struct cursor record,
                         struct dissect_context *context)
 {
@@ -260,6 +262,7 @@ static void take_clear(struct tls_state *state, enum side side, uint8_t type, st
         tls_take_handshake(state, side, record, context);
 }
 
+RARE
 static void note_waiting(struct tls_stream *stream, const struct cursor *bytes, uint32_t size,
                          const struct dissect_context *context)
 {
@@ -327,6 +330,7 @@ static enum take_result take_opaque(struct tls_state *state, enum side side, uin
 }
 
 /* SSL 2.0 SERVER-HELLO: 0x80|len8 len8 | 4 | ...; what follows is not read. */
+RARE
 static enum take_result take_sslv2_answer(struct tls_state *state, struct cursor *bytes,
                                           struct dissect_context *context)
 {
@@ -338,6 +342,7 @@ static enum take_result take_sslv2_answer(struct tls_state *state, struct cursor
     return TAKE_DONE;
 }
 
+RARE
 static enum take_result take_sslv2(struct tls_state *state, enum side side, struct cursor *bytes,
                                    struct dissect_context *context)
 {
@@ -371,6 +376,7 @@ static bool is_hidden_ccs(const struct tls_state *state, enum side side, struct 
            length <= HIDDEN_CCS_MAX && state->party[tls_role(state, side)].encrypted;
 }
 
+RARE
 static enum take_result take_hidden_ccs(struct tls_state *state, enum side side,
                                         struct cursor *bytes, struct dissect_context *context)
 {
@@ -385,6 +391,7 @@ static enum take_result take_hidden_ccs(struct tls_state *state, enum side side,
     return result;
 }
 
+PER_PACKET
 static enum take_result take_record(struct tls_state *state, enum side side, struct cursor *bytes,
                                     struct dissect_context *context)
 {
@@ -445,6 +452,7 @@ static bool find_record(struct tls_stream *stream, struct cursor *bytes)
     return false;
 }
 
+PER_PACKET
 static enum feed_result tls_feed(void *self, enum side side, struct cursor *bytes,
                                  struct dissect_context *context)
 {

@@ -4,6 +4,7 @@
 #ifndef INVCAP_DISSECTORS_TLS_STATE_H
 #define INVCAP_DISSECTORS_TLS_STATE_H
 
+#include "core/hints.h"
 #include "core/limits.h"
 #include "dissectors/dissector.h"
 
@@ -109,9 +110,11 @@ void tls_handle_ccs(struct tls_state *state, enum side role, struct dissect_cont
 void tls_handle_client_hello(struct tls_state *state, struct cursor body,
                              struct dissect_context *context);
 /* SSL 2.0 CLIENT-HELLO, a whole record with its header. */
+RARE
 void tls_handle_sslv2_hello(struct tls_state *state, struct cursor record,
                             struct dissect_context *context);
 /* The server answered in SSL 2.0. */
+RARE
 void tls_handle_sslv2_answer(struct tls_state *state, struct dissect_context *context);
 
 /* A record that cannot be read, by its type and length. */

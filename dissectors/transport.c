@@ -1,4 +1,5 @@
 /* TCP (RFC 9293 3.1), UDP (RFC 768), and the ports of SCTP. */
+#include "core/hints.h"
 #include "dissectors/decode_walk.h"
 
 #define TCP_HEADER_LEN 20
@@ -23,6 +24,7 @@ static bool can_check(const struct walk *w)
 }
 
 /* sum: of the bytes from the transport header on; len: their number. */
+PER_PACKET
 static enum checksum_state judge_sum(const struct walk *w, uint16_t field, bool pseudo_header,
                                      uint16_t sum, size_t len)
 {
@@ -62,7 +64,8 @@ static void tcp_check(const struct walk *w, uint16_t field, size_t header_len)
 }
 
 /* Ports of a header that the snap length cut behind them. */
-__attribute__((cold)) static void ports_read(struct walk *w)
+RARE
+static void ports_read(struct walk *w)
 {
     struct cursor head = w->bytes;
     uint16_t src = cur_u16(&head);
@@ -130,6 +133,7 @@ static enum walk_next tcp_walk(struct walk *w)
     return WALK_DONE;
 }
 
+APART
 static enum walk_next udp_walk(struct walk *w)
 {
     struct layers *out = w->out;

@@ -1,4 +1,5 @@
 #include "sessions/duplicates.h"
+#include "core/hints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static size_t put_tcp(const struct tcp_header *tcp, uint64_t *words)
     return count;
 }
 
+RARE
 static size_t put_icmp(const struct icmp_header *icmp, uint64_t *words)
 {
     words[0] = join((uint32_t)icmp->id << 16 | icmp->sequence, icmp->mtu);
@@ -198,6 +200,7 @@ static enum copy_kind classify(const struct duplicates *ring, const struct sight
     return soon ? COPY_MIRROR : COPY_NONE;
 }
 
+RARE
 static void note_copy(struct sighting *seen, const struct packet *packet, const struct layers *l)
 {
     seen->last_ns = packet->time_ns;

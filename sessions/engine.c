@@ -1,5 +1,6 @@
 #include "sessions/engine_internal.h"
 
+#include "core/hints.h"
 #include "core/limits.h"
 #include "sessions/tcp_delay.h"
 
@@ -174,6 +175,7 @@ static void note_routed(struct engine *e, int64_t delay_ns)
 }
 
 /* Whether the packet is a copy that statistics leave out. */
+PER_PACKET
 static enum copy_kind copy_of(struct engine *e, const struct packet *p, const struct layers *l)
 {
     int64_t delay_ns = 0;
@@ -190,6 +192,7 @@ static enum copy_kind copy_of(struct engine *e, const struct packet *p, const st
 }
 
 /* A copy marks its flow; only Wireshark's counts take it for a packet. */
+APART
 static void on_copy(struct engine *e, struct flow *flow, bool from_high, enum copy_kind kind,
                     const struct packet *p, const struct layers *l)
 {
@@ -204,6 +207,7 @@ static void on_copy(struct engine *e, struct flow *flow, bool from_high, enum co
 }
 
 /* The frames of a host are told to the neighbor table whenever its MAC changes, and at the end. */
+PER_PACKET
 static void note_mac(struct engine *e, struct flow *flow, enum side side,
                      const struct packet *packet, const struct layers *l)
 {
@@ -240,6 +244,7 @@ static void count_packet(struct engine *e, struct flow *flow, enum side side,
 
 /* The way between the ends; made when both were heard. A SYN-ACK alone proves little: its client may
  * be forged. */
+PER_PACKET
 static void note_path(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                       const struct layers *l, enum event_kind event)
 {
@@ -270,6 +275,7 @@ static enum flow_class class_after(const struct flow *flow, const struct tcp_ver
     return (enum flow_class)flow->class;
 }
 
+PER_PACKET
 static void on_segment(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                        const struct layers *l, struct tcp_verdict *out)
 {
@@ -316,6 +322,7 @@ void engine_on_tcp(struct engine *e, struct flow *flow, enum side side, const st
     flow_table_set_class(e->table, flow, class_after(flow, &v), e->now_ns);
 }
 
+APART
 static void on_datagram(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                         const struct layers *l)
 {
@@ -468,6 +475,7 @@ static int by_value(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
+APART
 static int64_t median_routed_delay(const struct engine *e)
 {
     int64_t sorted[ROUTED_DELAYS];

@@ -3,6 +3,7 @@
 #define INVCAP_SESSIONS_ENGINE_H
 
 #include "core/error.h"
+#include "core/hints.h"
 #include "core/intern.h"
 #include "core/packet.h"
 #include "core/profile.h"
@@ -34,12 +35,15 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
 void engine_free(struct engine *engine);
 /* From now on, with secrets that turned up in the capture itself; borrowed. */
 void engine_set_keys(struct engine *engine, struct tls_keys *keys);
+PER_PACKET APART
 void engine_packet(struct engine *engine, const struct packet *packet);
 /* Closes all open flows and puts what is left (neighbors). */
+APART
 void engine_finish(struct engine *engine);
 /* Bytes of all that is open. */
 uint64_t engine_memory(const struct engine *engine);
 /* Fills the quality counters; the rest of *out is the caller's. */
+APART
 void engine_counters(const struct engine *engine, struct capture_record *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "sessions/engine_internal.h"
 
+#include "core/hints.h"
 #include "dissectors/tls.h"
 #include "sessions/tcp_delay.h"
 
@@ -118,6 +119,7 @@ static bool names_tls(const struct layers *l)
     return false;
 }
 
+RARE
 static void flip(struct engine *e, struct flow *flow)
 {
     struct flow_side side = flow->side[0];
@@ -136,6 +138,7 @@ static void flip(struct engine *e, struct flow *flow)
 }
 
 /* The first bytes of a side tell which end is which when no SYN did. Returns the side it has now. */
+APART
 static enum side note_first(struct engine *e, struct flow *flow, enum side side,
                             const struct packet *p, const struct layers *l)
 {

@@ -2,6 +2,7 @@
 #ifndef INVCAP_SESSIONS_ENGINE_INTERNAL_H
 #define INVCAP_SESSIONS_ENGINE_INTERNAL_H
 
+#include "core/hints.h"
 #include "dissectors/datagram.h"
 #include "dissectors/decode.h"
 #include "dissectors/dissector.h"
@@ -91,6 +92,7 @@ bool engine_ended_is_followed(const struct flow *flow, enum side side, const str
 /* NULL: none is kept. */
 struct wireshark_flow *engine_wireshark_of(const struct flow *flow);
 
+PER_PACKET
 void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind, enum side side,
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
                   uint32_t length);
@@ -99,6 +101,7 @@ void engine_event(struct engine *engine, struct flow *flow, enum event_kind kind
 void engine_event_note(struct flow *flow, enum event_note note, uint32_t reason);
 
 /* engine_delay.c: after the dissectors had the segment; and when the flow is closed. */
+PER_PACKET
 void engine_delay_note(struct engine *engine, struct flow *flow, enum side side,
                        const struct packet *packet, const struct layers *layers,
                        const struct tcp_verdict *verdict);
@@ -107,9 +110,11 @@ void engine_delay_finish(struct engine *engine, struct flow *flow);
 /* engine_app.c */
 /* Returns the side that the sender has now: first words may tell that client and server are
  * exchanged. */
+PER_PACKET
 enum side engine_app_payload(struct engine *engine, struct flow *flow, enum side side,
                              const struct packet *packet, const struct layers *layers,
                              int64_t offset);
+RARE
 void engine_app_gap(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
 void engine_app_fin(struct engine *engine, struct flow *flow, enum side side, int64_t offset);
 void engine_app_close(struct engine *engine, struct flow *flow, enum end_why why,
@@ -117,6 +122,7 @@ void engine_app_close(struct engine *engine, struct flow *flow, enum end_why why
 /* A record with nothing known yet; NULL when memory is out. */
 struct tls_record *engine_take_tls_record(struct engine *engine);
 /* What a dissector may see and change of the flow goes into the context, and back. */
+PER_PACKET
 void engine_app_enter(struct engine *engine, struct flow *flow);
 void engine_app_leave(struct engine *engine, struct flow *flow);
 /* Returns how many of the count were stamped and copied, at most ENGINE_CERTIFICATES. */
@@ -124,6 +130,7 @@ size_t engine_copy_certificates(const struct flow *flow, const struct tls_certif
                                 size_t count, struct tls_certificate_record *out);
 /* Shows nDPI a packet with payload, that of TCP with its offset in the stream of its side (else -1);
  * packet NULL: the flow ends. */
+PER_PACKET
 void engine_ndpi(struct engine *engine, struct flow *flow, const struct packet *packet,
                  const struct layers *layers, enum side side, int64_t offset);
 
@@ -139,6 +146,7 @@ void engine_datagram_close(struct engine *engine, struct flow *flow,
                            struct tls_certificate_record *certificates, size_t *certificate_count);
 
 /* engine_icmp.c */
+RARE
 void engine_icmp_error(struct engine *engine, const struct packet *packet,
                        const struct layers *layers);
 

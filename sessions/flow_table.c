@@ -1,5 +1,6 @@
 #include "sessions/flow_table.h"
 
+#include "core/hints.h"
 #include "core/limits.h"
 #include "core/sort.h"
 #include "sessions/pool.h"
@@ -116,6 +117,7 @@ static struct flow *flow_at(const struct flow_table *table, uint32_t index)
     return &table->chunks[index / CHUNK_FLOWS][index % CHUNK_FLOWS];
 }
 
+PER_PACKET
 static uint32_t hash_of(const struct flow_table *table, const struct flow_key *key)
 {
     /* The ports were written just now, in pieces: to read them as a whole would wait for that. */

@@ -5,6 +5,7 @@
 #ifndef INVCAP_SESSIONS_FLOW_TABLE_H
 #define INVCAP_SESSIONS_FLOW_TABLE_H
 
+#include "core/hints.h"
 #include "sessions/flow.h"
 
 #include <stddef.h>
@@ -17,12 +18,14 @@ void flow_table_free(struct flow_table *table);
 size_t flow_table_count(const struct flow_table *table);
 /* The key's hash, for flow_table_find; the place to look at is fetched meanwhile. */
 uint32_t flow_table_hash(const struct flow_table *table, const struct flow_key *key);
+PER_PACKET
 struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key, uint32_t hash);
 /* Adds a zeroed flow with that key; NULL when memory is out. Its class is CLASS_SYN. */
 struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, int64_t now_ns);
 /* Takes the flow out; its memory is reused. */
 void flow_table_remove(struct flow_table *table, struct flow *flow);
 /* Moves the flow to another class's queue. */
+PER_PACKET
 void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow_class class,
                           int64_t now_ns);
 /* The next flow that is idle for longer than its class allows, or NULL. Not removed. */

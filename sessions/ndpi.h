@@ -3,6 +3,8 @@
 #ifndef INVCAP_SESSIONS_NDPI_H
 #define INVCAP_SESSIONS_NDPI_H
 
+#include "core/hints.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +31,7 @@ struct opinion_verdict {
 /* Shows one packet with payload. Bytes that came before are left out; where bytes are missing the
  * opinion ends with what was seen till then: nDPI puts no stream together. *opinion is made on the
  * first call and freed (NULL again) with the verdict. Returns whether it fell. */
+APART
 bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion,
                      const struct opinion_packet *packet, struct opinion_verdict *out);
 /* The flow ended undecided: nDPI's best guess. */

@@ -3,6 +3,7 @@
 #ifndef INVCAP_SESSIONS_NEIGHBORS_H
 #define INVCAP_SESSIONS_NEIGHBORS_H
 
+#include "core/hints.h"
 #include "core/packet.h"
 #include "core/record.h"
 #include "dissectors/decode.h"
@@ -15,6 +16,7 @@ struct neighbors;
 struct neighbors *neighbors_new(void);
 void neighbors_free(struct neighbors *table);
 bool neighbors_is_empty(const struct neighbors *table);
+RARE
 void neighbors_message(struct neighbors *table, const struct packet *packet,
                        const struct layers *layers);
 /* Frames of a flow's side: mac sent `frames` IP packets as ip between the two times. Only addresses

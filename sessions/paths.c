@@ -1,6 +1,7 @@
 #include "sessions/paths.h"
 
 #include "core/arena.h"
+#include "core/hints.h"
 #include "core/limits.h"
 #include "core/sketch.h"
 #include "sessions/clock.h"
@@ -202,6 +203,7 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
 /* ---- the TTL of a side ----------------------------------------------------------------------- */
 
 /* p0f and Linux, Windows, routers: packets start at one of these. 0 for 0. */
+RARE
 static uint8_t initial_of(uint8_t ttl)
 {
     static const uint8_t initial[] = {32, 64, 128, 255};
@@ -211,6 +213,7 @@ static uint8_t initial_of(uint8_t ttl)
     return ttl > 0 ? initial[i] : 0;
 }
 
+RARE
 static void settle_ttl(struct path *path, enum side side)
 {
     struct path_side *s = &path->record.side[side];
@@ -270,6 +273,7 @@ static void wait_for(struct paths *paths, struct heard *heard, enum side silent,
 }
 
 /* The longest is kept. The same time told by a pair and by its network is one. */
+RARE
 static void keep_outage(struct path *path, enum side side, const struct silence *s)
 {
     struct path_sample_record *r = &path->record;
@@ -291,6 +295,7 @@ static void keep_outage(struct path *path, enum side side, const struct silence 
 }
 
 /* The outage that this packet ends; NULL none. */
+PER_PACKET
 static const struct silence *outage_of(struct heard *heard, enum side side, const struct flow *flow,
                                        const struct packet *p, bool reset, uint32_t least)
 {
@@ -491,6 +496,7 @@ void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_r
 
 /* ---- round trips ----------------------------------------------------------------------------- */
 
+RARE
 static uint32_t *take_chunk(struct paths *paths)
 {
     if (paths->rtt_chunks >= LIMIT_PATH_RTT_CHUNKS)
@@ -520,6 +526,7 @@ void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64
 }
 
 /* The percentiles of a side; its sketch lies in paths->packed until the next path. */
+APART
 static void finish_rtt(struct paths *paths, const struct path_rtt *rtt, enum side side,
                        struct path_side *out)
 {

@@ -5,6 +5,7 @@
 #ifndef INVCAP_SESSIONS_PATHS_H
 #define INVCAP_SESSIONS_PATHS_H
 
+#include "core/hints.h"
 #include "core/packet.h"
 #include "core/record.h"
 #include "dissectors/decode.h"
@@ -44,6 +45,7 @@ void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
                       const struct packet *packet, const struct layers *layers,
                       enum event_kind event);
 /* A clean round trip between the tap and a side. */
+APART
 void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64_t rtt_ns);
 /* A flow that has ended; tcp is NULL for other protocols. */
 void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_record *record,
@@ -52,6 +54,7 @@ void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_r
 void paths_note_mtu(struct paths *paths, const struct address *src, const struct address *dst,
                     uint32_t mtu);
 /* Puts RECORD_PATH for each, in order of first sight. */
+APART
 void paths_finish(struct paths *paths, const struct sink *sink);
 /* How many ticks a second the timestamps of all known hosts have; 0: none is known, or they differ. */
 uint16_t paths_usual_rate(const struct paths *paths);

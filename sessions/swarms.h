@@ -7,6 +7,7 @@
 #ifndef INVCAP_SESSIONS_SWARMS_H
 #define INVCAP_SESSIONS_SWARMS_H
 
+#include "core/hints.h"
 #include "core/record.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ void swarms_free(struct swarms *swarms);
  * it: the caller asks for such flows only. */
 bool swarms_take(struct swarms *swarms, const struct flow_record *flow,
                  const struct flow_tcp_record *tcp);
+APART
 void swarms_finish(struct swarms *swarms, const struct sink *sink);
 
 #endif

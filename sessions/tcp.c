@@ -1,5 +1,6 @@
 #include "sessions/tcp.h"
 
+#include "core/hints.h"
 #include "sessions/tcp_internal.h"
 
 #include <string.h>
@@ -68,6 +69,7 @@ int64_t tcp_offset(const struct tcp_direction *d, uint32_t sequence)
 }
 
 /* First sight of a direction fixes where its offset 0 lies. */
+APART
 static void set_base(struct tcp_direction *d, uint32_t base)
 {
     if (d->base_known)
@@ -106,6 +108,7 @@ static uint32_t fin_sequence(const struct layers *l)
     return l->tcp.sequence + l->payload_len;
 }
 
+PER_PACKET
 static void note_history(struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     uint16_t flags = l->tcp.flags;
@@ -210,6 +213,7 @@ static void note_syn_options(struct tcp_direction *d, const struct packet *p, co
 }
 
 /* RFC 7323 2.2: scaling holds only when both SYNs carried the option; shift at most 14. */
+APART
 static void settle_scales(struct tcp_flow *tcp)
 {
     for (int s = 0; s < 2; s++) {
@@ -219,6 +223,7 @@ static void settle_scales(struct tcp_flow *tcp)
     }
 }
 
+APART
 static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
                    const struct layers *l)
 {
@@ -244,6 +249,7 @@ static void on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
 
 /* A reset came first, for an older connection or from a firewall, and the same SYN was tried again.
  */
+APART
 static void revive(struct tcp_flow *tcp, enum side answering)
 {
     for (int s = 0; s < 2; s++) {
@@ -257,6 +263,7 @@ static void revive(struct tcp_flow *tcp, enum side answering)
 }
 
 /* Another initial sequence number: until the client or data settles for one, the newest counts. */
+RARE
 static void note_synack_conflict(struct tcp_flow *tcp, struct tcp_direction *d,
                                  const struct layers *l)
 {
@@ -269,6 +276,7 @@ static void note_synack_conflict(struct tcp_flow *tcp, struct tcp_direction *d,
 
 /* RFC 7413 4.2.2: the server takes the SYN but not its data, which comes again: no loss. It has not had
  * them before. */
+RARE
 static void refuse_early_data(struct tcp_direction *client, int64_t now_ns)
 {
     client->resent_ns = now_ns;
@@ -279,6 +287,7 @@ static void refuse_early_data(struct tcp_direction *client, int64_t now_ns)
     client->outstanding_ns = RECORD_NONE_NS;
 }
 
+APART
 static void on_synack(struct tcp_flow *tcp, enum side side, const struct packet *p,
                       const struct layers *l)
 {
@@ -337,6 +346,7 @@ static void note_established(struct tcp_flow *tcp, enum side side, const struct 
 }
 
 /* What nobody acknowledged is sent once more: the silence before it was a timer's, no pause. */
+RARE
 static bool is_sent_again(const struct tcp_direction *d, const struct layers *l)
 {
     return d->base_known && l->payload_len > 0 && d->next > d->acked &&
@@ -381,6 +391,7 @@ static enum event_kind event_of(uint16_t flags, uint32_t payload_len)
 }
 
 /* Mid-stream: the first segment fixes both bases, the peer's by the acknowledgment. */
+PER_PACKET
 static void pick_up(struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];
@@ -399,6 +410,7 @@ static void pick_up(struct tcp_flow *tcp, enum side side, const struct layers *l
 }
 
 /* After the segment: what it says about its sender. */
+PER_PACKET
 static void note_sender(struct tcp_flow *tcp, struct flow *flow, enum side side,
                         const struct packet *p, const struct layers *l)
 {

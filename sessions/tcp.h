@@ -3,6 +3,7 @@
 #ifndef INVCAP_SESSIONS_TCP_H
 #define INVCAP_SESSIONS_TCP_H
 
+#include "core/hints.h"
 #include "core/packet.h"
 #include "core/record.h"
 #include "dissectors/decode.h"
@@ -231,6 +232,7 @@ enum side tcp_closed_by(const struct tcp_flow *tcp);
  * offset. */
 int64_t tcp_expected(const struct tcp_flow *tcp, enum side side, int64_t offset);
 /* Swaps client and server when content says so (only before the records depend on it). */
+RARE
 void tcp_flip(struct tcp_flow *tcp);
 /* Zeek's conn_state. */
 const char *tcp_conn_state(const struct tcp_flow *tcp, const struct flow *flow);

@@ -1,3 +1,4 @@
+#include "core/hints.h"
 #include "sessions/tcp_internal.h"
 
 #define MS 1000000LL
@@ -56,6 +57,7 @@ static void note_progress(struct tcp_flow *tcp, struct tcp_direction *d, enum si
 }
 
 /* Bytes acknowledged that nobody captured: a hole at the end of what was seen. */
+RARE
 static void note_unseen(struct tcp_direction *d, int64_t ack, const struct packet *p,
                         const struct layers *l, struct tcp_env *env)
 {
@@ -148,6 +150,7 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
         tcp_decide_holes(tcp, !side, p->time_ns, false, env, out);
 }
 
+RARE
 static void close_zero_window(struct tcp_direction *d, int64_t now_ns)
 {
     int64_t period = now_ns - d->zero_since_ns;

@@ -1,5 +1,6 @@
 /* Why bytes were sent again: repeated acknowledgments, a probe of the tail, the timer, or for
  * nothing. RFC 5681 3.2, RFC 6298, RFC 8985 7.2, RFC 2883. */
+#include "core/hints.h"
 #include "sessions/tcp_internal.h"
 
 #define MS 1000000LL
@@ -61,6 +62,7 @@ void tcp_note_pending(struct tcp_direction *d, int64_t end, bool fills, const st
 
 /* RFC 3522: the acknowledgment echoes the time of the first sending, or comes sooner than one of the
  * second could. */
+RARE
 static bool is_of_first_sending(const struct tcp_direction *d, int64_t rtt_ns,
                                 const struct packet *p, const struct layers *l)
 {
@@ -87,6 +89,7 @@ void tcp_settle_pending(struct tcp_direction *d, int64_t ack, int64_t rtt_ns,
 
 /* RFC 2883 4: the receiver had those bytes already. More of them than were sent again are copies
  * made on the way. */
+RARE
 static void note_needless(struct tcp_direction *d)
 {
     struct tcp_side_facts *f = &d->facts;

@@ -1,6 +1,7 @@
 /* Segments whose checksum is wrong. Where the others of the same direction are right, one was damaged
  * on the way: its receiver drops it (RFC 9293 3.1), and so does the analysis. Where most are wrong, the
  * sums mean nothing (left to the interface, rewritten after the capture), and all is believed. */
+#include "core/hints.h"
 #include "sessions/tcp_internal.h"
 
 /* Right segments of a direction for each wrong one, before a wrong one counts as damaged. */
@@ -23,6 +24,7 @@ static bool is_exception(const struct tcp_direction *d, uint64_t packets, const 
 }
 
 /* Its place stays open for the right copy. Any other place than the next may itself be damaged. */
+RARE
 static void leave_place(struct tcp_direction *d, int64_t start, const struct packet *p,
                         const struct layers *l, struct tcp_env *env)
 {

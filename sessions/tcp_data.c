@@ -1,3 +1,4 @@
+#include "core/hints.h"
 #include "sessions/tcp_internal.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@
 /* IDs further apart are random ones, or those of a host with many other connections. */
 #define SERIES_STEP 256
 
+RARE
 static void remove_hole(struct tcp_direction *d, uint32_t index)
 {
     struct tcp_holes *holes = d->holes;
@@ -134,6 +136,7 @@ static int find_hole(const struct tcp_direction *d, int64_t start, int64_t end)
 
 /* Whether a segment that fills a hole left its sender before the one that made the hole; *reason gets
  * what shows it. */
+RARE
 static bool was_reordered(const struct tcp_flow *tcp, const struct tcp_hole *hole,
                           const struct packet *p, const struct layers *l, uint32_t *reason)
 {
@@ -183,6 +186,7 @@ static uint32_t reason_of(const struct tcp_flow *tcp, enum side side, int64_t st
     return reason | (newer ? REASON_TIMESTAMP : 0);
 }
 
+RARE
 static void note_conflict(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l, struct tcp_verdict *out)
 {
@@ -232,6 +236,7 @@ void tcp_remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
 #define SHRINK_TRIES 3
 #define SHRINK_LEAST 100
 
+RARE
 static void note_shrink(struct tcp_direction *d, uint32_t ip_len)
 {
     if (d->facts.tail_retransmissions < SHRINK_TRIES || d->facts.smallest_lost < ip_len + SHRINK_LEAST ||
@@ -267,6 +272,7 @@ static void note_tail(struct tcp_direction *d, int64_t start, int64_t end, const
 }
 
 /* Bytes that were sent before, or belong into a hole. */
+RARE
 static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
                        const struct packet *p, const struct layers *l, struct tcp_env *env,
                        struct tcp_verdict *out)
@@ -368,6 +374,7 @@ static bool is_keepalive(const struct tcp_direction *d, int64_t start, const str
 
 /* end: of the payload; the FIN takes the next place. Its acknowledgment may have been captured before
  * it. */
+APART
 static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *p,
                      struct tcp_env *env, struct tcp_verdict *out)
 {
@@ -389,6 +396,7 @@ static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *
 
 /* First segment of a side whose place was guessed from the peer's acknowledgment: what came before
  * is not missing, it is not ours; and a guess that is far off was wrong. */
+RARE
 static int64_t join_midstream(struct tcp_direction *d, int64_t start)
 {
     if (start <= d->next && start >= d->next - SANE_AHEAD)
@@ -428,6 +436,7 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
 }
 
 /* Until the peer is heard again. */
+RARE
 static void note_probe(struct tcp_direction *d, const struct packet *p)
 {
     if (d->facts.silent_probes++ == 0)

@@ -1,4 +1,5 @@
 #include "sessions/tcp_delay.h"
+#include "core/hints.h"
 
 #include <string.h>
 
@@ -115,6 +116,7 @@ static void note_client_step(struct tcp_delay *d, const struct tcp_flow *tcp, in
 }
 
 /* The server's turn, `total` long. */
+APART
 static void give_server(struct tcp_delay *d, const struct tcp_flow *tcp, int64_t total)
 {
     int64_t rtt = leg(tcp, SIDE_SERVER);
@@ -129,6 +131,7 @@ static void give_server(struct tcp_delay *d, const struct tcp_flow *tcp, int64_t
 
 /* What could have been tickets was followed by the client's word or the end: it was the server's
  * turn up to there. Returns how much of total that is. */
+RARE
 static int64_t give_held(struct tcp_delay *d, const struct tcp_flow *tcp, int64_t total)
 {
     int64_t held = d->held_ns < total ? d->held_ns : total;
@@ -186,6 +189,7 @@ static void end_turn(struct tcp_delay *d, const struct tcp_flow *tcp, enum side 
 
 /* ---- exchanges ------------------------------------------------------------------------------- */
 
+APART
 static void end_answer(struct tcp_delay *d)
 {
     if (d->turn.start_ns != 0 && d->turn.wait_ns >= 0)
@@ -250,6 +254,7 @@ static void end_waiting(struct tcp_delay *d, const struct tcp_flow *tcp)
 /* ---- packets --------------------------------------------------------------------------------- */
 
 /* Up to the packet that establishes the connection. */
+APART
 static void note_opening(struct tcp_delay *d, const struct tcp_flow *tcp,
                          const struct tcp_delay_input *in, int64_t gap)
 {
@@ -279,6 +284,7 @@ static bool may_be_ticket(struct tcp_delay *d, const struct tcp_flow *tcp,
 }
 
 /* New data of the client's turn: how long it has been feeding its request, and in what crumbs. */
+APART
 static void note_turn(struct tcp_delay *d, uint32_t len)
 {
     struct flow_delay_record *r = &d->record;
@@ -450,6 +456,7 @@ void tcp_delay_note(struct tcp_delay *d, const struct tcp_flow *tcp,
 
 /* ---- intervals and the end ------------------------------------------------------------------- */
 
+RARE
 static void fill_sample(struct tcp_delay *d, struct rtt_sample_record *out)
 {
     *out = (struct rtt_sample_record){.start_ns = d->interval_ns,
@@ -466,6 +473,7 @@ static void fill_sample(struct tcp_delay *d, struct rtt_sample_record *out)
     d->interval_bytes = d->interval_retransmissions = 0;
 }
 
+RARE
 static bool tells_something(const struct tcp_delay *d)
 {
     return d->interval_count[0] > 0 || d->interval_count[1] > 0 || d->interval_bytes >= LOAD_BYTES ||

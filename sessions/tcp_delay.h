@@ -5,6 +5,7 @@
 #ifndef INVCAP_SESSIONS_TCP_DELAY_H
 #define INVCAP_SESSIONS_TCP_DELAY_H
 
+#include "core/hints.h"
 #include "sessions/tcp.h"
 #include "sessions/tcp_rtt.h"
 
@@ -61,6 +62,7 @@ struct tcp_delay_input {
     bool tls_13;
 };
 
+APART
 void tcp_delay_init(struct tcp_delay *delay, const struct tcp_flow *tcp, const struct flow *flow);
 /* After tcp_segment. */
 void tcp_delay_note(struct tcp_delay *delay, const struct tcp_flow *tcp,
@@ -75,6 +77,7 @@ bool tcp_delay_last_interval(struct tcp_delay *delay, struct rtt_sample_record *
 void tcp_delay_close(struct tcp_delay *delay, const struct tcp_flow *tcp,
                      struct flow_delay_record *out);
 /* Client and server change places (tcp_flip). */
+RARE
 void tcp_delay_flip(struct tcp_delay *delay);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef INVCAP_SESSIONS_TCP_INTERNAL_H
 #define INVCAP_SESSIONS_TCP_INTERNAL_H
 
+#include "core/hints.h"
 #include "sessions/tcp.h"
 
 #define HISTORY_BIT(letter) (1u << ((letter) - 'a'))
@@ -22,6 +23,7 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
                    const struct layers *l, struct tcp_env *env, struct tcp_verdict *out);
 /* Holes of side that the peer acknowledged and that had time to arrive late: lost by the capture.
  */
+RARE
 void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool at_end,
                       struct tcp_env *env, struct tcp_verdict *out);
 bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
@@ -43,11 +45,13 @@ static inline void tcp_note_sent(struct tcp_direction *d, int64_t now_ns)
 }
 
 /* Keeps a data segment for comparing with what comes again. */
+PER_PACKET
 void tcp_remember(struct tcp_flow *tcp, enum side side, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
 
 /* tcp_damage.c: a segment whose checksum is not known to be right; true: it was damaged on the way,
  * nothing else is noted of it. */
+RARE
 bool tcp_refuse_damaged(struct tcp_flow *tcp, const struct flow *flow, enum side side,
                         const struct packet *p, const struct layers *l, struct tcp_env *env,
                         struct tcp_verdict *out);
@@ -58,11 +62,13 @@ static inline bool tcp_is_wrong(const struct layers *l)
 }
 
 /* tcp_again.c: why [start, end) of side, sent before, comes again at now_ns. */
+RARE
 enum event_note tcp_classify_again(struct tcp_flow *tcp, enum side side, int64_t start, int64_t end,
                                    int64_t now_ns);
 void tcp_count_again(struct tcp_side_facts *facts, enum event_note note);
 /* [start, end) left again and counts as lost until its acknowledgment shows otherwise; fills: it
  * closed a hole, so that nothing else can be true. */
+RARE
 void tcp_note_pending(struct tcp_direction *d, int64_t end, bool fills, const struct packet *p,
                       const struct layers *l);
 /* The pending losses of d as the acknowledgment `ack`, a round trip of at least rtt_ns (-1 unknown)
@@ -70,9 +76,11 @@ void tcp_note_pending(struct tcp_direction *d, int64_t end, bool fills, const st
 void tcp_settle_pending(struct tcp_direction *d, int64_t ack, int64_t rtt_ns,
                         const struct packet *p, const struct layers *l);
 /* The selective acknowledgments (RFC 2018, 2883) of d's bytes; there is at least one. */
+RARE
 void tcp_note_sack(struct tcp_direction *d, const struct layers *l);
 
 /* tcp_reset.c */
+RARE
 void tcp_note_reset(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
                     const struct layers *l, struct tcp_env *env);
 /* A packet of side that is no RST: what its sender usually does. */
@@ -84,6 +92,7 @@ void tcp_note_synack_pair(struct tcp_flow *tcp, const struct packet *p, const st
 void tcp_settle_synack(struct tcp_flow *tcp, enum side side, const struct layers *l);
 void tcp_flip_resets(struct tcp_flow *tcp);
 void tcp_release_resets(struct tcp_flow *tcp, struct tcp_env *env);
+RARE
 void tcp_note_after_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                           const struct layers *l);
 

@@ -1,4 +1,5 @@
 /* What each RST is like beside the usual packets of the side whose address it carries. */
+#include "core/hints.h"
 #include "sessions/tcp_internal.h"
 
 #include <string.h>
@@ -224,6 +225,7 @@ static bool reserve(struct tcp_flow *tcp, struct tcp_env *env)
     return true;
 }
 
+RARE
 static void keep_reset(struct tcp_flow *tcp, enum side side, const struct packet *p,
                        const struct layers *l, struct tcp_env *env, enum reset_guess guess,
                        bool changed)
@@ -308,6 +310,7 @@ static bool is_later(const struct packet *p, const struct layers *l, uint32_t rs
     return later_ns >= SENT_LATER_NS && l->payload_len > 1 && (l->tcp.flags & TCP_RST) == 0;
 }
 
+RARE
 static void note_later(struct tcp_resets *resets, enum side side, const struct packet *p,
                        const struct layers *l)
 {

@@ -10,6 +10,7 @@
 #ifndef INVCAP_SESSIONS_TCP_RTT_H
 #define INVCAP_SESSIONS_TCP_RTT_H
 
+#include "core/hints.h"
 #include "core/packet.h"
 #include "core/record.h"
 #include "dissectors/decode.h"
@@ -32,6 +33,7 @@ struct tcp_rtt {
 /* A segment with payload that was sent for the first time; end is its stream offset behind. */
 void tcp_rtt_sent(struct tcp_rtt *rtt, int64_t end, const struct packet *p, const struct layers *l);
 /* A segment that was sent before. */
+RARE
 void tcp_rtt_sent_again(struct tcp_rtt *rtt, const struct layers *l);
 /* The peer acknowledges up to the stream offset acked. Returns the round trip between the tap and
  * that peer, ns; -1 when this acknowledgment measures none. */

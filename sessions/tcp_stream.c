@@ -1,5 +1,6 @@
 #include "sessions/tcp_stream.h"
 
+#include "core/hints.h"
 #include "core/limits.h"
 #include "dissectors/tls.h"
 #include "sessions/tcp_pieces.h"
@@ -97,6 +98,7 @@ static void drop_carry(struct tcp_stream *stream, struct direction *d)
     d->carry_len = d->carry_capacity = d->need = 0;
 }
 
+RARE
 static void finish(struct tcp_stream *stream, struct direction *d)
 {
     d->finished = true;
@@ -109,6 +111,7 @@ static bool is_wanted(const struct tcp_stream *stream)
     return !stream->unknown && !(stream->dir[0].finished && stream->dir[1].finished);
 }
 
+RARE
 static void note_limit(struct tcp_stream *stream, uint64_t bytes, struct dissect_context *context)
 {
     *stream->limits.given_up += !stream->limited;
@@ -231,6 +234,7 @@ static enum choice choose(struct tcp_stream *stream, enum side side, const uint8
 }
 
 /* Nobody comes after one that only watched. */
+RARE
 static void stop_watching(struct tcp_stream *stream, struct dissect_context *context)
 {
     close_dissector(stream, context);
@@ -238,6 +242,7 @@ static void stop_watching(struct tcp_stream *stream, struct dissect_context *con
 }
 
 /* The dissector says that another protocol follows. */
+RARE
 static void hand_over(struct tcp_stream *stream, struct dissect_context *context)
 {
     if (!stream->dissector->watches && context->upgrade == NULL)
@@ -386,6 +391,7 @@ static void pass_gap(struct tcp_stream *stream, enum side side, uint64_t len,
     d->skip = context->skip;
 }
 
+PER_PACKET
 static void deliver_span(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                          struct dissect_context *context)
 {
@@ -413,6 +419,7 @@ static void deliver_span(struct tcp_stream *stream, const struct tcp_stream_byte
 
 /* Bytes that are missing inside a skip are not waited for; but what ends behind them is whole only when they have come,
  * or are known to be lost. Of more holes at once the first ones are forgotten. */
+RARE
 static void unseen_note(struct direction *d, int64_t from, int64_t to)
 {
     if (d->unseen_count == UNSEEN_MAX)
@@ -475,6 +482,7 @@ static bool is_full(const struct tcp_stream *stream, const struct direction *d, 
            *stream->limits.memory > LIMIT_REASSEMBLY_TOTAL;
 }
 
+PER_PACKET
 static void tell_fin(struct tcp_stream *stream, enum side side, struct dissect_context *context)
 {
     struct direction *d = &stream->dir[side];
@@ -491,6 +499,7 @@ static void keep(struct tcp_stream *stream, const struct tcp_stream_bytes *in)
 }
 
 /* Bytes above what came last; true when they have to wait. */
+RARE
 static bool wait_for_missing(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                              struct dissect_context *context)
 {
@@ -513,6 +522,7 @@ static bool wait_for_missing(struct tcp_stream *stream, const struct tcp_stream_
 }
 
 /* The first bytes of a side; those before may be lost already. */
+APART
 static void start(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                   struct dissect_context *context)
 {

@@ -4,6 +4,7 @@
 #ifndef INVCAP_SESSIONS_TCP_STREAM_H
 #define INVCAP_SESSIONS_TCP_STREAM_H
 
+#include "core/hints.h"
 #include "dissectors/dissector.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct tcp_stream *tcp_stream_new(const struct tcp_stream_limits *limits);
  * was to do, without a context. Otherwise they are to be pushed. */
 bool tcp_stream_pass(struct tcp_stream *stream, const struct tcp_stream_bytes *in);
 /* Returns false when nobody wants more of this flow: the caller closes and frees it. */
+PER_PACKET
 bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *in,
                      struct dissect_context *context);
 /* The bytes of side below offset are lost for good. */

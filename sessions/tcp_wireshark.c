@@ -1,4 +1,5 @@
 #include "sessions/tcp_wireshark.h"
+#include "core/hints.h"
 
 #define MS 1000000LL
 /* Wireshark's own: a fast retransmission follows its acknowledgment within FAST_NS; without a
@@ -132,6 +133,7 @@ static uint16_t flag_repeat(const struct wireshark_flow *w, const struct wiresha
 }
 
 /* RFC 7323 1.3: no scaling unless both SYNs offer it. */
+APART
 static void note_scale(struct wireshark_side *own, struct wireshark_side *peer,
                        const struct segment *s, const struct layers *l)
 {

@@ -4,6 +4,7 @@
 #ifndef INVCAP_SESSIONS_TCP_WIRESHARK_H
 #define INVCAP_SESSIONS_TCP_WIRESHARK_H
 
+#include "core/hints.h"
 #include "core/record.h"
 #include "dissectors/decode.h"
 
@@ -30,6 +31,7 @@ struct wireshark_flow {
 /* w as it lies in zeroed memory. */
 void wireshark_init(struct wireshark_flow *w);
 /* Flags one segment of side and adds to *counts. */
+PER_PACKET
 void wireshark_segment(struct wireshark_flow *w, enum side side, int64_t time_ns,
                        const struct layers *layers, struct wireshark_counts *counts);
 

@@ -5,6 +5,7 @@
 #define INVCAP_STORE_STORE_H
 
 #include "core/error.h"
+#include "core/hints.h"
 #include "core/record.h"
 
 struct store;
@@ -19,6 +20,7 @@ enum store_mode {
 struct store *store_open(const char *path, enum store_mode mode, struct error *error);
 /* Begins a `read`: gives the new capture id and marks the capture as interrupted until store_finish.
  * Unless append, store_replace_source replaces what earlier captures hold of the same sources. */
+APART
 bool store_begin(struct store *store, bool append, int64_t *capture_id, struct error *error);
 /* Ids from which this capture's rows may count, so that several captures share the tables. Ask after
  * store_replace_source: what it deletes frees its numbers. 1 in an empty store. */
@@ -59,6 +61,7 @@ bool store_flush(struct store *store, struct error *error);
 bool store_finish(struct store *store, struct error *error);
 /* Takes back what store_begin and the sources of this capture left, after an input that could not be
  * read: the last capture is the one before, and a database made for it goes away at store_close. */
+APART
 bool store_abandon(struct store *store, struct error *error);
 void store_close(struct store *store);
 const char *store_path(const struct store *store);
