@@ -248,8 +248,10 @@ PER_PACKET
 static void note_path(struct engine *e, struct flow *flow, enum side side, const struct packet *p,
                       const struct layers *l, enum event_kind event)
 {
-    if (flow->path == NULL && flow->side[!side].packets > 0)
+    if (flow->path == NULL && !flow->pathless && flow->side[!side].packets > 0) {
         flow->path = paths_take(e->paths, flow, flow->tcp != NULL);
+        flow->pathless = flow->path == NULL && flow->tcp != NULL;
+    }
     if (flow->path != NULL)
         path_note_packet(e->paths, flow, side, p, l, event);
 }

@@ -59,6 +59,7 @@ struct flow {
     bool ndpi_done;
     uint8_t ndpi_risk; /* enum flow_risk */
     bool referenced; /* rows of other tables name it already */
+    bool pathless;           /* there were too many paths for its own */
     bool tls_named;                         /* the server's clear answer says that it wants TLS */
     struct flow_side side[2];
     uint64_t facts;

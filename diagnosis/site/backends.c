@@ -201,27 +201,44 @@ static void find_switches(struct judge *judge, const struct backends *set)
 
 /* ---- balance ---- */
 
-/* Clients that stay with one server each are what is shared out; else connections are. */
-static bool is_sticky(const struct backends *set)
+static int by_place(const void *left, const void *right)
 {
-    size_t together = 0;
+    const struct site_host *a = *(const struct site_host *const *)left;
+    const struct site_host *b = *(const struct site_host *const *)right;
+    return (a > b) - (a < b);
+}
+
+/* The clients of the others, sorted for a search; to be freed. NULL: no memory. */
+static const struct site_host **clients_of_others(const struct backends *set, const struct flow_range *one,
+                                                  size_t *count)
+{
+    const struct site_host **clients = malloc(set->count * LOOKED_MOST * sizeof *clients);
+    *count = 0;
+    for (size_t i = 0; clients != NULL && i < set->count; i++) {
+        const struct flow_range *r = &set->at[i].service->flows;
+        for (size_t k = 0; r->flows != one->flows && k < r->count && k < LOOKED_MOST; k++)
+            clients[(*count)++] = r->flows[k]->client;
+    }
+    if (clients != NULL)
+        qsort(clients, *count, sizeof *clients, by_place);
+    return clients;
+}
+
+/* Clients that stay with one server each are what is shared out; else connections are. */
+static bool is_sticky(struct judge *judge, const struct backends *set)
+{
+    size_t together = 0, others = 0;
     struct flow_range best = {0};
     for (size_t i = 0; i < set->count; i++) {
         together += set->at[i].clients;
         best = set->at[i].service->flows.count > best.count ? set->at[i].service->flows : best;
     }
+    const struct site_host **clients = clients_of_others(set, &best, &others);
+    judge->failed |= clients == NULL;
     size_t strays = 0, looked = 0;
-    for (size_t i = 0; i < best.count && looked < CLIENTS_LOOKED; i++, looked++) {
-        const struct site_host *client = best.flows[i]->client;
-        bool elsewhere = false;
-        for (size_t j = 0; j < set->count && !elsewhere; j++) {
-            const struct flow_range *r = &set->at[j].service->flows;
-            for (size_t k = 0;
-                 r->flows != best.flows && k < r->count && k < LOOKED_MOST && !elsewhere; k++)
-                elsewhere = r->flows[k]->client == client;
-        }
-        strays += elsewhere;
-    }
+    for (; clients != NULL && looked < best.count && looked < CLIENTS_LOOKED; looked++)
+        strays += bsearch(&best.flows[looked]->client, clients, others, sizeof *clients, by_place) != NULL;
+    free(clients);
     return together > 0 && strays * 2 < looked;
 }
 
@@ -260,7 +277,7 @@ static void find_uneven(struct judge *judge, const struct backends *set)
 {
     const struct backend *busy = NULL, *idle = NULL;
     double most = 0, least = 0;
-    bool sticky = is_sticky(set);
+    bool sticky = is_sticky(judge, set);
     for (size_t i = 0; i < set->count; i++) {
         const struct backend *b = &set->at[i];
         double load =

@@ -209,12 +209,10 @@ static uint64_t peak_of(const struct exchange *exchanges, size_t count)
 /* The findings service-outage of this service. */
 static void add_outages(struct service_fold *fold)
 {
-    const struct judge *judge = fold->judge;
     struct service_record *r = fold->record;
-    for (size_t i = 0; i < judge->claim_count && !fold->row->joined; i++) {
-        const struct claim *claim = &judge->claims[i];
-        if (claim->code != FINDING_SERVICE_OUTAGE || claim->flow == NULL ||
-            claim->flow->service != fold->row->members[0])
+    for (size_t i = 0; i < fold->outage_count && !fold->row->joined; i++) {
+        const struct claim *claim = fold->outages[i];
+        if (claim->flow->service != fold->row->members[0])
             continue;
         r->outages++;
         r->outage_attempts += (uint64_t)claim->count;
@@ -266,6 +264,18 @@ static bool prepare(struct service_fold *fold)
     return ok;
 }
 
+static bool take_outages(struct service_fold *fold)
+{
+    const struct judge *judge = fold->judge;
+    fold->outages = arena_take(&fold->judge->site->arena, (judge->claim_count + 1) * sizeof *fold->outages);
+    for (size_t i = 0; i < judge->claim_count && fold->outages != NULL; i++) {
+        const struct claim *claim = &judge->claims[i];
+        if (claim->code == FINDING_SERVICE_OUTAGE && claim->flow != NULL)
+            fold->outages[fold->outage_count++] = claim;
+    }
+    return fold->outages != NULL;
+}
+
 static size_t share_of(size_t all, size_t count, size_t least)
 {
     size_t share = all / count;
@@ -278,7 +288,7 @@ bool services_put(struct judge *judge, const struct sink *out)
     struct service_record record;
     struct service_fold fold = {.judge = judge, .out = out, .record = &record};
     size_t count = services_rank(judge, &rows);
-    if (!prepare(&fold))
+    if (!prepare(&fold) || !take_outages(&fold))
         return false;
     for (size_t i = 0; i < count && !judge->failed; i++) {
         fold.row = &rows[i];

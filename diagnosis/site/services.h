@@ -74,6 +74,8 @@ struct service_fold {
     const struct sink *out;
     const struct service_row *row;
     struct service_record *record; /* counts of the whole are added to it */
+    const struct claim **outages;  /* the findings service-outage */
+    size_t outage_count;
     struct service_sketch whole[SERVICE_TIME_KINDS], part[SERVICE_TIME_KINDS];
     uint8_t *packed[SERVICE_TIME_KINDS]; /* SKETCH_PACKED_MAX each */
     struct service_point *points;
