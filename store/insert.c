@@ -16,6 +16,43 @@ static bool prepare(struct inserter *inserter, const char *sql, sqlite3_stmt **o
     return rc == SQLITE_OK || sql_fail(inserter->store, inserter->db, rc, "write", error);
 }
 
+/* How the number of a member is read; LOAD_NONE: it is a text, an address, bytes or a real number. */
+enum bind_load { LOAD_NONE, LOAD_8, LOAD_U16, LOAD_I16, LOAD_U32, LOAD_I32, LOAD_64 };
+
+static enum bind_load load_of(const struct column *column)
+{
+    switch (column->type) {
+    case COLUMN_REAL:
+    case COLUMN_TEXT:
+    case COLUMN_CHARS:
+    case COLUMN_ADDRESS:
+    case COLUMN_BLOB:
+        return LOAD_NONE;
+    case COLUMN_I32:
+        return LOAD_I32;
+    case COLUMN_I16:
+        return LOAD_I16;
+    default:
+        return column->size == 8 ? LOAD_64 : column->size == 4 ? LOAD_U32 : column->size == 2 ? LOAD_U16 : LOAD_8;
+    }
+}
+
+static bool plan(struct inserter *inserter, enum record_kind kind)
+{
+    const struct record_table *table = record_table_get(kind);
+    struct bind_step *steps = calloc(table->column_count, sizeof *steps);
+    inserter->steps[kind] = steps;
+    for (size_t i = 0; steps != NULL && i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        assert(column->offset <= UINT16_MAX);
+        steps[i] = (struct bind_step){.column = column,
+                                      .offset = (uint16_t)column->offset,
+                                      .load = (uint8_t)load_of(column),
+                                      .is_packed = column->bits.width > 0};
+    }
+    return steps != NULL;
+}
+
 bool inserter_open(struct inserter *inserter, const struct store *store, struct sqlite3 *db,
                    struct error *error)
 {
@@ -28,6 +65,8 @@ bool inserter_open(struct inserter *inserter, const struct store *store, struct 
         char *sql = schema_insert_sql(record_table_get((enum record_kind)kind));
         done = prepare(inserter, sql, &inserter->rows[kind], error);
         free(sql);
+        done = done && (plan(inserter, (enum record_kind)kind) ||
+                        sql_fail(store, db, SQLITE_NOMEM, "write", error));
     }
     if (!done) {
         inserter_close(inserter);
@@ -43,6 +82,9 @@ void inserter_close(struct inserter *inserter)
     for (int kind = 0; kind < RECORD_KIND_COUNT; kind++) {
         (void)sqlite3_finalize(inserter->rows[kind]);
     }
+    for (int kind = 0; kind < RECORD_TABLE_COUNT; kind++) {
+        free(inserter->steps[kind]);
+    }
     row_order_free(&inserter->order);
     *inserter = (struct inserter){0};
 }
@@ -51,7 +93,6 @@ void inserter_close(struct inserter *inserter)
 struct binding {
     struct inserter *inserter;
     sqlite3_stmt *row;
-    struct bound *bound;
     const void *record;
 };
 
@@ -61,22 +102,10 @@ static bool may_be_null(const struct column *column)
     return (column->flags & COLUMN_KEY) == 0;
 }
 
-static int bind_null(const struct binding *b, int at)
-{
-    if (b->bound[at - 1].kind == BOUND_NULL) {
-        return SQLITE_OK;
-    }
-    b->bound[at - 1].kind = BOUND_NULL;
-    return sqlite3_bind_null(b->row, at);
-}
-
 static int bind_text(const struct binding *b, int at, const struct column *column, const char *text)
 {
-    if (text[0] == '\0' && may_be_null(column)) {
-        return bind_null(b, at);
-    }
-    b->bound[at - 1].kind = BOUND_OTHER;
-    return sqlite3_bind_text(b->row, at, text, -1, SQLITE_STATIC);
+    return text[0] == '\0' && may_be_null(column) ? sqlite3_bind_null(b->row, at)
+                                                  : sqlite3_bind_text(b->row, at, text, -1, SQLITE_STATIC);
 }
 
 static int bind_address(const struct binding *b, int at, const struct column *column)
@@ -92,90 +121,97 @@ static int bind_blob(const struct binding *b, int at, const struct column *colum
 {
     size_t len;
     const uint8_t *bytes = column_get_blob(column, b->record, &len);
-    b->bound[at - 1].kind = BOUND_OTHER;
     return sqlite3_bind_blob64(b->row, at, bytes, len, SQLITE_STATIC); /* NULL binds NULL */
 }
 
-/* The words of a column are constants. */
-static int bind_name(const struct binding *b, int at, const struct column *column, int64_t value)
-{
-    struct bound *bound = &b->bound[at - 1];
-    if (bound->kind == BOUND_NAME && bound->value == value) {
-        return SQLITE_OK;
-    }
-    int rc = bind_text(b, at, column, column_name_of(column, (unsigned)value));
-    if (bound->kind == BOUND_OTHER) {
-        *bound = (struct bound){BOUND_NAME, value};
-    }
-    return rc;
-}
-
-static int bind_integer(const struct binding *b, int at, int64_t value)
-{
-    struct bound *bound = &b->bound[at - 1];
-    if (bound->kind == BOUND_INTEGER && bound->value == value) {
-        return SQLITE_OK;
-    }
-    *bound = (struct bound){BOUND_INTEGER, value};
-    return sqlite3_bind_int64(b->row, at, value);
-}
-
-static int bind_number(const struct binding *b, int at, const struct column *column)
-{
-    int64_t value = column_get_integer(column, b->record);
-    if (column->type == COLUMN_NAMED || column->type == COLUMN_FINDING) {
-        return bind_name(b, at, column, value);
-    }
-    return column_is_absent(column, value) && may_be_null(column) ? bind_null(b, at)
-                                                                  : bind_integer(b, at, value);
-}
-
-static int bind_column(const struct binding *b, int at, const struct column *column)
+static int bind_other(const struct binding *b, int at, const struct column *column)
 {
     switch (column->type) {
     case COLUMN_REAL:
-        b->bound[at - 1].kind = BOUND_OTHER;
         return sqlite3_bind_double(b->row, at, column_get_real(column, b->record));
-    case COLUMN_TEXT:
-    case COLUMN_CHARS:
-        return bind_text(b, at, column, column_get_text(column, b->record));
     case COLUMN_ADDRESS:
         return bind_address(b, at, column);
     case COLUMN_BLOB:
         return bind_blob(b, at, column);
     default:
-        return bind_number(b, at, column);
+        return bind_text(b, at, column, column_get_text(column, b->record));
+    }
+}
+
+/* The words of a column are constants. */
+static int bind_number(const struct binding *b, int at, const struct column *column, int64_t number)
+{
+    if (column->type == COLUMN_NAMED || column->type == COLUMN_FINDING) {
+        return bind_text(b, at, column, column_name_of(column, (unsigned)number));
+    }
+    return column_is_absent(column, number) && may_be_null(column) ? sqlite3_bind_null(b->row, at)
+                                                                   : sqlite3_bind_int64(b->row, at, number);
+}
+
+/* column_get_integer by the plan, a uint64_t above INT64_MAX left as it is. */
+static int64_t load(const struct bind_step *step, const void *record)
+{
+    const uint8_t *member = (const uint8_t *)record + step->offset;
+    int64_t number;
+    uint32_t word;
+    uint16_t half;
+    switch (step->load) {
+    case LOAD_64:
+        memcpy(&number, member, sizeof number);
+        return number;
+    case LOAD_U32:
+    case LOAD_I32:
+        memcpy(&word, member, sizeof word);
+        return step->load == LOAD_I32 ? (int32_t)word : (int64_t)word;
+    case LOAD_U16:
+    case LOAD_I16:
+        memcpy(&half, member, sizeof half);
+        return step->load == LOAD_I16 ? (int16_t)half : (int64_t)half;
+    default:
+        return member[0];
     }
 }
 
 /* A value that does not fit its bits is given as 0, "unknown". */
-static uint64_t packed_bits(const struct column *column, const void *record)
+static uint64_t packed_bits(const struct column *column, uint64_t value)
 {
-    uint64_t value = (uint64_t)column_get_integer(column, record);
     return value >> column->bits.width == 0 ? value << column->bits.shift : 0;
+}
+
+static int bind_step(const struct binding *b, int at, struct bind_step *step, int64_t number)
+{
+    step->number = number;
+    step->known = true;
+    if (step->column->type == COLUMN_U64 && number < 0) {
+        number = INT64_MAX;
+    }
+    return bind_number(b, at, step->column, number);
 }
 
 static int bind_record(struct inserter *inserter, enum record_kind kind, const void *record)
 {
     const struct record_table *table = record_table_get(kind);
-    struct binding b = {inserter, inserter->rows[kind], inserter->bound[kind], record};
+    struct binding b = {inserter, inserter->rows[kind], record};
     uint64_t packed = 0;
     int at = 0;
     int rc = SQLITE_OK;
     inserter->address_count = 0;
-    assert(table->column_count <= INSERT_COLUMNS);
     for (size_t i = 0; i < table->column_count && rc == SQLITE_OK; i++) {
-        const struct column *column = &table->columns[i];
-        if (column->bits.width > 0) {
-            packed |= packed_bits(column, record);
-        } else {
-            rc = bind_column(&b, ++at, column);
+        struct bind_step *step = &inserter->steps[kind][i];
+        if (step->load == LOAD_NONE) {
+            rc = bind_other(&b, ++at, step->column);
+            continue;
+        }
+        int64_t number = load(step, record);
+        if (step->is_packed) {
+            packed |= packed_bits(step->column, (uint64_t)number);
+        } else if (++at, !step->known || step->number != number) {
+            rc = bind_step(&b, at, step, number);
         }
     }
-    if (rc == SQLITE_OK && at < sqlite3_bind_parameter_count(b.row)) {
-        rc = bind_integer(&b, ++at, (int64_t)packed);
-    }
-    return rc;
+    return rc == SQLITE_OK && at < sqlite3_bind_parameter_count(b.row)
+               ? sqlite3_bind_int64(b.row, at + 1, (int64_t)packed)
+               : rc;
 }
 
 static int bind_word(sqlite3_stmt *row, int at, const char *word)

@@ -7,13 +7,15 @@
 
 /* The most addresses in one record. */
 #define INSERT_ADDRESSES 4
-/* The most stored columns in one table. */
-#define INSERT_COLUMNS 144
-
-/* What the row before bound to a parameter: most numbers and absent values are the same again. */
-struct bound {
-    enum { BOUND_OTHER, BOUND_NULL, BOUND_INTEGER, BOUND_NAME } kind;
-    int64_t value; /* of BOUND_INTEGER and BOUND_NAME */
+/* One column of a row: where its number lies, and what the row before bound, which most numbers are again. Kept
+ * small, since every column of every row comes through here. */
+struct bind_step {
+    const struct column *column;
+    int64_t number;      /* bound last */
+    uint16_t offset;     /* of the member */
+    uint8_t load;        /* enum bind_load */
+    bool known;          /* number is what is bound */
+    bool is_packed;      /* it goes into the stored integer that several columns share */
 };
 
 struct inserter {
@@ -21,7 +23,7 @@ struct inserter {
     struct sqlite3 *db;
     struct sqlite3_stmt *begin, *commit, *rollback;
     struct sqlite3_stmt *rows[RECORD_KIND_COUNT];
-    struct bound bound[RECORD_TABLE_COUNT][INSERT_COLUMNS]; /* parameter - 1 */
+    struct bind_step *steps[RECORD_TABLE_COUNT]; /* by column */
     char addresses[INSERT_ADDRESSES][ADDRESS_TEXT_SIZE]; /* bound without a copy */
     int address_count;
     struct row_order order;
