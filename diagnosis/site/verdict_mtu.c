@@ -118,6 +118,12 @@ static uint32_t full_size(const struct site_flow *flow, enum side side)
     return mss >= GAP_MIN && s[side].wire_gap_bytes + TIMESTAMPS_LEN >= mss ? mss + headers : 0;
 }
 
+/* It was heard long behind its last bytes: alive, it sent again what was missing, and nothing of that came. */
+static bool went_on(const struct tcp_side_facts *sender)
+{
+    return sender->last_payload_ns >= 0 && sender->last_ns - sender->last_payload_ns >= FACTS_ABSENCE_NS;
+}
+
 /* The tap sees the small end of a flight arrive and the hole before it stay. */
 static uint8_t receiver_view(const struct judge *judge, const struct site_flow *flow,
                              enum side side)
@@ -132,12 +138,12 @@ static uint8_t receiver_view(const struct judge *judge, const struct site_flow *
     uint64_t hole = s->wire_gap_bytes < MTU_LOST_MIN ? MTU_LOST_MIN : s->wire_gap_bytes;
     uint32_t full = full_size(flow, side);
     uint32_t lost = full > 0 ? full : hole < FULL_SIZE_LEAST ? (uint32_t)hole : FULL_SIZE_LEAST;
-    if (flow->pair->largest_passed[side] >= lost)
+    struct passed passed = passed_elsewhere(flow, side);
+    if (passed.pair >= lost && !went_on(s))
         return 0;
     if (!facts_gave_up(f, verdict_other(side), since) && !facts_gave_up(f, side, since) &&
         !judge_absence_holds(judge, flow, since))
         return 0;
-    struct passed passed = passed_elsewhere(flow, side);
     return doubt_size(&passed, lost, 75);
 }
 

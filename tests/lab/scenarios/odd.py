@@ -15,7 +15,7 @@ from runner import scenario
 from scenarios import reach6
 from scenarios.reach import contrast, meanwhile, usual
 
-VIP = "203.0.113.80"
+VIP, VIP6 = "203.0.113.80", "2001:db8:113::80"
 
 
 class Four:
@@ -40,15 +40,14 @@ def both(name, about):
     return keep
 
 
-@scenario("link-flap", "the link between tap and router is down for 3 s while connections are used, then comes back")
-def flap(lab):
+@both("link-flap", "the link between tap and router is down for 3 s while connections are used, then comes back")
+def flap(lab, way):
     def gate(f, now):
         return [] if lab.flag.value else None
-    lab.start(rule_far=gate)
-    usual(lab, peers.http_server(lab, 8201))
+    way.start(lab, peers.http_server(lab, 8201, ip=way.server), rule_far=gate)
     with lab.capture("cms"):
-        contrast(lab)
-        pool = [peers.connect(lab, 8201, src=a, timeout=20) for a in CLIENTS4[:4]]
+        way.well(lab)
+        pool = [peers.connect(lab, 8201, src=a, ip=way.server, timeout=20) for a in way.sources[:4]]
         for _ in range(2):
             for s in pool:
                 peers.ask(s)
@@ -61,7 +60,7 @@ def flap(lab):
         for s in pool:
             expect(peers.read_answer(s).decode(), "200 OK")
             s.close()
-        contrast(lab)
+        way.well(lab)
 
 
 @both("cut-open", "a new rule of the firewall rejects open connections to 8201 with a TCP reset in the server's name")
@@ -93,22 +92,21 @@ def ack_dropped(lab, way):
         meanwhile(lab, w, 5, 1.5, way.well)
 
 
-@scenario("narrow-path", "one of two equal paths (by source port) carries 1400 bytes at most and tells nobody")
-def ecmp(lab):
+@both("narrow-path", "one of two equal paths (by source port) carries 1400 bytes at most and tells nobody")
+def ecmp(lab, way):
     def narrow(f, now):
         return [] if f.tcp and (f.sport ^ f.dport) & 1 and len(f.raw) - 14 > 1400 else None
-    lab.start(rule_far=narrow)
-    usual(lab)
-    peers.listen(lab, 8201, peers.http_handler(body=b"i" * 4000))
+    way.start(lab, rule_far=narrow)
+    peers.listen(lab, 8201, peers.http_handler(body=b"i" * 4000), ip=way.server)
     with lab.capture("cms"):
-        contrast(lab)
+        way.well(lab)
         w = []
         for i in range(6):
-            w.append(lab.thread(lambda i=i: peers.http(lab, 8201, "/api/v1/export", src=CLIENTS4[0], sport=42000 + i,
-                                                       timeout=8)))
+            w.append(lab.thread(lambda i=i: peers.http(lab, 8201, "/api/v1/export", src=way.sources[0],
+                                                       ip=way.server, sport=42000 + i, timeout=8)))
         for _ in range(5):
             time.sleep(1.5)
-            expect(peers.http(lab, 8080, sport=0), "200")
+            expect(peers.http(lab, 8080, ip=way.server, sport=0), "200")
         for t in w:
             t.join()
 
@@ -141,24 +139,25 @@ def keepalive_dead(lab, way):
         way.well(lab, 1)
 
 
-@scenario("tarpit", "a tarpit accepts connections to 8101 with a window of 0 and never opens it")
-def tarpit(lab):
+@both("tarpit", "a tarpit accepts connections to 8101 with a window of 0 and never opens it")
+def tarpit(lab, way):
+    build = bridge.build_tcp6 if ":" in way.server else bridge.build_tcp4
+
     def rule(f, now):
         if f.direction == ">" and f.port(8101):
-            eth = f.raw[6:12] + f.raw[0:6]
+            ends = (f.raw[6:12] + f.raw[0:6], f.dst, f.src, f.dport, f.sport)
             if f.flags & SYN:
-                return [(-0.002, "<", bridge.build_tcp4(eth, f.dst, f.src, f.dport, f.sport, 777000, f.seq + 1, SYN | ACK,
-                                                       ttl=63, window=0, options=b"\x02\x04\x05\xb4"))]
+                return [(-0.002, "<", build(*ends, 777000, f.seq + 1, SYN | ACK, ttl=63, window=0,
+                                            options=b"\x02\x04\x05\xb4"))]
             if f.payload or f.seq:
-                return [(-0.002, "<", bridge.build_tcp4(eth, f.dst, f.src, f.dport, f.sport, 777001, f.seq, ACK, ttl=63,
-                                                       window=0))] if f.payload or f.flags & FIN else []
+                return [(-0.002, "<", build(*ends, 777001, f.seq, ACK, ttl=63,
+                                            window=0))] if f.payload or f.flags & FIN else []
         return None
-    lab.start(rule_far=rule)
-    usual(lab)
+    way.start(lab, rule_far=rule)
     with lab.capture("cm"):
-        contrast(lab)
-        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, timeout=7)) for a in CLIENTS4[:2]]
-        meanwhile(lab, w, 6, 1.5)
+        way.well(lab)
+        w = [lab.thread(lambda a=a: peers.http(lab, 8101, src=a, ip=way.server, timeout=7)) for a in way.sources[:2]]
+        meanwhile(lab, w, 6, 1.5, way.well)
 
 
 @both("late-answer", "the server process is stopped for good: its kernel goes on accepting, nothing answers")
@@ -209,24 +208,24 @@ def probing(lab, way):
         way.well(lab)
 
 
-@scenario("one-way-nat", "a published address is translated one way only: answers come from the real address, and the "
+@both("one-way-nat", "a published address is translated one way only: answers come from the real address, and the "
           "client resets them")
-def dsr(lab):
-    lab.start()
-    usual(lab)
+def dsr(lab, way):
+    way.start(lab)
+    family, vip = ("ip6", VIP6) if ":" in way.server else ("ip", VIP)
 
     # the router rewrites without state: what comes back keeps the real address
-    text = (f"table ip raw_dsr {{ chain c {{ type filter hook prerouting priority -300;"
-            f" ip daddr {VIP} ip daddr set {SERVER} notrack\n }}\n}}\n")
+    text = (f"table {family} raw_dsr {{ chain c {{ type filter hook prerouting priority -300;"
+            f" {family} daddr {vip} {family} daddr set {way.server} notrack\n }}\n}}\n")
     path = os.path.join(lab.work, "one-way-nat")
     with open(path, "w") as f:
         f.write(text)
     lab.exec("f", "nft", "-f", path)
     with lab.capture("cms"):
-        contrast(lab)
-        w = [lab.thread(lambda a=a: peers.try_connect(lab, 8080, ip=VIP, src=a, timeout=7.4)) for a in CLIENTS4[:2]]
-        meanwhile(lab, w, 5, 1.5)
-        expect(peers.http(lab), "200")
+        way.well(lab)
+        w = [lab.thread(lambda a=a: peers.try_connect(lab, 8080, ip=vip, src=a, timeout=7.4)) for a in way.sources[:2]]
+        meanwhile(lab, w, 5, 1.5, way.well)
+        expect(peers.http(lab, ip=way.server), "200")
 
 
 @both("idle-resets", "a load balancer resets both sides of connections that idled for 4 s, nothing was open: healthy")
