@@ -147,6 +147,9 @@ static const struct column flow_tcp_columns[] = {
         "The same of the last SYN before an answer, or of the last one when none came."),
     COL(syn_first_tries, "count", 0,
         "SYN packets before an answer that carried what the first one did."),
+    COL(syn_to_mac, "", 0,
+        "Hardware address that the first packet went to, where ARP or NDP was seen before and the server "
+        "was not heard."),
     COL(syn_last_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Time of the last SYN, ns since 1970 UTC."),
     COL(synack_first_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "Time of the first SYN-ACK, ns since 1970 UTC."),

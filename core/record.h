@@ -229,6 +229,8 @@ struct flow_tcp_record {
     uint16_t syn_first_traits, syn_answered_traits; /* SYN_TRAIT_ bits: of the first SYN, and of the
                                        last one before an answer (of all, when none came) */
     uint32_t syn_first_tries;       /* SYNs with the traits of the first one, before an answer */
+    char syn_to_mac[MAC_TEXT_SIZE]; /* to whom the first packet went, ARP or NDP being captured; "" else,
+                                       or where the server was heard */
     int64_t syn_last_ns;
     int64_t synack_first_ns, synack_last_ns;
     int64_t established_ns;         /* first packet that acknowledges the SYN-ACK; -1 never */

@@ -119,7 +119,7 @@ struct layers {
     uint32_t tunnel_id;       /* VNI, GRE key */
     uint8_t tunnel_depth;
     uint8_t inner_mac_depth;  /* tunnel_depth of the innermost Ethernet header, 0 none in a tunnel */
-    uint8_t inner_src_mac[6];
+    uint8_t inner_src_mac[6], inner_dst_mac[6];
     /* transport */
     uint16_t src_port, dst_port; /* TCP, UDP, SCTP; ICMP: as Community ID maps type and code */
     struct tcp_header tcp;

@@ -86,6 +86,7 @@ enum walk_next link_ethernet(struct walk *w)
     } else {
         out->inner_mac_depth = out->tunnel_depth;
         memcpy(out->inner_src_mac, w->bytes.at + 6, 6);
+        memcpy(out->inner_dst_mac, w->bytes.at, 6);
     }
     cur_skip(&head, 12);
     uint16_t ethertype = cur_u16(&head);

@@ -114,6 +114,14 @@ static bool take_tcp(struct engine *e, struct flow *flow, const struct packet *p
     return flow->tcp != NULL;
 }
 
+/* To whom the first packet goes on its network. */
+static void note_next_hop(struct flow *flow, const struct layers *l)
+{
+    const uint8_t *mac = l->tunnel_depth == 0 ? l->dst_mac : l->inner_dst_mac;
+    if (l->tunnel_depth == 0 ? l->has_mac : l->inner_mac_depth == l->tunnel_depth)
+        memcpy(flow->side[SIDE_SERVER].mac, mac, sizeof l->dst_mac);
+}
+
 struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool from_high,
                               const struct packet *packet, const struct layers *layers)
 {
@@ -140,6 +148,8 @@ struct flow *engine_flow_open(struct engine *e, const struct flow_key *key, bool
         flow_table_remove(e->table, flow);
         return NULL;
     }
+    if (!neighbors_is_empty(e->neighbors))
+        note_next_hop(flow, layers);
     return flow;
 }
 

@@ -33,7 +33,7 @@ enum flow_class {
 
 struct flow_side {
     uint64_t packets, bytes;
-    uint8_t mac[6];
+    uint8_t mac[6]; /* without has_mac: of a server, where the SYN went, if ARP is captured; else 0 */
     uint8_t ttl; /* first of the usual packets, RSTs left out */
     uint8_t path_ttl; /* of its last packet that tells the way: no RST, no SYN */
     bool has_mac;

@@ -202,6 +202,14 @@ static void fill_common(const struct tcp_common_facts *f, struct flow_tcp_record
     out->tail_tries = f->tail_tries;
 }
 
+static void fill_next_hop(const struct flow_side *server, char out[MAC_TEXT_SIZE])
+{
+    static const uint8_t none[6];
+    out[0] = '\0';
+    if (!server->has_mac && memcmp(server->mac, none, sizeof none) != 0)
+        (void)mac_to_text(server->mac, out);
+}
+
 bool tcp_close(struct tcp_flow *tcp, const struct flow *flow, enum end_reason end,
                struct flow_record *flow_out, struct flow_tcp_record *tcp_out)
 {
@@ -209,6 +217,7 @@ bool tcp_close(struct tcp_flow *tcp, const struct flow *flow, enum end_reason en
     fill_common(&tcp->facts, tcp_out);
     tcp_out->flow_id = flow->id;
     tcp_out->old_timestamp = tcp->syn_stamp_old;
+    fill_next_hop(&flow->side[SIDE_SERVER], tcp_out->syn_to_mac);
     for (int s = 0; s < 2; s++)
         fill_side(&tcp->dir[s], tcp->last_packet_ns, &tcp_out->side[s]);
     int64_t asked_ns = tcp->dir[SIDE_CLIENT].facts.last_payload_ns;

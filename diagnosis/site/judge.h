@@ -76,6 +76,7 @@ struct endpoint {
 struct address_conflict {
     struct address ip;
     int64_t first_ns, last_ns;
+    const struct arp_record *owners[2];
 };
 
 /* What was asked of one service; exchanges.h. */

@@ -338,7 +338,7 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
     judge_claim(judge, &claim);
     if (together)
         judge->conflicts[judge->conflict_count++] =
-            (struct address_conflict){a->ip, a->first_ns, claim.last_ns};
+            (struct address_conflict){a->ip, a->first_ns, claim.last_ns, {a, b}};
 }
 
 /* Neighbor tables keep the wrong answer for a while after the conflict was last seen. */
@@ -354,6 +354,23 @@ bool neighbors_conflict_holds(const struct judge *judge, const struct address *i
             return true;
     }
     return false;
+}
+
+const struct address_conflict *neighbors_false_owner(const struct judge *judge, const char *mac,
+                                                     int64_t first_ns, int64_t last_ns)
+{
+    for (size_t i = 0; i < judge->conflict_count; i++) {
+        const struct address_conflict *c = &judge->conflicts[i];
+        if (first_ns > c->last_ns + CONFLICT_LASTS_NS || last_ns < c->first_ns)
+            continue;
+        for (int own = 0; own < 2; own++) {
+            const struct arp_record *taken = c->owners[own], *right = c->owners[!own];
+            if (strcmp(taken->mac, mac) == 0 && taken->mac_last_ns < first_ns &&
+                right->mac_last_ns >= first_ns)
+                return c;
+        }
+    }
+    return NULL;
 }
 
 static void find_conflicts(struct judge *judge)

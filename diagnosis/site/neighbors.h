@@ -10,5 +10,9 @@ bool neighbors_find_unresolved(struct judge *judge, const struct site_flow *flow
 /* Two machines answered for the address within that time, or shortly before. */
 bool neighbors_conflict_holds(const struct judge *judge, const struct address *ip, int64_t first_ns,
                               int64_t last_ns);
+/* The conflict in which that machine has an address wrongly, as far as packets tell: from first_ns on the
+ * other one sent IP packets, and it none. NULL: there is none. */
+const struct address_conflict *neighbors_false_owner(const struct judge *judge, const char *mac,
+                                                     int64_t first_ns, int64_t last_ns);
 
 #endif

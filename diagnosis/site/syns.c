@@ -260,7 +260,7 @@ static void look_at_ports(struct judge *judge, const struct group *group)
     if (tally.mixed || tally.answered < CASES_LEAST ||
         chance(tally.lost, tally.answered) * (tally.answered + 1) > PORTS_CHANCE_MOST)
         return;
-    struct syn_drop drop = {.lost = tally.lost, .answered = tally.answered, .confidence = 85};
+    struct syn_drop drop = {.lost = tally.lost, .answered = tally.answered, .confidence = 90};
     drop.ports = arena_format(&judge->site->arena, "%u-%u", tally.low, tally.high);
     struct syn_drop *kept = arena_copy(&judge->site->arena, &drop, sizeof drop);
     judge->failed |= kept == NULL || drop.ports == NULL;

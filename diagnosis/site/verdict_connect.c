@@ -374,6 +374,27 @@ static void add_elsewhere(struct judge *judge, const struct site_flow *flow, str
                         EVENT_SYNACK);
 }
 
+/* The SYNs went to a machine that answers for the address of another, of the server or of a router on
+ * the way, and takes no packets. */
+static void add_false_owner(struct judge *judge, const struct site_flow *flow, struct claim *out)
+{
+    static const enum rival rivals[] = {RIVAL_ADDRESS_CONFLICT, RIVAL_ARP_SPOOFING, RIVAL_FAILOVER,
+                                        RIVAL_COUNT};
+    const char *mac = flow->f.tcp->syn_to_mac;
+    const struct address_conflict *conflict =
+        mac[0] != '\0' ? neighbors_false_owner(judge, mac, flow->f.first_ns, flow->f.last_ns) : NULL;
+    char text[ADDRESS_TEXT_SIZE];
+    if (conflict == NULL)
+        return;
+    out->culprit = CULPRIT_NETWORK;
+    out->reason = NULL;
+    out->rivals = judge_rivals(judge, rivals);
+    out->confidence = 90;
+    claim_add_text(out, "sent_to", arena_format(&judge->site->arena, "%s", mac));
+    claim_add_text(out, "taken",
+                   arena_format(&judge->site->arena, "%s", address_to_text(&conflict->ip, text)));
+}
+
 enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -403,6 +424,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
         rate_silence(judge, flow, out);
         syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, out);
         add_elsewhere(judge, flow, out);
+        add_false_owner(judge, flow, out);
         claim_add_ms(out, "waited_ms", waited);
         claim_add_number(out, "attempts", f->tcp->syn_count);
     }

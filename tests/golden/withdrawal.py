@@ -52,8 +52,9 @@ SNAPLEN = 64
 # What is left when the proof of the first is gone. Each is true of any connection that the first is true of.
 WEAKER = {
     # who refused it is not seen: it is not answered
-    "conn-icmp-prohibited": ("conn-syn-timeout",),
-    "conn-icmp-unreachable": ("conn-syn-timeout",),
+    "conn-icmp-prohibited": ("conn-syn-timeout", "tcp-vanished"),
+    "conn-icmp-unreachable": ("conn-syn-timeout", "tcp-vanished"),
+    "conn-syn-timeout": ("conn-syn-timeout",),
     # what was too large, or what the bytes were, is not seen: they are sent again and again in vain
     "path-mtu-blackhole": ("tcp-vanished",),
     "tls-clienthello-dropped": ("tcp-vanished",),

@@ -481,6 +481,27 @@ static void refused_where_two_have_the_address(void **state)
     expect_verdict(s, 1, FINDING_CONN_REFUSED, CULPRIT_SERVER);
 }
 
+/* The SYN went to the one of two machines that sends nothing. */
+static void sent_to_the_wrong_one(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, CLIENT, 1000, SERVER, 8443, 20, 4);
+    snprintf(f->tcp.syn_to_mac, sizeof f->tcp.syn_to_mac, "00:16:3e:00:00:02");
+    arp_claim(s, "00:16:3e:00:00:01", 1, 50)->mac_last_ns = START_NS + 60 * SECOND;
+    arp_claim(s, "00:16:3e:00:00:02", 10, 60)->mac_last_ns = -1;
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_NETWORK);
+    assert_string_equal(finding_value(found, "taken")->text, "10.0.0.50");
+    assert_string_equal(finding_value(found, "sent_to")->text, "00:16:3e:00:00:02");
+    s->arp[1].mac_last_ns = START_NS + 40 * SECOND; /* it does send: maybe it is the right one */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    s->arp[1].mac_last_ns = -1;
+    snprintf(s->flows[1].tcp.syn_to_mac, sizeof s->flows[1].tcp.syn_to_mac, "00:16:3e:00:00:01");
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+}
+
 static void address_conflict_failover_and_move(void **state)
 {
     struct scene *s = *state;
@@ -531,6 +552,7 @@ int main(void)
         SCENE_TEST(arp_heard_by_a_bystander),
         SCENE_TEST(arp_look_alikes),
         SCENE_TEST(refused_where_two_have_the_address),
+        SCENE_TEST(sent_to_the_wrong_one),
         SCENE_TEST(address_conflict_failover_and_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,7 @@ static void ports_that_never_pass_are_named(void **state)
     assert_string_equal(finding_value(found, "ports")->text, "5000-5900");
     assert_true(finding_value(found, "lost")->number == 6);
     assert_true(finding_value(found, "answered")->number == 6);
-    assert_int_equal(found->record.confidence, 85);
+    assert_int_equal(found->record.confidence, 90);
 }
 
 static void ports_that_mix_are_not(void **state)
