@@ -1,13 +1,15 @@
 /* Columns of swarms. */
 #include "core/columns.h"
 
-static const char *const kinds[] = {"target", "source", "any", NULL};
+static const char *const kinds[] = {"target", "source", "any", "leftover", NULL};
 
 #define RECORD swarm_record
 static const struct column swarm_columns[] = {
     REF(capture_id, "captures(id)", COLUMN_KEY, "The read it was found in."),
     COL(number, "", COLUMN_KEY, "1.. within the capture."),
-    NAMED(kind, kinds, 0, "What the attempts share: target (a server port), source (a client), any (nothing)."),
+    NAMED(kind, kinds, 0, "What the attempts share: target (a server port), source (a client), any (nothing); "
+          "leftover: no attempts, but lone packets to or from one server without a connection (an ACK flood, answers to "
+          "forged SYNs)."),
     COL(protocol, "", COLUMN_ZERO_IS_NULL, "IANA number of the transport protocol; NULL many."),
     COL(client_ip, "", 0, "The client; NULL many."),
     COL(server_ip, "", 0, "The server; NULL many."),

@@ -9,7 +9,8 @@
 enum swarm_kind {
     SWARM_TARGET, /* one server port */
     SWARM_SOURCE, /* one client */
-    SWARM_ANY     /* neither */
+    SWARM_ANY,    /* neither */
+    SWARM_LEFTOVER /* no attempts: lone packets of connections that were never seen to begin, of one server */
 };
 
 struct swarm_record {

@@ -310,9 +310,8 @@ static enum end_why why_of(const struct flow_record *out, enum end_reason end)
 /* One of too many attempts of a flood or scan has no row of its own. */
 static void put_or_count(struct engine *e, const struct flow *flow, struct flow_bundle *bundle)
 {
-    bool alone = !flow->referenced && bundle->tls == NULL && bundle->reset_count == 0 &&
-                 flow->datagram == NULL;
-    if (alone && swarms_take(e->swarms, bundle->flow, bundle->tcp))
+    bool alone = !flow->referenced && bundle->tls == NULL && flow->datagram == NULL;
+    if (alone && swarms_take(e->swarms, bundle->flow, bundle->tcp, bundle->reset_count > 0))
         e->counters.counted_flows++;
     else
         sink_put(&e->options.sink, RECORD_FLOW, bundle);

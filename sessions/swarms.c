@@ -15,6 +15,7 @@
  * and keeps its row. */
 #define VAIN_SYNS 2
 #define VAIN_DATAGRAMS 2
+#define LEFTOVER_PACKETS 2
 #define WAYS 4u
 #define SETS (LIMIT_SWARM_KEYS / WAYS)
 /* HyperLogLog (Flajolet 2007): 1.04 / sqrt(1024) = 3.25 % standard error. */
@@ -217,9 +218,9 @@ static struct tally *take_tally(struct swarms *swarms, enum swarm_kind kind,
                                       .number = (int64_t)swarms->count + 1,
                                       .kind = (uint8_t)kind,
                                       .protocol = kind == SWARM_ANY ? 0 : flow->protocol};
-    if (kind == SWARM_TARGET) {
+    if (kind == SWARM_TARGET || kind == SWARM_LEFTOVER) {
         t->record.server_ip = flow->server_ip;
-        t->record.server_port = flow->server_port;
+        t->record.server_port = kind == SWARM_TARGET ? flow->server_port : 0;
     } else if (kind == SWARM_SOURCE) {
         t->record.client_ip = flow->client_ip;
     }
@@ -243,6 +244,17 @@ static bool is_vain(const struct flow_record *flow, const struct flow_tcp_record
            !address_is_multicast(&flow->server_ip);
 }
 
+/* A packet or two without payload, of a connection that nobody saw begin or go on: an ACK or RST flood, or what a
+ * victim answers to forged SYNs. */
+static bool is_leftover(const struct flow_record *flow, const struct flow_tcp_record *tcp)
+{
+    return flow->protocol == 6 && tcp != NULL && tcp->syn_count == 0 && flow->app == NULL &&
+           (flow->facts & (FLOW_FACT_MIDSTREAM | FLOW_FACT_NO_SYN)) != 0 &&
+           (flow->facts & (FLOW_FACT_ESTABLISHED | FLOW_FACT_TRACEROUTE | FLOW_FACT_LOOPED)) == 0 &&
+           flow->client_packets + flow->server_packets <= LEFTOVER_PACKETS &&
+           flow->client_payload_bytes + flow->server_payload_bytes == 0;
+}
+
 static struct tally *tally_of(struct swarms *swarms, struct watched *watched, enum swarm_kind kind,
                               const struct flow_record *flow)
 {
@@ -251,11 +263,17 @@ static struct tally *tally_of(struct swarms *swarms, struct watched *watched, en
     return watched->tally;
 }
 
-bool swarms_take(struct swarms *swarms, const struct flow_record *flow,
-                 const struct flow_tcp_record *tcp)
+static struct tally *any_of(struct swarms *swarms, int64_t minute, const struct flow_record *flow)
 {
-    if (!is_vain(flow, tcp))
-        return false;
+    if (take_quota(&swarms->all, minute, LIMIT_VAIN_ALL_PER_MINUTE, LIMIT_VAIN_ALL_KEPT, LIMIT_VAIN_ALL_TRICKLE))
+        return NULL;
+    if (swarms->any == NULL)
+        swarms->any = take_tally(swarms, SWARM_ANY, flow);
+    return swarms->any;
+}
+
+static struct tally *attempts_of(struct swarms *swarms, const struct flow_record *flow)
+{
     const struct key to = {flow->server_ip, flow->server_port, flow->protocol, SWARM_TARGET};
     const struct key from = {flow->client_ip, 0, flow->protocol, SWARM_SOURCE};
     int64_t minute = flow->first_ns / MINUTE;
@@ -267,12 +285,28 @@ bool swarms_take(struct swarms *swarms, const struct flow_record *flow,
         tally = tally_of(swarms, target, SWARM_TARGET, flow);
     if (tally == NULL && !take_of_key(source, minute))
         tally = tally_of(swarms, source, SWARM_SOURCE, flow);
-    if (tally == NULL && !take_quota(&swarms->all, minute, LIMIT_VAIN_ALL_PER_MINUTE,
-                                     LIMIT_VAIN_ALL_KEPT, LIMIT_VAIN_ALL_TRICKLE)) {
-        if (swarms->any == NULL)
-            swarms->any = take_tally(swarms, SWARM_ANY, flow);
-        tally = swarms->any;
-    }
+    return tally != NULL ? tally : any_of(swarms, minute, flow);
+}
+
+static struct tally *leftovers_of(struct swarms *swarms, const struct flow_record *flow)
+{
+    const struct key to = {flow->server_ip, 0, flow->protocol, SWARM_LEFTOVER};
+    int64_t minute = flow->first_ns / MINUTE;
+    struct watched *target = watch(swarms, &to);
+    struct tally *tally = NULL;
+    if (!take_of_key(target, minute))
+        tally = tally_of(swarms, target, SWARM_LEFTOVER, flow);
+    return tally != NULL ? tally : any_of(swarms, minute, flow);
+}
+
+bool swarms_take(struct swarms *swarms, const struct flow_record *flow,
+                 const struct flow_tcp_record *tcp, bool has_resets)
+{
+    struct tally *tally = NULL;
+    if (!has_resets && is_vain(flow, tcp))
+        tally = attempts_of(swarms, flow);
+    else if (is_leftover(flow, tcp))
+        tally = leftovers_of(swarms, flow);
     if (tally == NULL)
         return false;
     count(tally, flow);

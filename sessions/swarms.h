@@ -18,11 +18,11 @@ struct swarms;
 /* NULL when memory is out. */
 struct swarms *swarms_new(int64_t capture_id);
 void swarms_free(struct swarms *swarms);
-/* The record of a closed flow, with its TCP facts (NULL: not TCP). True: it led to nothing and was
- * one of too many, so that it is counted here and needs no row. Rows of other tables must not name
+/* The record of a closed flow, with its TCP facts (NULL: not TCP); has_resets: rows tell of its resets. True: it led
+ * to nothing and was one of too many, so that it is counted here and needs no row. Rows of other tables must not name
  * it: the caller asks for such flows only. */
 bool swarms_take(struct swarms *swarms, const struct flow_record *flow,
-                 const struct flow_tcp_record *tcp);
+                 const struct flow_tcp_record *tcp, bool has_resets);
 APART
 void swarms_finish(struct swarms *swarms, const struct sink *sink);
 

@@ -147,6 +147,35 @@ static void test_flood_is_counted_and_others_are_not(void **state)
     intern_free(strings);
 }
 
+/* ACKs, RSTs and SYN-ACKs of connections that nobody saw: of each server the first are flows. */
+static void test_lone_packets_are_counted(void **state)
+{
+    static const uint16_t flags[] = {TCP_ACK, TCP_RST, TCP_RST | TCP_ACK};
+    (void)state;
+    for (size_t kind = 0; kind < sizeof flags / sizeof *flags; kind++) {
+        struct tallies t = {0};
+        struct intern *strings = intern_new();
+        struct conversation c = begin(&t, strings, 64u << 20);
+        for (uint32_t i = 0; i < 30000; i++) {
+            put32(c.hosts[0], 0x0b000000u + i * 7919u % 0x00ffffffu);
+            c.ports[0] = (uint16_t)(1024 + i % 60000);
+            send_at(&c, 0, (struct segment){0, flags[kind], 1, (flags[kind] & TCP_ACK) != 0 ? 1 : -1, NULL, 0, 0, 0});
+        }
+        put32(c.hosts[0], 0x0a000001); /* taken up in mid-connection, and it goes on */
+        c.ports[0] = 40001;
+        for (int i = 0; i < 3; i++)
+            send_at(&c, 1, (struct segment){0, TCP_ACK, 1, 1, NULL, 0, 0, 0});
+        end(&c, &t);
+        assert_int_equal(t.flows, LIMIT_VAIN_PER_MINUTE + 1);
+        assert_int_equal(t.capture.counted_flows, 30000 - LIMIT_VAIN_PER_MINUTE);
+        assert_int_equal(t.swarm_count, 1);
+        assert_int_equal(t.swarms[0].kind, SWARM_LEFTOVER);
+        assert_int_equal(t.swarms[0].server_port, 0);
+        assert_int_equal(t.swarms[0].attempts, t.capture.counted_flows);
+        intern_free(strings);
+    }
+}
+
 static void test_scan_of_ports_is_counted_by_its_source(void **state)
 {
     struct tallies t = {0};
@@ -222,6 +251,7 @@ int main(void)
         CASE(test_a_lone_syn_is_what_it_was),
         CASE(test_what_follows_finds_the_syn),
         cmocka_unit_test(test_flood_is_counted_and_others_are_not),
+        cmocka_unit_test(test_lone_packets_are_counted),
         cmocka_unit_test(test_scan_of_ports_is_counted_by_its_source),
         cmocka_unit_test(test_noise_from_everywhere_to_everywhere),
         cmocka_unit_test(test_the_ceiling_holds),
