@@ -25,7 +25,7 @@ static const struct column capture_columns[] = {
     COL(routed_delay_ns, "ns", COLUMN_NEGATIVE_IS_NULL,
         "Median time between the two copies at the router; NULL none."),
     COL(late_packets, "count", 0,
-        "Packets 5 to 20 s behind the end of a connection that no side can have missed: kept by the network for long; "
+        "Packets 3 to 20 s behind the end of a connection that no side can have missed: kept by the network for long; "
         "they belong to no flow."),
     COL(oversize_segments, "count", 0, "Segments above the MTU, made by the host's offload."),
     COL(bad_checksums, "count", 0, "Packets whose checksum is wrong and not explained by offload."),

@@ -92,7 +92,7 @@
 #define LIMIT_IDLE_CLOSED_NS (20LL * 1000000000LL)
 /* Closed, and whoever missed the end would have sent again by now: nothing is to come. Most connections end so,
  * and their memory is warm still when the next ones take it. */
-#define LIMIT_IDLE_SETTLED_NS (5LL * 1000000000LL)
+#define LIMIT_IDLE_SETTLED_NS (3LL * 1000000000LL)
 #define LIMIT_IDLE_UDP_NS (120LL * 1000000000LL)
 /* Pairs of addresses whose path is described: a site has some thousands. Pairs that never answered may
  * take half, so that a flood of invented addresses leaves room for the real ones. */

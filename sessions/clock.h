@@ -6,6 +6,7 @@
 #ifndef INVCAP_SESSIONS_CLOCK_H
 #define INVCAP_SESSIONS_CLOCK_H
 
+#include "core/hints.h"
 #include "core/packet.h"
 #include "dissectors/decode.h"
 #include "sessions/flow.h"
@@ -41,8 +42,10 @@ struct clock_watch {
     struct clock_pause pauses[CLOCK_PAUSES];
 };
 
+RARE
 void clock_ask(struct clock_watch *watch, int64_t from_ns, int64_t to_ns);
 /* A segment while packets are asked, before it is analysed. */
+RARE
 void clock_hear(struct clock_watch *watch, const struct flow *flow, enum side side,
                 const struct packet *packet, const struct layers *layers);
 /* How many ticks of a second a side's timestamps have, by all that a connection showed; 0 unknown. */

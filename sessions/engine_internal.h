@@ -70,6 +70,7 @@ struct flow *engine_flow_open(struct engine *engine, const struct flow_key *key,
 /* Whether the packet of that side leaves the flow a seed: the SYN's answer, or once more. */
 bool engine_flow_stays_seed(const struct flow *flow, enum side side, const struct layers *layers);
 /* Keeps such a packet; false when memory is out. */
+APART
 bool engine_flow_keep_answer(struct engine *engine, struct flow *flow, const struct packet *packet,
                              const struct layers *layers);
 /* Analyses the packets that the flow's seed stands for; false when memory is out. */
@@ -82,6 +83,7 @@ void engine_flow_finish(struct engine *engine, struct flow *flow, enum end_reaso
 /* engine_ended.c */
 size_t engine_ended_size(void);
 /* Puts the record of a flow of CLASS_SETTLED and remembers that it was there. */
+APART
 void engine_ended_settle(struct engine *engine, struct flow *flow);
 void engine_ended_forget(struct engine *engine, struct flow *flow);
 /* A packet of a flow that has ended: late, or (false) the first of a new connection. */

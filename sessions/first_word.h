@@ -2,6 +2,8 @@
 #ifndef INVCAP_SESSIONS_FIRST_WORD_H
 #define INVCAP_SESSIONS_FIRST_WORD_H
 
+#include "core/hints.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +30,7 @@ struct first_word {
 
 /* Takes the bytes at that offset of the stream (its first is 1), as far as they continue what is there;
  * is_cut: more of the segment was not captured. Returns whether they decide. */
+APART
 bool first_word_add(struct first_word *word, int64_t offset, const uint8_t *bytes, size_t len,
                     bool is_cut);
 /* What it is when nothing more comes. */

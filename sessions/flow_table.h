@@ -29,6 +29,7 @@ PER_PACKET
 void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow_class class,
                           int64_t now_ns);
 /* The next flow that is idle for longer than its class allows, or NULL. Not removed. */
+APART
 struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns);
 /* The flow to give up first when memory is short: one that long said nothing, of handshakes that are not
  * through (bare SYNs or half-open ones, whichever are more), else of the first class that has any. */

@@ -34,6 +34,7 @@ void tcp_init(struct tcp_flow *tcp)
 }
 
 /* A SYN-ACK that answers another SYN than the one of this flow: that SYN was not captured. */
+APART
 static bool answers_unseen_syn(const struct tcp_flow *tcp, enum side side, const struct layers *l)
 {
     const struct tcp_direction *d = &tcp->dir[side], *peer = &tcp->dir[!side];

@@ -30,6 +30,7 @@ struct tcp_stream_bytes {
 };
 
 /* NULL when memory is out. */
+APART
 struct tcp_stream *tcp_stream_new(const struct tcp_stream_limits *limits);
 /* The next bytes of what the dissector passes over, as most of a bulk transfer is: true when that was all there
  * was to do, without a context. Otherwise they are to be pushed. */
@@ -42,6 +43,7 @@ bool tcp_stream_push(struct tcp_stream *stream, const struct tcp_stream_bytes *i
 bool tcp_stream_skip_gap(struct tcp_stream *stream, enum side side, int64_t offset,
                          struct dissect_context *context);
 /* side sent its FIN at offset; below `expected` nothing is missing, bytes from there on may come yet. */
+APART
 void tcp_stream_fin(struct tcp_stream *stream, enum side side, int64_t offset, int64_t expected,
                     struct dissect_context *context);
 /* Ends the dissector, which fills its last facts, and frees everything. */

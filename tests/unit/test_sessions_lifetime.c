@@ -28,7 +28,7 @@ static void test_both_fins_acknowledged_end_soon(void **state)
     struct fixture *f = *state;
     struct conversation *c = &f->c;
     close_by_fins(c);
-    assert_int_equal(ended_after(f, 4000), 0);
+    assert_int_equal(ended_after(f, 2000), 0);
     assert_int_equal(ended_after(f, 6101), 1);
     assert_int_equal(f->seen.flows[0].end, END_CLOSED);
     engine_finish(c->engine);
