@@ -8,39 +8,31 @@ static const uint8_t *member_of(const struct column *column, const void *record)
     return (const uint8_t *)record + column->offset;
 }
 
-static uint64_t load(const uint8_t *member, size_t size)
+enum column_load column_load_of(const struct column *column)
 {
-    uint64_t value = 0;
-    uint32_t word = 0;
-    uint16_t half = 0;
-    switch (size) {
-    case 8:
-        memcpy(&value, member, sizeof value);
-        return value;
-    case 4:
-        memcpy(&word, member, sizeof word);
-        return word;
-    case 2:
-        memcpy(&half, member, sizeof half);
-        return half;
+    switch (column->type) {
+    case COLUMN_REAL:
+    case COLUMN_TEXT:
+    case COLUMN_CHARS:
+    case COLUMN_ADDRESS:
+    case COLUMN_BLOB:
+        return LOAD_NONE;
+    case COLUMN_I32:
+        return LOAD_I32;
+    case COLUMN_I16:
+        return LOAD_I16;
     default:
-        return member[0];
+        return column->size == 8   ? LOAD_64
+               : column->size == 4 ? LOAD_U32
+               : column->size == 2 ? LOAD_U16
+                                   : LOAD_8;
     }
 }
 
 int64_t column_get_integer(const struct column *column, const void *record)
 {
-    uint64_t value = load(member_of(column, record), column->size);
-    switch (column->type) {
-    case COLUMN_I32:
-        return (int32_t)value;
-    case COLUMN_I16:
-        return (int16_t)value;
-    case COLUMN_U64:
-        return value > INT64_MAX ? INT64_MAX : (int64_t)value;
-    default:
-        return (int64_t)value;
-    }
+    int64_t number = column_load(column_load_of(column), member_of(column, record));
+    return column->type == COLUMN_U64 && number < 0 ? INT64_MAX : number;
 }
 
 void column_set_integer(const struct column *column, int64_t value, void *record)

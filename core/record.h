@@ -27,10 +27,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define RECORD_NONE_NS (-1)
 
 enum side { SIDE_CLIENT, SIDE_SERVER, SIDE_NONE };
+
+static inline enum side side_other(enum side side)
+{
+    return side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+}
 
 /* FINDINGS.md "Failed connection". Order is public (names in record.c). */
 enum outcome { OUTCOME_NONE, OUTCOME_OK, OUTCOME_FAILED, OUTCOME_UNKNOWN, OUTCOME_UNSOLICITED };
@@ -704,6 +710,32 @@ const struct record_table *record_table_find(const char *table);
 /* Stable English word of a COLUMN_NAMED value ("" when out of range); and back, -1 when unknown. */
 const char *column_name_of(const struct column *column, unsigned value);
 int column_value_of(const struct column *column, const char *name);
+
+/* How the integer of a member lies in memory; LOAD_NONE: it is a text, an address, bytes or a real number. */
+enum column_load { LOAD_NONE, LOAD_8, LOAD_U16, LOAD_I16, LOAD_U32, LOAD_I32, LOAD_64 };
+enum column_load column_load_of(const struct column *column);
+/* A uint64_t above INT64_MAX comes out negative. */
+static inline int64_t column_load(enum column_load how, const void *member)
+{
+    int64_t number;
+    uint32_t word;
+    uint16_t half;
+    switch (how) {
+    case LOAD_64:
+        memcpy(&number, member, sizeof number);
+        return number;
+    case LOAD_U32:
+    case LOAD_I32:
+        memcpy(&word, member, sizeof word);
+        return how == LOAD_I32 ? (int32_t)word : (int64_t)word;
+    case LOAD_U16:
+    case LOAD_I16:
+        memcpy(&half, member, sizeof half);
+        return how == LOAD_I16 ? (int16_t)half : (int64_t)half;
+    default:
+        return *(const uint8_t *)member;
+    }
+}
 
 /* The member of a column; all but REAL, TEXT, CHARS, ADDRESS and BLOB are integers. A uint64_t above
  * INT64_MAX is given as INT64_MAX: SQL has no larger one. */

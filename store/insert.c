@@ -16,27 +16,6 @@ static bool prepare(struct inserter *inserter, const char *sql, sqlite3_stmt **o
     return rc == SQLITE_OK || sql_fail(inserter->store, inserter->db, rc, "write", error);
 }
 
-/* How the number of a member is read; LOAD_NONE: it is a text, an address, bytes or a real number. */
-enum bind_load { LOAD_NONE, LOAD_8, LOAD_U16, LOAD_I16, LOAD_U32, LOAD_I32, LOAD_64 };
-
-static enum bind_load load_of(const struct column *column)
-{
-    switch (column->type) {
-    case COLUMN_REAL:
-    case COLUMN_TEXT:
-    case COLUMN_CHARS:
-    case COLUMN_ADDRESS:
-    case COLUMN_BLOB:
-        return LOAD_NONE;
-    case COLUMN_I32:
-        return LOAD_I32;
-    case COLUMN_I16:
-        return LOAD_I16;
-    default:
-        return column->size == 8 ? LOAD_64 : column->size == 4 ? LOAD_U32 : column->size == 2 ? LOAD_U16 : LOAD_8;
-    }
-}
-
 static bool plan(struct inserter *inserter, enum record_kind kind)
 {
     const struct record_table *table = record_table_get(kind);
@@ -47,7 +26,7 @@ static bool plan(struct inserter *inserter, enum record_kind kind)
         assert(column->offset <= UINT16_MAX);
         steps[i] = (struct bind_step){.column = column,
                                       .offset = (uint16_t)column->offset,
-                                      .load = (uint8_t)load_of(column),
+                                      .load = (uint8_t)column_load_of(column),
                                       .is_packed = column->bits.width > 0};
     }
     return steps != NULL;
@@ -148,30 +127,6 @@ static int bind_number(const struct binding *b, int at, const struct column *col
                                                                    : sqlite3_bind_int64(b->row, at, number);
 }
 
-/* column_get_integer by the plan, a uint64_t above INT64_MAX left as it is. */
-static int64_t load(const struct bind_step *step, const void *record)
-{
-    const uint8_t *member = (const uint8_t *)record + step->offset;
-    int64_t number;
-    uint32_t word;
-    uint16_t half;
-    switch (step->load) {
-    case LOAD_64:
-        memcpy(&number, member, sizeof number);
-        return number;
-    case LOAD_U32:
-    case LOAD_I32:
-        memcpy(&word, member, sizeof word);
-        return step->load == LOAD_I32 ? (int32_t)word : (int64_t)word;
-    case LOAD_U16:
-    case LOAD_I16:
-        memcpy(&half, member, sizeof half);
-        return step->load == LOAD_I16 ? (int16_t)half : (int64_t)half;
-    default:
-        return member[0];
-    }
-}
-
 /* A value that does not fit its bits is given as 0, "unknown". */
 static uint64_t packed_bits(const struct column *column, uint64_t value)
 {
@@ -202,7 +157,7 @@ static int bind_record(struct inserter *inserter, enum record_kind kind, const v
             rc = bind_other(&b, ++at, step->column);
             continue;
         }
-        int64_t number = load(step, record);
+        int64_t number = column_load((enum column_load)step->load, (const uint8_t *)record + step->offset);
         if (step->is_packed) {
             packed |= packed_bits(step->column, (uint64_t)number);
         } else if (++at, !step->known || step->number != number) {

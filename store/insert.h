@@ -13,7 +13,7 @@ struct bind_step {
     const struct column *column;
     int64_t number;      /* bound last */
     uint16_t offset;     /* of the member */
-    uint8_t load;        /* enum bind_load */
+    uint8_t load;        /* enum column_load */
     bool known;          /* number is what is bound */
     bool is_packed;      /* it goes into the stored integer that several columns share */
 };

@@ -210,7 +210,7 @@ int64_t facts_end_ns(const struct flow_facts *f, enum side side)
 
 bool facts_left_first(const struct flow_facts *f, enum side side)
 {
-    enum side other = side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    enum side other = side_other(side);
     int64_t own = facts_end_ns(f, side), peer = facts_end_ns(f, other);
     if (own < 0 || peer < 0 || own != peer)
         return own >= 0 && (peer < 0 || own < peer);

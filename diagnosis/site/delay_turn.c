@@ -206,7 +206,7 @@ static void find_window_limit(struct judge *judge, const struct site_flow *flow)
     if (d->window_sender > SIDE_SERVER || d->window_acks < WINDOW_ACKS || rtt <= 0 ||
         d->window_full * 2 <= d->window_acks || d->window_span_ns < WINDOW_RTTS * rtt)
         return;
-    enum side reader = d->window_sender == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    enum side reader = side_other(d->window_sender);
     if (flow->f.tcp->side[reader].zero_window_ns > 0 || facts_is_midstream(&flow->f) ||
         judge_is_withdrawn(judge, FINDING_TCP_WINDOW_LIMITED, flow))
         return;

@@ -34,7 +34,7 @@ static struct claim start(struct judge *judge, enum finding_code code, const str
     if (flow == NULL)
         return claim;
     claim.client_port = 0; /* another one for every question */
-    claim.server_port = flow->f.port[r->asker == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT];
+    claim.server_port = flow->f.port[side_other(r->asker)];
     claim_add_reference(&claim, flow->f.source_id, r->query_frame, r->query_ns, EVENT_REQUEST);
     if (r->last_query_frame != r->query_frame)
         claim_add_reference(&claim, flow->f.source_id, r->last_query_frame, r->last_query_ns,

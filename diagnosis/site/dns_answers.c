@@ -22,7 +22,7 @@ static struct claim start(struct judge *judge, enum finding_code code, const str
     claim_add_text(&claim, "question", r->question);
     if (flow == NULL)
         return claim;
-    claim.server_port = flow->f.port[r->asker == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT];
+    claim.server_port = flow->f.port[side_other(r->asker)];
     claim_add_reference(&claim, flow->f.source_id, r->query_frame, r->query_ns, EVENT_REQUEST);
     claim_add_reference(&claim, flow->f.source_id, r->answer_frame, r->answer_ns, EVENT_RESPONSE);
     claim_add_reference(&claim, flow->f.source_id, r->conflict_frame, r->conflict_ns,

@@ -35,7 +35,7 @@ static struct claim start(struct judge *judge, enum finding_code code, const str
     claim.last_ns = r->reply_ns >= 0 ? r->reply_ns : r->request_ns;
     if (flow == NULL)
         return claim;
-    claim.server_port = flow->f.port[r->asker == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT];
+    claim.server_port = flow->f.port[side_other(r->asker)];
     claim_add_reference(&claim, flow->f.source_id, r->request_frame, r->request_ns, EVENT_REQUEST);
     claim_add_reference(&claim, flow->f.source_id, r->reply_frame, r->reply_ns, EVENT_RESPONSE);
     return claim;

@@ -40,11 +40,6 @@ static const struct {
     [TERM_OTHER_BYTES] = {"other bytes", 15},
 };
 
-static enum side other(enum side side)
-{
-    return side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
-}
-
 /* ---- benign causes --------------------------------------------------------------------------- */
 
 /* What a device on the way answers to late segments, once it has seen the side end the connection.
@@ -87,7 +82,7 @@ static bool has_odd_numbers(const struct flow_facts *f, enum side side,
                r->guess == RESET_GUESS_OUTSIDE || (r->guess == RESET_GUESS_UNACKED && !r->with_ack);
     if ((off || r->changed) && !has_holes(f, side))
         return true;
-    if (!r->with_ack || has_holes(f, other(side)))
+    if (!r->with_ack || has_holes(f, side_other(side)))
         return false;
     return r->ack_offset > 0 || r->ack_step < 0;
 }
@@ -242,7 +237,7 @@ static void sum_up(struct reset_signs *signs)
 static void look_at_facts(const struct site_flow *flow, enum side side, struct reset_signs *signs)
 {
     const struct flow_facts *f = &flow->f;
-    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[other(side)];
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[side_other(side)];
     bool known, fits = verdict_reset_fits(flow, side, &known);
     int64_t rtt = facts_rtt(f), apart = llabs(s->rst_ns - peer->rst_ns);
     signs->has[TERM_SEQUENCE] = s->rst_sequence_offset != 0 || s->rst_ack_changed;

@@ -52,7 +52,7 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
         uint32_t lost = counted_of(&flow->f.tcp->side[side], code);
         /* what was sent into a closed window was not lost on the way */
         bool closed =
-            flow->f.tcp->side[side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT].zero_windows > 0;
+            flow->f.tcp->side[side_other(side)].zero_windows > 0;
         if (!facts_is_tcp(&flow->f) || closed || judge_is_withdrawn(judge, code, flow))
             continue;
         uint32_t filling = flow->f.tcp->side[side].filling_retransmissions;
@@ -96,7 +96,7 @@ static enum side lossy_side(const struct path_loss *loss, enum side sender)
     if ((double)loss->before >= LOSS_PLACE_SHARE * (double)loss->lost)
         return sender;
     if ((double)(loss->lost - loss->before) >= LOSS_PLACE_SHARE * (double)loss->lost)
-        return sender == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+        return side_other(sender);
     return SIDE_NONE;
 }
 

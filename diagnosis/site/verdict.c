@@ -70,7 +70,7 @@ static enum outcome settle(const struct site_flow *flow)
         return OUTCOME_OK;
     for (int s = 0; s < 2; s++) { /* bytes that never got through, for a reason no rule names */
         const struct tcp_side_facts *side = &f->tcp->side[s];
-        enum side peer = s == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+        enum side peer = side_other(s);
         bool tried = side->tail_retransmissions >= FACTS_TRIES && facts_end_ns(f, peer) < 0;
         bool left = side->tail_retransmissions > 0 && facts_gave_up(f, peer, side->tail_first_ns);
         if (side->unacked_bytes > 0 && (tried || left))

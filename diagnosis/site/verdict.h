@@ -85,7 +85,8 @@ bool verdict_tail_is_proven(const struct judge *judge, const struct site_flow *f
 bool verdict_answered_too_late(const struct site_flow *flow);
 /* Until when what the peer sends may have left before bytes sent at that time could reach it, ns. */
 int64_t verdict_in_flight_until(const struct flow_facts *f, int64_t ns);
-enum side verdict_other(enum side side);
+/* From here on a hole is of full segments: the rule about sizes speaks of it, or keeps its peace. */
+#define VERDICT_FULL_GAP 500u
 /* A router said that a packet of it was too big. */
 bool verdict_has_mtu_answer(const struct site_flow *flow);
 /* What the challenge ACK to the flow's SYN says, whether or not it opened later. */

@@ -51,7 +51,7 @@ static bool is_route_fault(const struct icmp_record *r)
 static bool is_undelivered(const struct flow_facts *f, enum side side, int64_t ns)
 {
     const struct tcp_side_facts *s = &f->tcp->side[side];
-    enum side peer = side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+    enum side peer = side_other(side);
     return s->unacked_bytes > 0 && s->tail_retransmissions > 0 && ns >= s->tail_first_ns &&
            (side == SIDE_CLIENT || facts_end_ns(f, peer) < 0 ||
             facts_gave_up(f, peer, s->tail_first_ns));
@@ -457,7 +457,6 @@ static void rate_lost_synacks(struct judge *judge, const struct site_flow *flow,
     if (dies != NULL && dies->quoted_side == SIDE_SERVER) {
         describe_icmp(judge, flow, dies, out);
         out->culprit = verdict_link_ns(flow->server) >= 0 ? CULPRIT_SERVER : CULPRIT_NETWORK;
-        out->confidence = 85;
         claim_add_number(out, "ttl", flow->f.ttl[SIDE_SERVER]);
     } else if (is_at_client(judge, flow)) {
         out->culprit = CULPRIT_UNKNOWN;

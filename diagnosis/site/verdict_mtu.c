@@ -6,7 +6,6 @@
 #define MTU_LOST_MIN 600u
 /* IPv6's least MTU: what is smaller passes any tunnel. */
 #define MTU_LOST_CERTAIN 1280u
-#define GAP_MIN 500u
 /* No tunnel leaves more than this to what cannot be told. */
 #define FULL_SIZE_LEAST 1400u
 /* What timestamps take of each segment (RFC 7323 3.2, padded). */
@@ -48,7 +47,7 @@ static bool small_one_lost(const struct flow_facts *f, enum side side)
 static bool first_large_lost(const struct flow_facts *f, enum side side)
 {
     const struct tcp_side_facts *s = &f->tcp->side[side],
-                                *peer = &f->tcp->side[verdict_other(side)];
+                                *peer = &f->tcp->side[side_other(side)];
     bool noticed = peer->duplicate_acks > 0 && peer->last_ns > s->tail_first_ns;
     return s->smallest_lost >= MTU_LOST_CERTAIN && s->tail_retransmissions >= FACTS_TRIES &&
            (side == SIDE_SERVER || s->largest_delivered > 0) &&
@@ -103,7 +102,7 @@ static uint8_t sender_view(const struct judge *judge, const struct site_flow *fl
     struct passed passed = passed_elsewhere(flow, side);
     if (passed.pair >= s->smallest_lost && s->tail_retransmissions < FACTS_TRIES)
         return 0;
-    if (f->tcp->side[verdict_other(side)].last_ns > verdict_in_flight_until(f, s->tail_first_ns))
+    if (f->tcp->side[side_other(side)].last_ns > verdict_in_flight_until(f, s->tail_first_ns))
         return doubt_size(&passed, s->smallest_lost, 85);
     return first_large_lost(f, side) && passed.pair < s->smallest_lost ? 65 : 0;
 }
@@ -115,7 +114,7 @@ static uint32_t full_size(const struct site_flow *flow, enum side side)
     uint32_t headers = flow->server->address.family == 6 ? 60 : 40;
     uint32_t mss =
         s[SIDE_CLIENT].mss < s[SIDE_SERVER].mss ? s[SIDE_CLIENT].mss : s[SIDE_SERVER].mss;
-    return mss >= GAP_MIN && s[side].wire_gap_bytes + TIMESTAMPS_LEN >= mss ? mss + headers : 0;
+    return mss >= VERDICT_FULL_GAP && s[side].wire_gap_bytes + TIMESTAMPS_LEN >= mss ? mss + headers : 0;
 }
 
 /* It was heard long behind its last bytes: alive, it sent again what was missing, and nothing of that came. */
@@ -130,9 +129,9 @@ static uint8_t receiver_view(const struct judge *judge, const struct site_flow *
 {
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *s = &f->tcp->side[side],
-                                *peer = &f->tcp->side[verdict_other(side)];
+                                *peer = &f->tcp->side[side_other(side)];
     bool noticed = peer->duplicate_acks > 0 || f->payload[side] == 0;
-    if (s->wire_gap_bytes < GAP_MIN || !noticed)
+    if (s->wire_gap_bytes < VERDICT_FULL_GAP || !noticed)
         return 0;
     int64_t since = s->last_payload_ns >= 0 ? s->last_payload_ns : f->tcp->established_ns;
     uint64_t hole = s->wire_gap_bytes < MTU_LOST_MIN ? MTU_LOST_MIN : s->wire_gap_bytes;
@@ -141,7 +140,7 @@ static uint8_t receiver_view(const struct judge *judge, const struct site_flow *
     struct passed passed = passed_elsewhere(flow, side);
     if (passed.pair >= lost && !went_on(s))
         return 0;
-    if (!facts_gave_up(f, verdict_other(side), since) && !facts_gave_up(f, side, since) &&
+    if (!facts_gave_up(f, side_other(side), since) && !facts_gave_up(f, side, since) &&
         !judge_absence_holds(judge, flow, since))
         return 0;
     return doubt_size(&passed, lost, 75);
@@ -199,7 +198,7 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         add_sizes(judge, flow, side, sent > 0, out);
         claim_add_number(out, "retransmissions",
                          sent > 0 ? s->tail_retransmissions
-                                  : f->tcp->side[verdict_other(side)].duplicate_acks);
+                                  : f->tcp->side[side_other(side)].duplicate_acks);
         claim_add_ms(out, "waited_ms", f->last_ns - since);
         out->evidence =
             EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) | EVIDENCE(EVENT_GAP);

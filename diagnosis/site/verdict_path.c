@@ -15,11 +15,6 @@ const char *verdict_side_word(enum side side)
     return side == SIDE_CLIENT ? "client" : "server";
 }
 
-enum side verdict_other(enum side side)
-{
-    return side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
-}
-
 int64_t verdict_in_flight_until(const struct flow_facts *f, int64_t ns)
 {
     int64_t rtt = facts_rtt(f);
@@ -68,7 +63,7 @@ static bool was_idle(const struct flow_facts *f)
 static bool reset_answers_data(const struct flow_facts *f, enum side resetter)
 {
     const struct tcp_side_facts *r = &f->tcp->side[resetter];
-    const struct tcp_side_facts *sender = &f->tcp->side[verdict_other(resetter)];
+    const struct tcp_side_facts *sender = &f->tcp->side[side_other(resetter)];
     int64_t prompt = 3 * facts_rtt(f) > RESET_PROMPT_NS ? 3 * facts_rtt(f) : RESET_PROMPT_NS;
     if (r->rst_ns < 0 || r->fin_ns >= 0 || sender->fin_ns >= 0 || sender->rst_ns >= 0)
         return false;
@@ -90,7 +85,7 @@ static enum ruling idle_reset(struct judge *judge, const struct site_flow *flow,
     out->confidence = answers ? 80 : 65;
     claim_add_ms(out, "idle_ms", f->tcp->idle_before_tail_ns);
     claim_add_number(out, "attempts", f->tcp->tail_tries > 0 ? f->tcp->tail_tries : 1);
-    out->evidence_from_ns = f->tcp->side[verdict_other(side)].last_payload_ns;
+    out->evidence_from_ns = f->tcp->side[side_other(side)].last_payload_ns;
     out->evidence = EVIDENCE(EVENT_RST) | EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DATA) |
                     EVIDENCE(EVENT_REQUEST);
     return RULING_FAILED;
@@ -123,7 +118,7 @@ static bool is_silent_tail(const struct judge *judge, const struct site_flow *fl
 {
     const struct tcp_side_facts *s = &flow->f.tcp->side[side];
     return verdict_tail_is_proven(judge, flow, side) &&
-           flow->f.tcp->side[verdict_other(side)].last_ns <= verdict_in_flight_until(&flow->f, s->tail_first_ns);
+           flow->f.tcp->side[side_other(side)].last_ns <= verdict_in_flight_until(&flow->f, s->tail_first_ns);
 }
 
 /* ---- probes of an idle connection ------------------------------------------------------------ */
@@ -135,8 +130,8 @@ static bool probes_are_unanswered(const struct judge *judge, const struct site_f
 {
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *s = &f->tcp->side[side];
-    if (s->silent_probes < FACTS_TRIES || facts_end_ns(f, verdict_other(side)) >= 0 ||
-        f->tcp->side[verdict_other(side)].zero_window_ns > 0)
+    if (s->silent_probes < FACTS_TRIES || facts_end_ns(f, side_other(side)) >= 0 ||
+        f->tcp->side[side_other(side)].zero_window_ns > 0)
         return false;
     bool reset = s->rst_ns >= s->silent_probe_ns;
     return reset ? facts_is_two_sided(f) : judge_absence_holds(judge, flow, s->silent_probe_ns);
@@ -145,7 +140,7 @@ static bool probes_are_unanswered(const struct judge *judge, const struct site_f
 /* Nothing had been answered for so long before the first of them. */
 static int64_t idle_before_probes(const struct flow_facts *f, enum side side)
 {
-    int64_t heard_ns = f->tcp->side[verdict_other(side)].last_ns;
+    int64_t heard_ns = f->tcp->side[side_other(side)].last_ns;
     return heard_ns >= 0 ? f->tcp->side[side].silent_probe_ns - heard_ns : 0;
 }
 
@@ -275,29 +270,26 @@ static void claim_vanished(struct judge *judge, const struct site_flow *flow, en
 static bool is_cut_one_way(const struct judge *judge, const struct site_flow *flow, enum side side)
 {
     const struct flow_facts *f = &flow->f;
-    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[verdict_other(side)];
-    int64_t left = facts_end_ns(f, verdict_other(side));
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[side_other(side)];
+    int64_t left = facts_end_ns(f, side_other(side));
     return s->unacked_bytes > 0 && s->tail_retransmissions >= FACTS_TRIES &&
            (left >= 0 || has_tried_enough(judge, s)) && facts_is_two_sided(f) && peer->zero_window_ns <= 0 &&
-           !facts_was_reset_by(f, verdict_other(side)) && !verdict_has_mtu_answer(flow) &&
-           (left < 0 || facts_gave_up(f, verdict_other(side), s->tail_first_ns)) &&
+           !facts_was_reset_by(f, side_other(side)) && !verdict_has_mtu_answer(flow) &&
+           (left < 0 || facts_gave_up(f, side_other(side), s->tail_first_ns)) &&
            peer->last_ns - s->tail_first_ns >= FACTS_PATIENCE_NS;
 }
-
-/* Larger holes are full segments, of which the rule about sizes speaks or keeps its peace. */
-#define MISSED_MOST 500u
 
 /* The same behind the cut: what the side sent next shows that bytes are missing, which never come and
  * are never acknowledged, until the other one gives up. */
 static bool is_missed_one_way(const struct site_flow *flow, enum side side)
 {
     const struct flow_facts *f = &flow->f;
-    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[verdict_other(side)];
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[side_other(side)];
     int64_t since =
         s->last_payload_ns > peer->last_payload_ns ? s->last_payload_ns : peer->last_payload_ns;
-    return s->wire_gap_bytes > 0 && s->wire_gap_bytes < MISSED_MOST && s->unacked_bytes >= s->wire_gap_bytes && since >= 0 &&
-           facts_is_established(f) && facts_end_ns(f, side) < 0 &&
-           facts_gave_up(f, verdict_other(side), since);
+    return s->wire_gap_bytes > 0 && s->wire_gap_bytes < VERDICT_FULL_GAP &&
+           s->unacked_bytes >= s->wire_gap_bytes && since >= 0 && facts_is_established(f) && facts_end_ns(f, side) < 0 &&
+           facts_gave_up(f, side_other(side), since);
 }
 
 static void claim_cut_one_way(struct judge *judge, const struct site_flow *flow, enum side side,
@@ -306,17 +298,17 @@ static void claim_cut_one_way(struct judge *judge, const struct site_flow *flow,
     static const enum rival rivals[] = {RIVAL_PATH_CUT, RIVAL_NAT_STATE_LOST, RIVAL_SILENT_FIREWALL,
                                         RIVAL_MTU, RIVAL_COUNT};
     const struct flow_facts *f = &flow->f;
-    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[verdict_other(side)];
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[side_other(side)];
     bool sent = s->tail_retransmissions > 0;
     int64_t from = sent ? s->tail_first_ns : peer->last_payload_ns;
-    int64_t to = sent ? s->tail_last_ns : facts_end_ns(f, verdict_other(side));
+    int64_t to = sent ? s->tail_last_ns : facts_end_ns(f, side_other(side));
     *out = claim_start(FINDING_TCP_VANISHED, flow);
     out->culprit = CULPRIT_NETWORK;
     out->confidence = sent ? 80 : 75;
     out->rivals = judge_rivals(judge, rivals);
     out->weight = (double)(to - from);
     out->evidence_from_ns = from;
-    claim_add_text(out, "toward", verdict_side_word(verdict_other(side)));
+    claim_add_text(out, "toward", verdict_side_word(side_other(side)));
     if (sent)
         claim_add_number(out, "retransmissions", s->tail_retransmissions);
     claim_add_number(out, "unacked", (double)s->unacked_bytes);
@@ -329,7 +321,7 @@ enum ruling verdict_vanished(struct judge *judge, const struct site_flow *flow, 
 {
     const struct flow_facts *f = &flow->f;
     for (int i = 0; i < 2; i++) {
-        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER, silent = verdict_other(side);
+        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER, silent = side_other(side);
         const struct tcp_side_facts *s = &f->tcp->side[side];
         if (probes_are_unanswered(judge, flow, side)) {
             claim_vanished(judge, flow, silent, s->silent_probe_ns, s->silent_probes, out);

@@ -3,11 +3,6 @@
 #include "core/texts.h"
 #include "diagnosis/site/verdict.h"
 
-static enum side other(enum side side)
-{
-    return side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
-}
-
 /* Packets of the side came by other ways: then not all of them are its own, or not as they were. */
 static bool comes_by_two_ways(const struct tcp_side_facts *s)
 {
@@ -38,7 +33,7 @@ enum ruling verdict_stamps_refused(struct judge *judge, const struct site_flow *
         if (s->stamp_refusals < FACTS_TRIES || s->unacked_bytes == 0 || s->tail_first_ns < 0)
             continue;
         if (!verdict_tail_is_proven(judge, flow, side) &&
-            !facts_gave_up(f, other(side), s->tail_first_ns))
+            !facts_gave_up(f, side_other(side), s->tail_first_ns))
             continue;
         *out = claim_start(FINDING_CONN_PAWS_DROP, flow);
         blame(judge, s, out);
