@@ -14,17 +14,20 @@
 
 enum answer { ANSWER_OPEN, ANSWER_STEPPED, ANSWER_TRUE };
 
+static int64_t length_of(const struct clock_pause *pause)
+{
+    return pause->to_ns - pause->from_ns;
+}
+
 void clock_ask(struct clock_watch *watch, int64_t from_ns, int64_t to_ns)
 {
     uint32_t least = 0;
     for (uint32_t i = 1; i < CLOCK_PAUSES; i++) {
-        const struct clock_pause *a = &watch->pauses[i], *b = &watch->pauses[least];
-        if (a->to_ns - a->from_ns < b->to_ns - b->from_ns)
+        if (length_of(&watch->pauses[i]) < length_of(&watch->pauses[least]))
             least = i;
     }
-    const struct clock_pause *shortest = &watch->pauses[least];
     watch->left = 0;
-    if (to_ns - from_ns <= shortest->to_ns - shortest->from_ns)
+    if (to_ns - from_ns <= length_of(&watch->pauses[least]))
         return;
     watch->pauses[least] = (struct clock_pause){.from_ns = from_ns, .to_ns = to_ns};
     watch->at = least;
@@ -78,7 +81,7 @@ uint16_t clock_rate(const struct tcp_direction *d)
  * out: the usual one judges it. */
 static enum answer answer_of(const struct clock_pause *pause, uint16_t usual)
 {
-    double pause_ns = (double)(pause->to_ns - pause->from_ns);
+    double pause_ns = (double)length_of(pause);
     int slow = 0;
     for (uint32_t i = 0; i < pause->count; i++) {
         const struct clock_witness *w = &pause->witnesses[i];
@@ -91,11 +94,6 @@ static enum answer answer_of(const struct clock_pause *pause, uint16_t usual)
         slow += excess_ns > STEP_EXCESS * pause_ns;
     }
     return slow >= 2 ? ANSWER_STEPPED : ANSWER_OPEN;
-}
-
-static int64_t length_of(const struct clock_pause *pause)
-{
-    return pause->to_ns - pause->from_ns;
 }
 
 void clock_settle(const struct clock_watch *watch, int64_t long_ns, uint16_t usual, struct capture_record *capture)

@@ -207,7 +207,6 @@ static void note_syn_options(struct tcp_direction *d, const struct packet *p, co
                                (l->tcp.sack_permitted ? SYN_HAS_SACK : 0) |
                                (l->tcp.has_timestamp ? SYN_HAS_TIMESTAMPS : 0) |
                                (has_padding(&l->tcp) ? SYN_HAS_PADDING : 0));
-    d->syn_timestamp = l->tcp.has_timestamp ? l->tcp.timestamp_value : 0;
     d->facts.mss = l->tcp.mss;
     d->facts.window_scale = l->tcp.window_scale;
     option_letters(&l->tcp, d->facts.options, sizeof d->facts.options);

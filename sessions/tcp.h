@@ -97,7 +97,7 @@ struct tcp_direction {
     uint16_t window;         /* last announced, raw */
     uint16_t ip_id;
     uint32_t timestamp;
-    uint32_t first_stamp; /* of its SYN or SYN-ACK; 0 none */
+    uint32_t first_stamp; /* TSval of its SYN or SYN-ACK; 0 none */
     int64_t first_stamp_ns;
     int64_t next;  /* highest end sent */
     int64_t acked; /* highest acknowledgment received from the peer */
@@ -113,7 +113,6 @@ struct tcp_direction {
     int64_t largest_end[2]; /* big segments awaiting their ACK */
     uint32_t largest_len[2];
     uint32_t syn_sequence, fin_sequence;
-    uint32_t syn_timestamp; /* TSval of its SYN or SYN-ACK; 0 none */
     uint32_t rst_sequence;                                     /* of the last one */
     uint32_t rst_kind_sequence[2], rst_kind_acknowledgment[2]; /* last one without, with ACK */
     uint8_t rst_kinds;                                         /* bits: without, with ACK */

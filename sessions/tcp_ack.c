@@ -93,7 +93,7 @@ static void note_refusal(struct tcp_flow *tcp, enum side sender, const struct la
         return;
     if (d->facts.stamp_refusals == 0) {
         bool went_back =
-            (d->syn_timestamp != 0 && (int32_t)(d->syn_timestamp - d->timestamp) > 0) ||
+            (d->first_stamp != 0 && (int32_t)(d->first_stamp - d->timestamp) > 0) ||
             recent_has_newer(tcp->recent, sender, d->timestamp);
         if (!went_back)
             return;
