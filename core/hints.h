@@ -1,5 +1,5 @@
-/* Where the compiler lays a function: what every packet runs through has to fit the processor's instruction cache
- * (32 KiB; twice as many misses cost a tenth of the time), so that nothing else may lie in between. */
+/* Where the compiler lays a function: what every packet runs through should fit the processor's instruction cache
+ * (32 KiB), so that nothing else may lie in between (docs/performance.md). */
 #ifndef INVCAP_CORE_HINTS_H
 #define INVCAP_CORE_HINTS_H
 
