@@ -29,6 +29,8 @@ static void leave_place(struct tcp_direction *d, int64_t start, const struct pac
                         const struct layers *l, struct tcp_env *env)
 {
     int64_t end = start + l->payload_len;
+    if (start < d->next && end <= d->next)
+        tcp_note_tail(d, start, end, p, l); /* in vain once more */
     if (start != d->next || !tcp_add_hole(d, start, end, p, l, env))
         return;
     d->holes->at[d->holes->count - 1].damaged = true;

@@ -257,8 +257,8 @@ static void forget_large(struct tcp_direction *d, int64_t start, int64_t end, ui
     }
 }
 
-static void note_tail(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
-                      const struct layers *l)
+void tcp_note_tail(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
+                   const struct layers *l)
 {
     if (start > d->acked || end <= d->acked)
         return;
@@ -317,7 +317,7 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
     d->facts.retransmitted_bytes += (uint32_t)(end - start);
     d->timing = false;
     tcp_note_scaled(tcp, side, 't');
-    note_tail(d, start, end, p, l);
+    tcp_note_tail(d, start, end, p, l);
     forget_large(d, start, end, l->ip_len);
     out->event = EVENT_RETRANSMISSION;
 }

@@ -44,6 +44,9 @@ static inline void tcp_note_sent(struct tcp_direction *d, int64_t now_ns)
     d->sent_ns = now_ns;
 }
 
+/* [start, end) of d comes again; counted where it holds the oldest unacknowledged byte. */
+void tcp_note_tail(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
+                   const struct layers *l);
 /* Keeps a data segment for comparing with what comes again. */
 PER_PACKET
 void tcp_remember(struct tcp_flow *tcp, enum side side, const struct packet *p,

@@ -87,6 +87,13 @@ static const char *catalogue_rivals(struct judge *judge, enum finding_code code)
     return copy;
 }
 
+void judge_add_rival(struct judge *judge, struct claim *claim, enum rival rival)
+{
+    const char *before = claim->rivals != NULL ? claim->rivals : catalogue_rivals(judge, claim->code);
+    if (before != NULL)
+        claim->rivals = arena_format(&judge->site->arena, "%s,%s", before, rival_get(rival)->code);
+}
+
 void judge_claim(struct judge *judge, const struct claim *claim)
 {
     if (!array_reserve((void **)&judge->claims, &judge->claim_capacity, judge->claim_count,

@@ -124,6 +124,8 @@ void claim_add_reference(struct claim *claim, int64_t source_id, int64_t frame, 
                          enum event_kind kind);
 /* A list of rival codes, ended by RIVAL_COUNT, as the text of a claim. */
 const char *judge_rivals(struct judge *judge, const enum rival *rivals);
+/* Adds a rival to those of the claim. */
+void judge_add_rival(struct judge *judge, struct claim *claim, enum rival rival);
 /* Takes the claim over (a copy). */
 void judge_claim(struct judge *judge, const struct claim *claim);
 

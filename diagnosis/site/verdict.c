@@ -3,6 +3,7 @@
 
 #include "core/texts.h"
 #include "diagnosis/flow/signatures.h"
+#include "diagnosis/site/damage.h"
 #include "diagnosis/site/dual_synack.h"
 #include "diagnosis/site/neighbors.h"
 #include "diagnosis/site/reset_trigger.h"
@@ -200,6 +201,7 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
         flow->stage = STAGE_ARP;
     claim.primary = true;
     doubt_server(judge, flow, &claim);
+    damage_tell(judge, &claim);
     add_signature(flow, &claim);
     judge_claim(judge, &claim);
 }
