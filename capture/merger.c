@@ -164,6 +164,11 @@ enum source_result merger_next(struct merger *merger, struct packet *out, struct
     return SOURCE_PACKET;
 }
 
+size_t merger_more(struct merger *merger, struct packet *out, size_t room)
+{
+    return merger->count == 1 ? source_more(merger->sources[0], out, room) : 0;
+}
+
 size_t merger_count(const struct merger *merger)
 {
     return merger->count;

@@ -56,32 +56,50 @@ static void swap_lengths(const struct pcap_reader *reader, uint32_t *caplen, uin
     *len = was;
 }
 
+/* What a record's header says, which stands in the window. */
+struct record {
+    uint32_t seconds, ticks, caplen, len;
+};
+
+static inline struct record record_read(const struct pcap_reader *reader, const struct stream *stream)
+{
+    struct record record;
+    struct cursor c = cur_of(stream_at(stream), reader->header_len);
+    record.seconds = reader_u32(&c, reader->big);
+    record.ticks = reader_u32(&c, reader->big);
+    record.caplen = reader_u32(&c, reader->big);
+    record.len = reader_u32(&c, reader->big);
+    swap_lengths(reader, &record.caplen, &record.len);
+    return record;
+}
+
+bool pcap_reader_has(const struct pcap_reader *reader, const struct stream *stream)
+{
+    size_t left = stream_left(stream);
+    return left >= reader->header_len && record_read(reader, stream).caplen <= left - reader->header_len;
+}
+
 enum reader_result pcap_reader_next(struct pcap_reader *reader, struct stream *stream,
                                     struct packet *out, struct reader_cut *cut)
 {
     enum stream_result ready = stream_need(stream, reader->header_len);
     if (ready != STREAM_READY)
         return ready == STREAM_IDLE ? READER_IDLE : reader_end(stream, "packet-header", cut);
-    struct cursor c = cur_of(stream_at(stream), reader->header_len);
-    uint32_t seconds = reader_u32(&c, reader->big);
-    uint32_t ticks = reader_u32(&c, reader->big);
-    uint32_t caplen = reader_u32(&c, reader->big);
-    uint32_t len = reader_u32(&c, reader->big);
-    swap_lengths(reader, &caplen, &len);
-    if (caplen > LIMIT_PACKET_BYTES)
+    struct record record = record_read(reader, stream);
+    if (record.caplen > LIMIT_PACKET_BYTES)
         return reader_damage(stream, "packet-length", cut);
-    ready = stream_need(stream, (size_t)reader->header_len + caplen);
+    ready = stream_need(stream, (size_t)reader->header_len + record.caplen);
     if (ready != STREAM_READY)
         return ready == STREAM_IDLE ? READER_IDLE : reader_end(stream, "packet-data", cut);
 
     out->data = stream_at(stream) + reader->header_len;
-    out->caplen = caplen;
-    out->len = len > caplen ? len : caplen;
-    out->time_ns = (int64_t)seconds * 1000000000 + (int64_t)ticks * reader->tick_ns;
+    out->caplen = record.caplen;
+    out->len = record.len > record.caplen ? record.len : record.caplen;
+    out->time_ns = (int64_t)record.seconds * 1000000000 + (int64_t)record.ticks * reader->tick_ns;
     out->frame = ++reader->frames;
     out->offset = stream->offset;
     out->link_type = reader->link_type;
     out->interface_id = 0;
-    stream_skip(stream, (size_t)reader->header_len + caplen);
+    stream_skip(stream, (size_t)reader->header_len + record.caplen);
     return READER_PACKET;
 }

@@ -354,6 +354,21 @@ static enum reader_result block_next(struct pcapng_reader *reader, struct stream
     return READER_PACKET;
 }
 
+static inline bool block_is_packet(uint32_t type)
+{
+    return type == BLOCK_PACKET || type == BLOCK_PACKET_SIMPLE || type == BLOCK_PACKET_OBSOLETE;
+}
+
+bool pcapng_reader_has(const struct pcapng_reader *reader, const struct stream *stream)
+{
+    size_t left = stream_left(stream);
+    if (left < BLOCK_FRAME_BYTES)
+        return false;
+    struct cursor c = cur_of(stream_at(stream), 8);
+    bool is_packet = block_is_packet(reader_u32(&c, reader->big));
+    return is_packet && (reader_u32(&c, reader->big) | 3u) <= left;
+}
+
 enum reader_result pcapng_reader_next(struct pcapng_reader *reader, struct stream *stream,
                                       struct packet *out, struct reader_cut *cut)
 {
@@ -362,8 +377,7 @@ enum reader_result pcapng_reader_next(struct pcapng_reader *reader, struct strea
         enum reader_result result = block_next(reader, stream, &block, cut);
         if (result != READER_PACKET)
             return result;
-        bool is_packet = block.type == BLOCK_PACKET || block.type == BLOCK_PACKET_SIMPLE ||
-                         block.type == BLOCK_PACKET_OBSOLETE;
+        bool is_packet = block_is_packet(block.type);
         const char *wrong = is_packet ? packet_read(reader, &block, stream->offset, out)
                                       : block_note(reader, &block);
         if (wrong != NULL)

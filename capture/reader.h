@@ -41,6 +41,8 @@ void pcap_reader_start(struct pcap_reader *reader, const uint8_t header[PCAP_HEA
 PER_PACKET
 enum reader_result pcap_reader_next(struct pcap_reader *reader, struct stream *stream,
                                     struct packet *out, struct reader_cut *cut);
+/* Whether the next packet stands whole in the window, so that asking for it ends nothing that was borrowed. */
+bool pcap_reader_has(const struct pcap_reader *reader, const struct stream *stream);
 
 /* pcapng (draft-ietf-opsawg-pcapng). */
 struct pcapng_interface {
@@ -71,6 +73,8 @@ bool pcapng_reader_knows(const uint8_t magic[4]);
 APART
 enum reader_result pcapng_reader_next(struct pcapng_reader *reader, struct stream *stream,
                                       struct packet *out, struct reader_cut *cut);
+/* Whether what comes next is a packet and stands whole in the window. */
+bool pcapng_reader_has(const struct pcapng_reader *reader, const struct stream *stream);
 void pcapng_reader_clear(struct pcapng_reader *reader);
 
 /* Ends a reader whose stream is short. With nothing left over that is the clean end of the file;

@@ -325,6 +325,25 @@ enum source_result source_next(struct source *source, struct packet *out, struct
     return SOURCE_IDLE;
 }
 
+/* A filter reads on to what matches, whatever that ends. */
+static bool source_has(const struct source *source)
+{
+    if (source->ended || source->filter != NULL)
+        return false;
+    if (source->format == FORMAT_PCAP)
+        return pcap_reader_has(&source->pcap, &source->stream);
+    return source->format == FORMAT_PCAPNG && pcapng_reader_has(&source->pcapng, &source->stream);
+}
+
+size_t source_more(struct source *source, struct packet *out, size_t room)
+{
+    struct error none;
+    size_t count = 0;
+    while (count < room && source_has(source) && source_next(source, &out[count], &none) == SOURCE_PACKET)
+        count++;
+    return count;
+}
+
 /* ---- telling
  * ------------------------------------------------------------------------------------- */
 

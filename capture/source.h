@@ -68,6 +68,10 @@ void source_set_poll(struct source *source, int milliseconds);
 bool source_is_live(const struct source *source);
 PER_PACKET
 enum source_result source_next(struct source *source, struct packet *out, struct error *error);
+/* Up to room packets that follow the one of source_next and stand in memory with it: they and it are borrowed until
+ * the next call. 0: ask source_next. */
+PER_PACKET
+size_t source_more(struct source *source, struct packet *out, size_t room);
 /* Fills *out with what is known so far (counts, formats, digests, cut); strings interned in
  * strings. Counts are of the packets handed out; first_ns and last_ns the earliest and the latest
  * time. */
@@ -95,6 +99,9 @@ struct merger *merger_new(struct source **sources, size_t count);
 /* A source that fails ends, and its error is given once; call again for the others. */
 PER_PACKET
 enum source_result merger_next(struct merger *merger, struct packet *out, struct error *error);
+/* As source_more; none where packets of several sources take turns. */
+PER_PACKET
+size_t merger_more(struct merger *merger, struct packet *out, size_t room);
 size_t merger_count(const struct merger *merger);
 struct source *merger_source(struct merger *merger, size_t index);
 void merger_close(struct merger *merger);

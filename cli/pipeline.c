@@ -298,6 +298,13 @@ static bool is_over_time(const struct pipeline *p)
     return p->options->duration_ns > 0 && wall_ns() - p->started_ns >= p->options->duration_ns;
 }
 
+/* How many packets may come at a time. */
+static size_t run_room(const struct pipeline *p, uint64_t packets)
+{
+    uint64_t limit = p->options->packet_limit;
+    return limit == 0 || limit - packets > ENGINE_RUN ? ENGINE_RUN : (size_t)(limit - packets);
+}
+
 static bool has_enough(const struct pipeline *p, uint64_t packets)
 {
     return p->options->packet_limit > 0 && packets >= p->options->packet_limit;
@@ -331,18 +338,21 @@ static void take_secrets(struct pipeline *p, const struct packet *packet)
         (void)tls_keys_add(keys, text + from, len - from);
 }
 
-static void show_packet(struct pipeline *p, const struct packet *packet)
+/* Passes on the first packet and those that stand in memory with it; returns how many. */
+static size_t show_packets(struct pipeline *p, struct packet *packets, size_t room)
 {
-    take_secrets(p, packet);
-    engine_packet(p->engine, packet);
+    size_t count = 1 + merger_more(p->merger, packets + 1, room - 1);
+    take_secrets(p, packets);
+    engine_packets(p->engine, packets, count);
+    return count;
 }
 
 static bool run(struct pipeline *p, struct error *error)
 {
-    struct packet packet;
-    uint64_t packets = 0;
+    struct packet run[ENGINE_RUN];
+    uint64_t packets = 0, clock_looks = 0;
     for (;;) {
-        enum source_result got = merger_next(p->merger, &packet, error);
+        enum source_result got = merger_next(p->merger, run, error);
         if (got == SOURCE_END)
             break;
         if (got == SOURCE_FAILED) {
@@ -350,11 +360,11 @@ static bool run(struct pipeline *p, struct error *error)
             continue;
         }
         if (got == SOURCE_PACKET)
-            show_packet(p, &packet);
-        packets += got == SOURCE_PACKET;
+            packets += show_packets(p, run, run_room(p, packets));
         if (has_enough(p, packets))
             break;
-        if (got == SOURCE_IDLE || packets % PACKETS_PER_CLOCK == 0) {
+        if (got == SOURCE_IDLE || packets / PACKETS_PER_CLOCK != clock_looks) {
+            clock_looks = packets / PACKETS_PER_CLOCK;
             show_progress(p, packets);
             if (is_over_time(p))
                 break;

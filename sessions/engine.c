@@ -357,18 +357,15 @@ static bool on_answer(struct engine *e, struct flow *flow, bool from_high, const
     return true;
 }
 
-static void on_flow_packet(struct engine *e, const struct packet *p, const struct layers *l)
+static void on_flow_packet(struct engine *e, const struct packet *p, const struct engine_packet *at)
 {
-    struct flow_key key;
-    bool from_high;
-    duplicates_prefetch(e->duplicates, l);
-    flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &key, &from_high);
-    uint32_t hash = flow_table_hash(e->table, &key);
-    enum copy_kind copy = copy_of(e, p, l);
-    struct flow *flow = flow_table_find(e->table, &key, hash);
-    if (copy != COPY_NONE) {
+    const struct layers *l = &at->layers;
+    const struct flow_key *key = &at->key;
+    bool from_high = at->from_high;
+    struct flow *flow = flow_table_find(e->table, key, at->hash);
+    if (at->copy != COPY_NONE) {
         if (flow != NULL)
-            on_copy(e, flow, from_high, copy, p, l);
+            on_copy(e, flow, from_high, at->copy, p, l);
         return;
     }
     if (flow != NULL && flow->seed != NULL && on_answer(e, flow, from_high, p, l))
@@ -381,11 +378,11 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
         return;
     if (flow != NULL && engine_ended_is_followed(flow, flow_side_of(flow, from_high), l)) {
         engine_flow_finish(e, flow, END_REUSED);
-        flow = engine_flow_open(e, &key, from_high, p, l);
+        flow = engine_flow_open(e, key, from_high, p, l);
         if (flow != NULL)
             flow->facts |= FLOW_FACT_REUSED_TUPLE;
     } else if (flow == NULL) {
-        flow = engine_flow_open(e, &key, from_high, p, l);
+        flow = engine_flow_open(e, key, from_high, p, l);
     }
     if (flow == NULL) {
         e->counters.evicted_flows++;
@@ -440,23 +437,68 @@ static bool has_flow(const struct layers *l)
            (l->kind == LAYER_ICMP && !l->icmp.is_error && !l->neighbor.present);
 }
 
-void engine_packet(struct engine *e, const struct packet *packet)
+static bool is_icmp_error(const struct layers *l)
 {
-    struct layers layers;
+    return l->kind == LAYER_ICMP && l->icmp.is_error;
+}
+
+/* Decodes packets until the run is full or one lies in memory that the next decoding takes back. */
+static size_t decode_run(struct engine *e, const struct packet *packets, size_t count)
+{
+    size_t done = 0;
+    bool reassembled = false;
+    while (done < count && done < ENGINE_RUN && !reassembled) {
+        struct layers *layers = &e->run[done].layers;
+        decode_packet(e->decoder, &packets[done], layers);
+        drop_padding(&packets[done], layers);
+        if (has_flow(layers))
+            duplicates_prefetch(e->duplicates, layers);
+        reassembled = layers->was_fragmented;
+        done++;
+    }
+    return done;
+}
+
+/* Whether the packet was there before, and which flow is its. */
+static void look_up(struct engine *e, const struct packet *packet, struct engine_packet *at)
+{
+    const struct layers *l = &at->layers;
+    if (has_flow(l)) {
+        flow_key_make(&l->src, l->src_port, &l->dst, l->dst_port, l->ip_protocol, &at->key, &at->from_high);
+        at->hash = flow_table_hash(e->table, &at->key);
+        at->copy = copy_of(e, packet, l);
+    } else if (is_icmp_error(l)) {
+        at->copy = copy_of(e, packet, l);
+    }
+}
+
+static void take(struct engine *e, const struct packet *packet, const struct engine_packet *at)
+{
+    const struct layers *layers = &at->layers;
     e->counters.packets++;
     e->counters.bytes += packet->len;
     count_time(e, packet);
-    decode_packet(e->decoder, packet, &layers);
-    drop_padding(packet, &layers);
-    count_layers(e, packet, &layers);
+    count_layers(e, packet, layers);
     sweep(e);
-    if (layers.neighbor.present)
-        neighbors_message(e->neighbors, packet, &layers);
-    if (has_flow(&layers))
-        on_flow_packet(e, packet, &layers);
-    else if (layers.kind == LAYER_ICMP && layers.icmp.is_error &&
-             copy_of(e, packet, &layers) == COPY_NONE)
-        engine_icmp_error(e, packet, &layers);
+    if (layers->neighbor.present)
+        neighbors_message(e->neighbors, packet, layers);
+    if (has_flow(layers))
+        on_flow_packet(e, packet, at);
+    else if (is_icmp_error(layers) && at->copy == COPY_NONE)
+        engine_icmp_error(e, packet, layers);
+}
+
+void engine_packets(struct engine *e, const struct packet *packets, size_t count)
+{
+    while (count > 0) {
+        size_t run = decode_run(e, packets, count);
+        for (size_t i = 0; i < run; i++)
+            look_up(e, &packets[i], &e->run[i]);
+        for (size_t i = 0; i < run; i++)
+            take(e, &packets[i], &e->run[i]);
+        packets += run;
+        count -= run;
+    }
 }
 
 void engine_finish(struct engine *e)

@@ -35,8 +35,16 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
 void engine_free(struct engine *engine);
 /* From now on, with secrets that turned up in the capture itself; borrowed. */
 void engine_set_keys(struct engine *engine, struct tls_keys *keys);
+/* Packets that are decoded before the first of them goes to its flow: the code of the one and of the other is more
+ * than the processor's instruction cache holds (docs/performance.md). */
+#define ENGINE_RUN 16
+/* Takes packets in their order; all of what they borrow must hold until the call returns. */
 PER_PACKET APART
-void engine_packet(struct engine *engine, const struct packet *packet);
+void engine_packets(struct engine *engine, const struct packet *packets, size_t count);
+static inline void engine_packet(struct engine *engine, const struct packet *packet)
+{
+    engine_packets(engine, packet, 1);
+}
 /* Closes all open flows and puts what is left (neighbors). */
 APART
 void engine_finish(struct engine *engine);

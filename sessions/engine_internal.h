@@ -24,6 +24,15 @@
 #define ROUTED_DELAYS 64
 #define ENGINE_CERTIFICATES 32
 
+/* A packet of a run on its way to its flow. */
+struct engine_packet {
+    struct layers layers;
+    enum copy_kind copy;
+    struct flow_key key; /* with from_high and hash: of packets that have a flow */
+    uint32_t hash;
+    bool from_high;
+};
+
 struct engine {
     struct engine_options options;
     struct decoder *decoder;
@@ -55,6 +64,7 @@ struct engine {
     int64_t routed_delays[ROUTED_DELAYS];
     uint64_t routed_count;
     uint32_t context_source; /* source of the packet at hand, for dissector events */
+    struct engine_packet run[ENGINE_RUN];
 };
 
 /* engine.c */

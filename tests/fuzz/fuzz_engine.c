@@ -34,6 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct engine *engine = engine_new(&options, &error);
     struct cursor c = cur_of(data, size);
     struct packet packet = {.time_ns = 1700000000LL * 1000000000LL, .source_id = 1};
+    struct packet run[ENGINE_RUN];
+    size_t waiting = 0;
     while (engine != NULL && cur_left(&c) >= 4) {
         uint8_t head = cur_u8(&c);
         uint8_t extra = cur_u8(&c);
@@ -45,8 +47,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         packet.caplen = (uint32_t)len;
         packet.len = (uint32_t)len + ((head & 0x80) != 0 ? extra : 0u);
         packet.frame++;
-        engine_packet(engine, &packet);
+        run[waiting++] = packet;
+        if (waiting == ENGINE_RUN || (head & 0x40) != 0) {
+            engine_packets(engine, run, waiting);
+            waiting = 0;
+        }
     }
+    if (engine != NULL)
+        engine_packets(engine, run, waiting);
     if (engine != NULL)
         engine_finish(engine);
     engine_free(engine);
