@@ -79,16 +79,19 @@ enum walk_next link_ethernet(struct walk *w)
     if (!walk_peek(w, ETHERNET_HEADER_LEN, &head)) {
         return WALK_DONE;
     }
+    const uint8_t *macs = cur_take(&head, 12);
+    if (macs == NULL) {
+        return WALK_DONE;
+    }
     if (out->tunnel_depth == 0) {
         out->has_mac = true;
-        memcpy(out->dst_mac, w->bytes.at, 6);
-        memcpy(out->src_mac, w->bytes.at + 6, 6);
+        memcpy(out->dst_mac, macs, 6);
+        memcpy(out->src_mac, macs + 6, 6);
     } else {
         out->inner_mac_depth = out->tunnel_depth;
-        memcpy(out->inner_src_mac, w->bytes.at + 6, 6);
-        memcpy(out->inner_dst_mac, w->bytes.at, 6);
+        memcpy(out->inner_src_mac, macs + 6, 6);
+        memcpy(out->inner_dst_mac, macs, 6);
     }
-    cur_skip(&head, 12);
     uint16_t ethertype = cur_u16(&head);
     cur_skip(&w->bytes, ETHERNET_HEADER_LEN);
     return ethertype_or_length(w, ethertype);
