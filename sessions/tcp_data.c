@@ -290,6 +290,7 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
             fill_hole(d, (uint32_t)index, start, end, env);
         if (reordered) {
             bool disorder = out->reason == REASON_ACKNOWLEDGED;
+            note_conflict(tcp, side, p, l, out); /* around the hole it may hold bytes that came before */
             d->facts.disordered_segments += disorder;
             *env->disordered += disorder;
             d->facts.reordered_segments++;
@@ -424,14 +425,15 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
     tcp->last_payload_side = (uint8_t)side;
     if (start > d->next)
         (void)tcp_add_hole(d, d->next, start, p, l, env);
-    bool again = start < d->next;
+    bool again = start < d->next, brings_new = end > d->next;
     if (again)
-        note_again(tcp, side, start, end < d->next ? end : d->next, p, l, env, out);
-    if (end > d->next) {
+        note_again(tcp, side, start, brings_new ? d->next : end, p, l, env, out);
+    if (brings_new) {
         note_new(tcp, side, end, p, l);
         note_window_full(tcp, side, l, out);
     }
-    if (!again || out->event == EVENT_REORDERED || (out->reason & ~(uint32_t)REASON_TIMESTAMP) == REASON_FILLS_HOLE)
+    if (brings_new || out->event == EVENT_REORDERED ||
+        (out->reason & ~(uint32_t)REASON_TIMESTAMP) == REASON_FILLS_HOLE)
         tcp_remember(tcp, side, p, l, env);
 }
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define HEAD_BYTES 16u
+#define MARK_BYTES 8u
 /* A keep-alive or window probe may carry any byte; fewer than this prove nothing. */
 #define COMPARED_LEAST 8u
 
@@ -14,15 +14,23 @@ size_t recent_size(uint32_t capacity)
     return sizeof(struct tcp_recent) + capacity * sizeof(struct recent_segment);
 }
 
-static uint32_t head_of(const struct layers *l)
+static uint16_t mark_of(const uint8_t *bytes)
 {
-    uint64_t words[2];
-    if (l->payload_caplen < HEAD_BYTES)
-        return 0;
-    memcpy(words, l->payload, sizeof words);
-    uint64_t mixed = (words[0] * 0x9e3779b97f4a7c15u) ^ (words[1] * 0xff51afd7ed558ccdu);
-    uint32_t head = (uint32_t)(mixed >> 32);
-    return head != 0 ? head : 1;
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return (uint16_t)((word * 0x9e3779b97f4a7c15u) >> 48);
+}
+
+/* Bytes from one mark to the next in a segment of that length, which is COMPARED_LEAST or more. */
+static uint32_t mark_step(uint32_t len)
+{
+    return (len - MARK_BYTES) / (RECENT_MARKS - 1);
+}
+
+/* Every byte is at hand, and what its checksum says; and enough of them. */
+static bool is_whole(const struct layers *l)
+{
+    return l->has_payload_sum && l->payload_caplen == l->payload_len && l->payload_len >= COMPARED_LEAST;
 }
 
 void recent_keep(struct tcp_recent *recent, enum side side, const struct packet *p,
@@ -30,19 +38,27 @@ void recent_keep(struct tcp_recent *recent, enum side side, const struct packet 
 {
     if (l->payload_len > UINT16_MAX)
         return; /* an offload giant: rarely sent again as one */
-    recent->at[recent->total++ % recent->capacity] =
-        (struct recent_segment){.time_ns = p->time_ns,
-                                .sequence = l->tcp.sequence + ((l->tcp.flags & TCP_SYN) != 0),
-                                .frame = (uint32_t)p->frame,
-                                .head = head_of(l),
-                                .timestamp = l->tcp.has_timestamp ? l->tcp.timestamp_value : 0,
-                                .source_id = p->source_id,
-                                .sum = l->payload_sum,
-                                .len = (uint16_t)l->payload_len,
-                                .side = (uint8_t)side,
-                                .ttl = l->ttl,
-                                .wrong = tcp_is_wrong(l),
-                                .has_sum = l->has_payload_sum};
+    struct recent_segment *s = &recent->at[recent->total++ & (recent->capacity - 1)];
+    *s = (struct recent_segment){.time_ns = p->time_ns,
+                                 .sequence = l->tcp.sequence + ((l->tcp.flags & TCP_SYN) != 0),
+                                 .frame = (uint32_t)p->frame,
+                                 .timestamp = l->tcp.has_timestamp ? l->tcp.timestamp_value : 0,
+                                 .source_id = p->source_id,
+                                 .sum = l->payload_sum,
+                                 .len = (uint16_t)l->payload_len,
+                                 .side = (uint8_t)side,
+                                 .ttl = l->ttl,
+                                 .wrong = tcp_is_wrong(l),
+                                 .has_sum = is_whole(l)};
+    if (!s->has_sum)
+        return;
+    const uint8_t *at = l->payload;
+    uint32_t step = mark_step(s->len);
+    s->marks[0] = mark_of(at); /* one by one: this runs for nearly every data segment */
+    s->marks[1] = mark_of(at += step);
+    s->marks[2] = mark_of(at += step);
+    s->marks[3] = mark_of(at += step);
+    s->marks[4] = mark_of(at + step);
 }
 
 static bool overlaps(const struct recent_segment *s, enum side side, uint32_t sequence,
@@ -90,27 +106,52 @@ bool recent_take_wrong(struct tcp_recent *recent, enum side side, uint32_t seque
     return found;
 }
 
-/* Compares what can be: a kept segment that lies within the new one by its sum, one that begins with
- * it by its first bytes. */
-static bool differs(const struct recent_segment *s, uint32_t sequence, const struct layers *l)
+/* The bytes of s came again in pieces, one after the other: all of them have the sum that it had. */
+static bool pieces_differ(struct recent_segment *s, uint32_t at, const struct layers *l)
 {
-    uint32_t skip = s->sequence - sequence;
-    if (skip <= l->payload_len && s->len <= l->payload_len - skip && s->len >= COMPARED_LEAST) {
+    if (at == 0)
+        s->again_len = s->again_sum = 0;
+    if (at != s->again_len)
+        return false;
+    uint16_t sum = l->payload_sum;
+    if (at % 2 != 0) /* RFC 1071 2B */
+        sum = (uint16_t)(sum << 8 | sum >> 8);
+    s->again_sum = checksum_fold((uint32_t)s->again_sum + sum);
+    s->again_len = (uint16_t)(at + l->payload_len);
+    return s->again_len == s->len && s->again_sum % 0xffff != s->sum % 0xffff;
+}
+
+/* The marks of s that lie within [sequence, sequence + len of the payload). */
+static bool marks_differ(const struct recent_segment *s, uint32_t sequence, const struct layers *l)
+{
+    uint32_t at = s->sequence - sequence;
+    for (uint32_t i = 0, step = mark_step(s->len); i < RECENT_MARKS; i++, at += step) {
+        if (at <= l->payload_len - MARK_BYTES && mark_of(l->payload + at) != s->marks[i])
+            return true;
+    }
+    return false;
+}
+
+static bool differs(struct recent_segment *s, uint32_t sequence, const struct layers *l)
+{
+    uint32_t skip = s->sequence - sequence, at = sequence - s->sequence;
+    if (skip <= l->payload_len && s->len <= l->payload_len - skip) {
         uint16_t sum = s->len == l->payload_len ? l->payload_sum
                                                 : checksum_sum(l->payload + skip, s->len);
         return sum != s->sum;
     }
-    return skip == 0 && s->head != 0 && head_of(l) != 0 && head_of(l) != s->head;
+    bool within = at < s->len && l->payload_len <= s->len - at;
+    return (within && pieces_differ(s, at, l)) || marks_differ(s, sequence, l);
 }
 
-const struct recent_segment *recent_conflict(const struct tcp_recent *recent, enum side side,
+const struct recent_segment *recent_conflict(struct tcp_recent *recent, enum side side,
                                              const struct layers *l)
 {
     uint32_t sequence = l->tcp.sequence + ((l->tcp.flags & TCP_SYN) != 0);
-    if (recent == NULL || !l->has_payload_sum || l->payload_caplen != l->payload_len)
+    if (recent == NULL || !is_whole(l))
         return NULL;
     for (uint32_t i = 0; i < count_of(recent); i++) {
-        const struct recent_segment *s = &recent->at[i];
+        struct recent_segment *s = &recent->at[i];
         if (s->has_sum && overlaps(s, side, sequence, l->payload_len) && differs(s, sequence, l))
             return s;
     }

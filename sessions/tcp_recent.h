@@ -1,9 +1,11 @@
-/* The latest data segments of a connection, each as a few numbers: where it stood, a sum and the
- * first bytes of its payload, its sender's TTL and timestamp. When bytes come again, they are held
+/* The latest data segments of a connection, each as a few numbers: where it stood, a sum of its payload
+ * and marks of it at even distances, its sender's TTL and timestamp. When bytes come again, they are held
  * against it: an honest sender repeats what it sent, whatever the segmentation, and other bytes in the
- * same place come from somebody else, or from a device that rewrites (FACTS.md 1.5). No payload is
- * kept and, but for bytes that come again in other segments, none is read a second time: sums are
- * those of the checksum's verification. */
+ * same place come from somebody else, or from a device that rewrites (FACTS.md 1.5). Where all of a kept
+ * segment comes again, in one piece or in several one after the other, the sum finds one changed byte;
+ * of any other overlap the marks that lie in it are compared, which it holds at least one of when it is a
+ * quarter of the segment and eight bytes long. No payload is kept, and of new bytes only the marks are read
+ * a second time: sums are those of the checksum's verification. */
 #ifndef INVCAP_SESSIONS_TCP_RECENT_H
 #define INVCAP_SESSIONS_TCP_RECENT_H
 
@@ -11,17 +13,22 @@
 #include "core/record.h"
 #include "dissectors/decode.h"
 
+/* Powers of two. */
 #define RECENT_SMALL 8
 #define RECENT_FULL 32
+/* Evenly over a segment, its first and its last eight bytes among them. */
+#define RECENT_MARKS 5
 
 struct recent_segment {
     int64_t time_ns;
     uint32_t sequence, frame;
-    uint32_t head;      /* of the first 16 bytes; 0 when it has fewer */
     uint32_t timestamp; /* TSval; 0 none */
     uint32_t source_id;
     uint16_t sum;       /* ones' complement sum of the payload */
     uint16_t len;
+    uint16_t again_len; /* so many of its first bytes came again in smaller pieces, */
+    uint16_t again_sum; /* with that sum */
+    uint16_t marks[RECENT_MARKS];
     uint8_t side, ttl;
     bool wrong;         /* its checksum is, and no right copy came yet */
     bool has_sum;       /* all of its bytes were captured, and are what its checksum says */
@@ -47,7 +54,7 @@ bool recent_has_newer(const struct tcp_recent *recent, enum side side, uint32_t 
 bool recent_take_wrong(struct tcp_recent *recent, enum side side, uint32_t sequence, uint32_t len);
 /* A kept segment of side whose bytes differ from those that now come for the same place; NULL: none
  * that can be compared does. */
-const struct recent_segment *recent_conflict(const struct tcp_recent *recent, enum side side,
+const struct recent_segment *recent_conflict(struct tcp_recent *recent, enum side side,
                                              const struct layers *layers);
 
 #endif

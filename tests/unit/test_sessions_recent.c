@@ -93,6 +93,156 @@ static void test_injected_last(void **state)
     assert_int_equal(finish(f)->side[1].conflicting_segments, 1);
 }
 
+/* Printable bytes without a period. */
+static const char *long_text(size_t len, uint32_t seed)
+{
+    static char text[2][4000];
+    static int slot;
+    char *out = text[slot = !slot];
+    for (size_t i = 0; i < len; i++)
+        out[i] = (char)('!' + (seed = seed * 1103515245u + 12345u) / 65536u % 90u);
+    return out;
+}
+
+/* A segment [from, from + len) of other bytes where 1448 real ones were seen from 501 on. */
+static uint32_t conflicts_of(struct fixture *f, int64_t from, size_t len)
+{
+    handshake(&f->c, 20, 6);
+    send_at(&f->c, 1, DATA(1, 1, 1, 500));
+    send_text_at(&f->c, 1, 501, long_text(1448, 1), 1448, 0);
+    send_text_at(&f->c, 7, from, long_text(len, 2), len, 49);
+    const struct flow_tcp_record *tcp = finish(f);
+    if (tcp->side[1].conflicting_segments > 0)
+        assert_int_equal(tcp->conflict.other_ttl, 49);
+    return tcp->side[1].conflicting_segments;
+}
+
+static void test_other_bytes_begin_before(void **state)
+{
+    assert_int_equal(conflicts_of(*state, 400, 600), 1);
+}
+
+static void test_other_bytes_end_behind(void **state)
+{
+    assert_int_equal(conflicts_of(*state, 1500, 1000), 1);
+}
+
+static void test_other_bytes_within(void **state)
+{
+    assert_int_equal(conflicts_of(*state, 801, 300), 1);
+}
+
+static void test_other_bytes_around(void **state)
+{
+    assert_int_equal(conflicts_of(*state, 450, 1800), 1);
+}
+
+/* Ahead of the real one, which then fills the place before it and tells otherwise about the rest. */
+static void test_other_bytes_were_first(void **state)
+{
+    struct fixture *f = *state;
+    handshake(&f->c, 20, 6);
+    send_text_at(&f->c, 1, 301, long_text(700, 2), 700, 49);
+    send_text_at(&f->c, 1, 1, long_text(1448, 1), 1448, 0);
+    assert_int_equal(finish(f)->side[1].conflicting_segments, 1);
+}
+
+/* A short request, a part of which somebody claims anew. */
+static void test_other_bytes_within_a_short_one(void **state)
+{
+    struct fixture *f = *state;
+    handshake(&f->c, 20, 6);
+    send_text_at(&f->c, 1, 1, letters, 75, 0);
+    send_text_at(&f->c, 7, 21, others + 20, 25, 49);
+    assert_int_equal(finish(f)->side[1].conflicting_segments, 1);
+}
+
+/* After a large segment was lost, a sender that thinks of the MTU cuts it into pieces. */
+static void send_in_pieces(struct fixture *f, const char *again)
+{
+    const char *text = long_text(1448, 1);
+    handshake(&f->c, 20, 6);
+    send_text_at(&f->c, 1, 1, text, 1448, 0);
+    send_text_at(&f->c, 1, 1449, text + 7, 700, 0);
+    for (int i = 0; i < 3; i++) { /* the second piece begins at an odd place */
+        static const int cut[] = {0, 537, 1073, 1448};
+        send_text_at(&f->c, 300, 1 + cut[i], again + cut[i], (size_t)(cut[i + 1] - cut[i]), 0);
+    }
+}
+
+static void test_same_bytes_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    send_in_pieces(f, long_text(1448, 1));
+    expect_no_conflict(finish(f));
+}
+
+/* One byte of 1448, where no mark lies: only the sum of all pieces shows it. */
+static void test_one_other_byte_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    char *again = (char *)long_text(1448, 1);
+    again[700] ^= 4;
+    send_in_pieces(f, again);
+    assert_int_equal(finish(f)->side[1].conflicting_segments, 1);
+}
+
+/* What comes with bytes that are new is kept, too. */
+static void test_other_bytes_behind_a_repetition(void **state)
+{
+    struct fixture *f = *state;
+    const char *text = long_text(1200, 1);
+    handshake(&f->c, 20, 6);
+    send_text_at(&f->c, 1, 1, text, 400, 0);
+    send_text_at(&f->c, 300, 1, text, 1200, 0);
+    send_text_at(&f->c, 300, 201, text + 200, 900, 0);
+    send_text_at(&f->c, 5, 601, long_text(500, 2), 500, 0);
+    assert_int_equal(finish(f)->side[1].conflicting_segments, 1);
+}
+
+/* Whatever the segmentation, the same bytes in the same places are no conflict. */
+static void test_any_cut_of_the_same_bytes(void **state)
+{
+    struct fixture *f = *state;
+    const char *text = long_text(4000, 5);
+    uint32_t seed = 7;
+    handshake(&f->c, 20, 6);
+    for (int64_t at = 0; at + 500 < 4000; at += 500)
+        send_text_at(&f->c, 1, 1 + at, text + at, 500, 0);
+    for (int i = 0; i < 2000; i++) {
+        seed = seed * 1103515245u + 12345u;
+        size_t from = seed / 65536u % 3400u;
+        size_t len = 1 + (seed = seed * 1103515245u + 12345u) / 65536u % (i % 2 ? 1500u : 40u);
+        send_text_at(&f->c, i % 400, 1 + (int64_t)from, text + from, from + len > 3900 ? 3900 - from : len, 0);
+    }
+    expect_no_conflict(finish(f));
+}
+
+/* RFC 9293 3.8.6.1, 3.8.4: a probe's byte is refused or known, and any value will do. */
+static void test_bytes_of_probes(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    const char *text = long_text(2000, 1);
+    handshake(c, 20, 6);
+    send_text_at(c, 1, 1, text, 1000, 0);
+    c->window[0] = 0;
+    send_at(c, 1, ACK(0, 1, 1001));
+    for (int i = 0; i < 3; i++) {
+        send_text_at(c, 300, 1001, "\0", 1, 0);
+        send_at(c, 1, ACK(0, 1, 1001));
+    }
+    c->window[0] = 64240;
+    send_at(c, 100, ACK(0, 1, 1001));
+    send_text_at(c, 1, 1001, text + 1000, 1000, 0);
+    send_at(c, 1, ACK(0, 1, 2001));
+    send_text_at(c, 75000, 2000, "\0", 1, 0);
+    send_at(c, 1, ACK(0, 1, 2001));
+    send_text_at(c, 300, 1001, text + 1000, 400, 0);
+    send_text_at(c, 0, 1401, text + 1400, 600, 0);
+    expect_no_conflict(finish(f));
+}
+
 static void test_what_cannot_be_compared(void **state)
 {
     struct fixture *f = *state;
@@ -276,6 +426,17 @@ int main(void)
         CASE(test_other_bytes_in_the_same_place),
         CASE(test_injected_first),
         CASE(test_injected_last),
+        CASE(test_other_bytes_begin_before),
+        CASE(test_other_bytes_end_behind),
+        CASE(test_other_bytes_within),
+        CASE(test_other_bytes_around),
+        CASE(test_other_bytes_were_first),
+        CASE(test_other_bytes_within_a_short_one),
+        CASE(test_same_bytes_in_pieces),
+        CASE(test_one_other_byte_in_pieces),
+        CASE(test_other_bytes_behind_a_repetition),
+        CASE(test_any_cut_of_the_same_bytes),
+        CASE(test_bytes_of_probes),
         CASE(test_what_cannot_be_compared),
         CASE(test_reasons),
         CASE(test_a_filled_hole_says_so),
