@@ -11,11 +11,18 @@
 /* Neighbors looked at on each side: a client that opens more at once is no racing pair. */
 #define RACE_NEIGHBORS 32
 
+/* Its server speaks, or may still: one that its client left without a word was none. */
+static bool goes_on(const struct flow_facts *f)
+{
+    return f->payload[SIDE_SERVER] > 0 ||
+           (facts_end_ns(f, SIDE_CLIENT) < 0 && facts_end_ns(f, SIDE_SERVER) < 0);
+}
+
 static bool is_winner(const struct site_flow *winner, const struct site_flow *loser)
 {
     const struct flow_facts *w = &winner->f, *l = &loser->f;
     if (winner->server == loser->server || !facts_is_tcp(w) || !facts_is_established(w) ||
-        w->port[SIDE_SERVER] != l->port[SIDE_SERVER] || w->payload[SIDE_SERVER] == 0)
+        w->port[SIDE_SERVER] != l->port[SIDE_SERVER] || !goes_on(w))
         return false;
     if (w->name != NULL && l->name != NULL && strcmp(w->name, l->name) != 0)
         return false;

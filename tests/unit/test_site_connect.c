@@ -330,6 +330,24 @@ static void lost_race_is_nobodys(void **state)
     expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
 }
 
+/* The capture ends before the one that is through has said a word. */
+static void lost_race_without_words(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *refused = scene_flow_add(s, CLIENT, 1001, "2001:db8::2", 443, 10);
+    refused->tcp.rst_to_syn = true;
+    flow_rst(refused, SIDE_SERVER, 0.001, 60);
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1002, SERVER, 443, 10.002);
+    flow_establish(f);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+    /* one that was left without a word was none */
+    flow_fin(&s->flows[2], SIDE_CLIENT, 5);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_REFUSED, CULPRIT_SERVER);
+}
+
 static void refused_backend_is_no_race(void **state)
 {
     struct scene *s = *state;
@@ -545,6 +563,7 @@ int main(void)
         SCENE_TEST(accept_queue_seen_beside_the_server),
         SCENE_TEST(health_checks_are_nobodys),
         SCENE_TEST(lost_race_is_nobodys),
+        SCENE_TEST(lost_race_without_words),
         SCENE_TEST(refused_backend_is_no_race),
         SCENE_TEST(slow_connect),
         SCENE_TEST(udp_without_answer),
