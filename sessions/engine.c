@@ -4,6 +4,7 @@
 #include "core/limits.h"
 #include "sessions/tcp_delay.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -357,6 +358,18 @@ static bool on_answer(struct engine *e, struct flow *flow, bool from_high, const
     return true;
 }
 
+/* The snap length cut its TCP header: what it does to a connection is not known. */
+static bool is_headless(const struct layers *l)
+{
+    return l->kind != LAYER_TCP && l->ip_protocol == IPPROTO_TCP;
+}
+
+/* A flow of headless packets alone has no connection to go on with. */
+static bool is_headless_flow(const struct flow *flow)
+{
+    return flow->key.protocol == IPPROTO_TCP && flow->tcp == NULL && flow->seed == NULL && flow->ended == NULL;
+}
+
 static void on_flow_packet(struct engine *e, const struct packet *p, const struct engine_packet *at)
 {
     const struct layers *l = &at->layers;
@@ -367,6 +380,12 @@ static void on_flow_packet(struct engine *e, const struct packet *p, const struc
         if (flow != NULL)
             on_copy(e, flow, from_high, at->copy, p, l);
         return;
+    }
+    if (flow != NULL && is_headless(l) != is_headless_flow(flow)) {
+        if (is_headless(l))
+            return;
+        engine_flow_finish(e, flow, END_REUSED);
+        flow = NULL;
     }
     if (flow != NULL && flow->seed != NULL && on_answer(e, flow, from_high, p, l))
         return;

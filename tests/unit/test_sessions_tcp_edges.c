@@ -401,6 +401,59 @@ static void test_padding_is_no_payload(void **state)
     assert_int_equal(f->seen.flows[0].client_retransmissions, 0);
 }
 
+/* A packet of the conversation whose TCP header the snap length cut in its middle. */
+static void send_headless(struct conversation *c)
+{
+    uint8_t bytes[36] = {0x45, [3] = 40, [5] = 1, [8] = 64, 6, [12] = 10, 0, 0, 1, 203, 0, 113, 5};
+    memset(bytes + 20, 0xff, sizeof bytes - 20);
+    put16(bytes + 4, ++c->ip_id[0]);
+    put16(bytes + 20, c->ports[0]);
+    put16(bytes + 22, c->ports[1]);
+    struct packet packet = {.data = bytes, .caplen = sizeof bytes, .len = 40, .time_ns = c->now_ns + 1000,
+                            .frame = ++c->frame, .source_id = 1, .link_type = 101};
+    engine_packet(c->engine, &packet);
+}
+
+static void test_headless_packets_do_nothing_to_a_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, SYN(0));
+    send_headless(c);
+    send_at(c, 20, SYNACK(1));
+    send_at(c, 5, ACK(0, 1, 1));
+    send_headless(c);
+    send_at(c, 1, DATA(0, 1, 1, 100));
+    send_at(c, 20, ACK(1, 1, 101));
+    send_at(c, 1, FIN(1, 1, 101));
+    send_at(c, 5, FIN(0, 101, 2));
+    send_at(c, 20, ACK(1, 2, 102));
+    send_headless(c);
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 1);
+    const struct flow_record *flow = &f->seen.flows[0];
+    assert_string_equal(flow->state, "SF");
+    assert_int_equal(flow->client_packets, 4);
+    assert_int_equal(flow->capture_lost_bytes, 0);
+    assert_int_equal(flow->client_payload_bytes, 100);
+}
+
+/* What packets without a whole header were part of is not the connection that is seen then. */
+static void test_headless_flow_ends_where_headers_begin(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_headless(c);
+    send_headless(c);
+    handshake(c, 20, 5);
+    send_at(c, 1, DATA(0, 1, 1, 100));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 2);
+    assert_int_equal(f->seen.flows[0].client_packets, 2);
+    assert_false(f->seen.has_tcp[0]);
+    assert_int_equal(f->seen.flows[1].client_payload_bytes, 100);
+}
+
 /* What a flood leaves behind stays small while the server repeats its answers; nothing of it is forgotten. */
 static void test_half_open_is_small(void **state)
 {
@@ -479,6 +532,8 @@ int main(void)
         CASE(test_duplicate_acks_of_an_unseen_server),
         CASE(test_flip_with_the_fin),
         CASE(test_padding_is_no_payload),
+        CASE(test_headless_packets_do_nothing_to_a_connection),
+        CASE(test_headless_flow_ends_where_headers_begin),
         CASE(test_half_open_is_small),
         CASE(test_half_open_refused_at_last),
     };
