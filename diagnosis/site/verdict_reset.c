@@ -120,6 +120,17 @@ static bool client_was_done(const struct site_flow *flow)
     return left && !(is_clear_http(flow) && facts_has(f, FLOW_FACT_REQUEST_OPEN));
 }
 
+/* It had answered and closed, and the client has all of that: what it then refuses is the rest of a request that it
+ * did not wait for (RFC 9110 10.1.1, RFC 9112 9.6). */
+static bool had_answered(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    return is_clear_http(flow) && flow->requests[flow->request_count - 1]->response_ns >= 0 &&
+           !facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE) && server->fin_ns >= 0 &&
+           server->fin_ns <= server->rst_ns && server->unacked_bytes == 0;
+}
+
 /* Protocols that nobody here reads may end with a word of the client's ("QUIT") that meets a closed
  * socket: then the server had said goodbye, or its reset comes from no socket at all (without ACK).
  */
@@ -150,7 +161,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
     bool known;
-    if (server->rst_ns < 0 || client_was_done(flow) ||
+    if (server->rst_ns < 0 || client_was_done(flow) || had_answered(flow) ||
         (client->rst_ns >= 0 && client->rst_ns < server->rst_ns))
         return RULING_PASS;
     bool owed = facts_has(f, FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE) ||

@@ -81,6 +81,24 @@ static void its_own_reset(void **state)
     assert_true(f->record.confidence >= 80);
 }
 
+/* An answer before the request was whole, and goodbye: the reset refuses the rest, which nobody waits for. */
+static void reset_behind_answer_and_goodbye(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = asked(s, 1001, 11);
+    flow_answer(f, &s->requests[0], 413, 0.1);
+    f->flow.facts |= FLOW_FACT_REQUEST_OPEN; /* more of the request came behind it */
+    f->tcp.side[SIDE_CLIENT].unacked_bytes = 1000;
+    flow_fin(f, SIDE_SERVER, 0.11);
+    (void)reset(f, SIDE_SERVER, 0.122);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_RESET_BY_SERVER));
+    /* the client may not have got the answer */
+    f->tcp.side[SIDE_SERVER].unacked_bytes = 500;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_TCP_RESET_BY_SERVER, CULPRIT_SERVER);
+}
+
 /* One family only: the side keeps the blame, possibly, and the sign is named. */
 static void one_family_is_a_note(void **state)
 {
@@ -417,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(its_own_reset),
+        SCENE_TEST(reset_behind_answer_and_goodbye),
         SCENE_TEST(one_family_is_a_note),
         SCENE_TEST(two_families),
         SCENE_TEST(same_ttl_wrong_line),
