@@ -1,5 +1,4 @@
-/* What is usual for an endpoint: median wait of the answered requests per service, method and path.
- */
+/* What is usual for an endpoint: median wait of the answered requests per service, method and path. */
 #include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
@@ -12,6 +11,8 @@ struct sample {
     const char *method, *path;
     int64_t wait_ns;
     bool first_of_flow; /* the first of this endpoint on its connection */
+    bool again;         /* asked at once when it had been answered */
+    bool left;          /* unanswered by its client, after a while */
 };
 
 #define NEIGHBORS 16u
@@ -31,6 +32,8 @@ static int by_key(const void *left, const void *right)
 {
     const struct sample *a = left, *b = right;
     int order = compare_key(a->service, a->method, a->path, b->service, b->method, b->path);
+    if (order == 0)
+        order = COMPARE(a->left, b->left);
     return order != 0 ? order : COMPARE(a->wait_ns, b->wait_ns);
 }
 
@@ -53,6 +56,26 @@ static bool is_first(const struct site_flow *flow, uint32_t at)
     return true;
 }
 
+/* The same was asked behind the answer, after a small part of the time that it had taken. */
+#define AT_ONCE_PART 5
+
+static bool is_again(const struct site_flow *flow, uint32_t at)
+{
+    const struct http_record *r = flow->requests[at];
+    const struct http_record *before = at > 0 ? flow->requests[at - 1] : NULL;
+    return before != NULL && r->idle_ns >= 0 && r->idle_ns <= FACTS_SECOND &&
+           before->wait_ns >= AT_ONCE_PART * r->idle_ns &&
+           strcmp(text_of(before->method), text_of(r->method)) == 0 &&
+           strcmp(text_of(before->path), text_of(r->path)) == 0;
+}
+
+/* Its client waited in vain and left. */
+static bool was_left(const struct site_flow *flow, const struct http_record *r)
+{
+    return r->response_ns < 0 && r->request_end_ns >= 0 && facts_is_tcp(&flow->f) &&
+           facts_gave_up(&flow->f, SIDE_CLIENT, r->request_end_ns);
+}
+
 static size_t take_samples(const struct site *site, struct sample *samples)
 {
     size_t count = 0;
@@ -60,9 +83,10 @@ static size_t take_samples(const struct site *site, struct sample *samples)
         const struct site_flow *flow = site->flows[i];
         for (uint32_t j = 0; j < flow->request_count; j++) {
             const struct http_record *r = flow->requests[j];
-            if (r->response_ns >= 0 && r->wait_ns >= 0)
-                samples[count++] = (struct sample){flow->service, text_of(r->method),
-                                                   text_of(r->path), r->wait_ns, is_first(flow, j)};
+            bool left = was_left(flow, r);
+            if (left || (r->response_ns >= 0 && r->wait_ns >= 0))
+                samples[count++] = (struct sample){flow->service, text_of(r->method), text_of(r->path), r->wait_ns,
+                                                   !left && is_first(flow, j), is_again(flow, j), left};
         }
     }
     if (count > 1)
@@ -83,15 +107,20 @@ static void make_endpoints(struct judge *judge)
     }
     size_t count = take_samples(site, samples);
     for (size_t i = 0; i < count;) {
-        size_t end = i, connections = 0;
+        struct endpoint e = {samples[i].service, samples[i].method, samples[i].path, .median_ns = -1};
+        size_t end = i;
         while (end < count &&
-               compare_key(samples[i].service, samples[i].method, samples[i].path,
-                           samples[end].service, samples[end].method, samples[end].path) == 0)
-            connections += samples[end++].first_of_flow;
-        judge->endpoints[judge->endpoint_count++] =
-            (struct endpoint){samples[i].service, samples[i].method,
-                              samples[i].path,    end - i,
-                              connections,        samples[i + (end - i) / 2].wait_ns};
+               compare_key(e.service, e.method, e.path, samples[end].service, samples[end].method,
+                           samples[end].path) == 0) {
+            e.connections += samples[end].first_of_flow;
+            e.again += samples[end].again;
+            e.left += samples[end++].left;
+        }
+        e.requests = end - i - e.left;
+        if (e.requests > 0) {
+            e.median_ns = samples[i + e.requests / 2].wait_ns;
+            judge->endpoints[judge->endpoint_count++] = e;
+        }
         i = end;
     }
     free(samples);

@@ -7,7 +7,8 @@
 #define SLOWISH_NS FACTS_SECOND
 #define SLOWISH_FACTOR 5
 /* An endpoint whose answers usually take that long waits for news (long poll): one connection asks
- * it again and again, or its path says so. Who is told, by POST, does not wait for news. */
+ * it again and again, or its path says so, or a client asks at once when it was answered and leaves when it was
+ * not. Who is told, by POST, does not wait for news. */
 #define LONG_POLL_SAMPLES 3
 /* ---- slow answers ---------------------------------------------------------------------------- */
 
@@ -29,8 +30,10 @@ static bool is_long_poll(const struct endpoint *e, bool told, int64_t limit)
     bool named = e != NULL && endpoint_names_waiting(e->path);
     if (e == NULL || e->median_ns <= limit)
         return false;
-    return e->requests >= LONG_POLL_SAMPLES ? named || e->connections * 2 <= e->requests
-                                            : named && !told;
+    bool loops = !told && e->again > 0 && e->left > 0 && e->requests + e->left >= LONG_POLL_SAMPLES;
+    if (e->requests < LONG_POLL_SAMPLES)
+        return loops || (named && !told);
+    return loops || named || e->connections * 2 <= e->requests;
 }
 
 /* A method that brings something; of gRPC, whose calls are all POST, that is not known. */
@@ -81,7 +84,9 @@ static void judge_wait(struct judge *judge, const struct site_flow *flow,
         return;
     struct claim claim = http_claim(FINDING_SERVER_SLOW_RESPONSE, flow, r);
     claim.severity = slow ? SEVERITY_HIGH : SEVERITY_MEDIUM;
-    claim.confidence = flow->f.tcp->side[SIDE_SERVER].recovered_losses > 0 ? 75 : 90;
+    bool lossy = flow->f.tcp->side[SIDE_SERVER].recovered_losses > 0;
+    bool known = is_told(r) || (usual != NULL && usual->median_ns <= limit); /* else it may wait for news */
+    claim.confidence = lossy || !known ? 75 : 90;
     claim.weight = (double)wait_ns;
     claim_add_ms(&claim, "response_ms", wait_ns);
     claim_add_ms(&claim, "limit_ms", slow ? limit : slowish);

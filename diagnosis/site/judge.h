@@ -69,6 +69,8 @@ struct endpoint {
     const char *method, *path; /* never NULL */
     size_t requests;           /* answered ones */
     size_t connections;        /* that carried them */
+    size_t again;              /* of them, asked at once when one was answered */
+    size_t left;               /* unanswered ones that their client left after a while */
     int64_t median_ns;         /* of their waits; -1 unknown */
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/texts.h"
 #include "diagnosis/flow/signatures.h"
+#include "diagnosis/site/checks.h"
 #include "diagnosis/site/damage.h"
 #include "diagnosis/site/dual_synack.h"
 #include "diagnosis/site/neighbors.h"
@@ -177,6 +178,20 @@ static void add_signature(const struct site_flow *flow, struct claim *claim)
     }
 }
 
+/* A check that found nothing is no failed connection: what it says of the server is worth less than if users
+ * had been turned away. */
+static bool is_check(const struct judge *judge, const struct site_flow *flow, struct claim *claim)
+{
+    struct check_rhythm rhythm;
+    if ((claim->code != FINDING_CONN_REFUSED && claim->code != FINDING_CONN_SYN_TIMEOUT &&
+         claim->code != FINDING_CONN_ICMP_UNREACHABLE) ||
+        !checks_find(judge->site, flow, &rhythm))
+        return false;
+    claim->severity = rhythm.was_up ? SEVERITY_MEDIUM : SEVERITY_LOW;
+    claim_add_ms(claim, "check_ms", rhythm.period_ns);
+    return true;
+}
+
 static void judge_flow(struct judge *judge, struct site_flow *flow)
 {
     struct claim claim;
@@ -196,6 +211,11 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
     flow->outcome = (uint8_t)outcome_of(ruling);
     if (ruling != RULING_FAILED)
         return;
+    if (facts_is_tcp(&flow->f) && is_check(judge, flow, &claim)) {
+        flow->outcome = OUTCOME_UNSOLICITED;
+        judge_claim(judge, &claim);
+        return;
+    }
     flow->verdict = (uint16_t)(claim.code + 1);
     if (claim.code == FINDING_NET_ARP_UNRESOLVED)
         flow->stage = STAGE_ARP;

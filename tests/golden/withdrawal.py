@@ -21,7 +21,8 @@ What counts as false, closed world. Let W be what is said of the whole capture, 
     "unknown", or a middlebox where W knows an attacker; or it is by WEAKER what is left of a finding of W at that server, and blames nobody, or the same one
     and is not surer (network and middlebox are one: what lies between the two hosts; whose probes a port scan
     were is not held against a refusal);
-  - it is not surer, not more severe and covers no more connections than in W;
+  - it is not surer, not more severe (unless it is a health check that is seen alone) and covers no more connections
+    than in W;
   - a finding about the capture of medium or above is in W, or the damage took single packets out or a side away.
 Samples without any verdict are damaged, too: there is nothing that may appear.
 
@@ -152,15 +153,23 @@ def endpoints(flow):
 
 
 def verdicts(flows, findings=()):
-    """What was said of every pair of endpoints that failed; of those that are part of a scan, that."""
+    """What was said of every pair of endpoints that failed; of those that are part of a scan, that; of health checks
+    in vain what they found: one that is seen alone is an attempt in vain."""
     failed = {}
     scanners = {f.get("client_ip") for f in findings if f["code"] == SCAN}
+    checked = {(f.get("server_ip"), f.get("server_port")): f["code"] for f in findings if is_of_checks(f)}
     for f in flows:
         if f.get("outcome") == "failed":
             failed.setdefault(endpoints(f), set()).add(f.get("verdict"))
         elif f.get("outcome") == "unsolicited" and f.get("client_ip") in scanners:
             failed.setdefault(endpoints(f), set()).add(SCAN)
+        elif f.get("outcome") == "unsolicited" and (f.get("server_ip"), f.get("server_port")) in checked:
+            failed.setdefault(endpoints(f), set()).add(checked[f.get("server_ip"), f.get("server_port")])
     return failed
+
+
+def is_of_checks(finding):
+    return "check_ms" in finding.get("values", {})
 
 
 def is_same(found, whole):
@@ -209,7 +218,7 @@ def check_finding(f, whole, way):
     surest = max(w["confidence"] for w in same)
     if f["confidence"] > surest:
         return f"surer ({surest})"
-    if expectation.SEVERITIES.index(f["severity"]) > max(expectation.SEVERITIES.index(w["severity"]) for w in same):
+    if not any(map(is_of_checks, same)) and expectation.SEVERITIES.index(f["severity"]) > max(expectation.SEVERITIES.index(w["severity"]) for w in same):
         return "more severe"
     most = sum(w["count"] for w in same)
     # a probe whose answer the cut took away looks like one in vain

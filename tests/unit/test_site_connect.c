@@ -539,6 +539,76 @@ static void address_conflict_failover_and_move(void **state)
     expect_quiet(s);
 }
 
+/* A connection without a byte that its client closes. */
+static struct scene_flow *bare_check(struct scene *s, uint16_t port, const char *server, uint16_t server_port, double at)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, port, server, server_port, at);
+    flow_establish(f);
+    flow_rst(f, SIDE_CLIENT, 0.012, 64);
+    return f;
+}
+
+static struct scene_flow *refused(struct scene *s, uint16_t port, const char *server, uint16_t server_port, double at)
+{
+    struct scene_flow *f = scene_flow_add(s, CLIENT, port, server, server_port, at);
+    f->tcp.rst_to_syn = true;
+    flow_rst(f, SIDE_SERVER, 0.01, 60);
+    return f;
+}
+
+static void checks_of_a_drained_backend(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 6; i++) {
+        (void)bare_check(s, (uint16_t)(1000 + i), SERVER, 8101, 2 + i * 2.0);
+        (void)refused(s, (uint16_t)(2000 + i), "10.0.0.3", 8101, 2.1 + i * 2.02);
+    }
+    (void)refused(s, 3000, "10.0.0.3", 8102, 5); /* of another service, and no row */
+    scene_judge(s);
+    for (size_t i = 0; i < 12; i++)
+        expect_outcome(s, 1 + i, OUTCOME_UNSOLICITED);
+    assert_int_equal(s->verdicts[13].verdict, FINDING_CONN_REFUSED + 1);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_REFUSED);
+    if (found->record.server_port != 8101)
+        found++;
+    assert_int_equal(found->record.severity, SEVERITY_LOW);
+    assert_int_equal(found->record.count, 6);
+    assert_false(found->record.is_primary);
+    assert_true(finding_value(found, "check_ms")->number == 2020.0);
+}
+
+static void checks_of_a_backend_that_goes_down(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 4; i++)
+        (void)bare_check(s, (uint16_t)(1000 + i), SERVER, 8101, 2 + i * 2.0);
+    for (uint16_t i = 0; i < 4; i++)
+        (void)refused(s, (uint16_t)(2000 + i), SERVER, 8101, 10 + i * 2.0);
+    scene_judge(s);
+    for (size_t i = 4; i < 8; i++)
+        expect_outcome(s, 1 + i, OUTCOME_UNSOLICITED);
+    assert_int_equal(scene_find(s, FINDING_CONN_REFUSED)->record.severity, SEVERITY_MEDIUM);
+    (void)refused(s, 3000, SERVER, 8101, 13.1); /* a user in between, told from the row */
+    scene_judge(s);
+    assert_int_equal(s->verdicts[9].verdict, FINDING_CONN_REFUSED + 1);
+    assert_int_equal(scene_find(s, FINDING_CONN_REFUSED)->record.severity, SEVERITY_HIGH);
+}
+
+/* Programs try again in a rhythm, too; what they get elsewhere is no check. */
+static void tries_in_a_rhythm_are_no_checks(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 6; i++) {
+        (void)refused(s, (uint16_t)(2000 + i), SERVER, 8101, 2 + i * 2.0);
+        (void)scene_healthy(s, CLIENT, (uint16_t)(1000 + i), SERVER, 8080, 2.3 + i * 2.0);
+        (void)bare_check(s, (uint16_t)(3000 + i), SERVER, 8102, 2.1 + i * 1.3); /* in a rhythm of its own */
+    }
+    scene_judge(s);
+    for (size_t i = 0; i < 18; i += 3)
+        assert_int_equal(s->verdicts[1 + i].outcome, OUTCOME_FAILED);
+    assert_int_equal(scene_find(s, FINDING_CONN_REFUSED)->record.severity, SEVERITY_HIGH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +632,9 @@ int main(void)
         SCENE_TEST(accept_queue_full),
         SCENE_TEST(accept_queue_seen_beside_the_server),
         SCENE_TEST(health_checks_are_nobodys),
+        SCENE_TEST(checks_of_a_drained_backend),
+        SCENE_TEST(checks_of_a_backend_that_goes_down),
+        SCENE_TEST(tries_in_a_rhythm_are_no_checks),
         SCENE_TEST(lost_race_is_nobodys),
         SCENE_TEST(lost_race_without_words),
         SCENE_TEST(refused_backend_is_no_race),

@@ -83,6 +83,33 @@ static void request_at_the_end_or_left_alone(void **state)
     expect_quiet(s);
 }
 
+/* Asked again at once when it is answered, and left when it is not: it waits for news. */
+static void asked_again_and_left(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    struct http_record *r = scene_request(s, f, "/next", 0.02);
+    flow_answer(f, r, 200, 20.02);
+    r = scene_request(s, f, "/next", 20.03);
+    r->number = 2;
+    r->idle_ns = 10 * MS;
+    flow_answer(f, r, 200, 24.03);
+    f = open_flow(s, 1001, 50);
+    (void)scene_request(s, f, "/next", 0.02);
+    flow_fin(f, SIDE_CLIENT, 25);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_SERVER_SLOW_RESPONSE));
+    for (size_t i = 0; i < 3; i++) /* whoever brings something waits for what becomes of it */
+        s->requests[i].method = "POST";
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_SERVER_SLOW_RESPONSE));
+    for (size_t i = 0; i < 3; i++)
+        s->requests[i].method = "GET";
+    s->requests[1].idle_ns = 9 * SECOND; /* a user who comes back */
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_SERVER_SLOW_RESPONSE));
+}
+
 static void long_poll_may_stay_unanswered(void **state)
 {
     struct scene *s = *state;
@@ -271,6 +298,7 @@ int main(void)
         SCENE_TEST(left_while_waiting),
         SCENE_TEST(left_by_its_client),
         SCENE_TEST(request_at_the_end_or_left_alone),
+        SCENE_TEST(asked_again_and_left),
         SCENE_TEST(long_poll_may_stay_unanswered),
         SCENE_TEST(news_may_come_late_once),
         SCENE_TEST(tls_request_without_answer),
