@@ -434,6 +434,10 @@ static void note_sender(struct tcp_flow *tcp, struct flow *flow, enum side side,
         d->facts.dont_fragment = true;
 }
 
+/* So much of a new connection may be missing in the capture before the server's first packet there: what lies beyond
+ * is no acknowledgment of it. A new initial number lies above those of the connection before (RFC 6528 3). */
+#define UNSEEN_MOST (1u << 18)
+
 /* RFC 5961 4: the server still holds the 4-tuple and answers the SYN by an ACK that does not fit
  * it; the client resets that old connection and asks again. Neither says anything about the new
  * one. */
@@ -447,7 +451,7 @@ static bool is_about_old_connection(struct tcp_flow *tcp, enum side side, const 
         return tcp->facts.challenge_ack && (flags & TCP_RST) != 0;
     bool stale = client->endpoint == ENDPOINT_SYN_SENT &&
                  (flags & (TCP_ACK | TCP_RST | TCP_FIN)) == TCP_ACK && l->payload_len == 0 &&
-                 l->tcp.acknowledgment != client->base + (uint32_t)client->next;
+                 l->tcp.acknowledgment - client->base - (uint32_t)client->next > UNSEEN_MOST;
     if (stale)
         tcp->facts.challenge_ack = true;
     return stale;

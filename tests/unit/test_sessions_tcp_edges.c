@@ -217,6 +217,18 @@ static void test_partial_ack_is_no_challenge(void **state)
     assert_int_equal(f->seen.tcp[0].side[0].unacked_bytes, 0);
 }
 
+/* It lost all between the SYN and an acknowledgment of the request. */
+static void test_ack_of_unseen_data_is_no_challenge(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, SYN(0));
+    send_at(c, 1, ACK(1, 1, 833));
+    engine_finish(c->engine);
+    assert_false(f->seen.tcp[0].challenge_ack);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 832);
+}
+
 /* The client closes while the answer comes: each late segment is answered by a bare reset that
  * takes its sequence from that segment, sent before or after the server heard of the FIN. */
 static void test_resets_answer_older_segments(void **state)
@@ -521,6 +533,7 @@ int main(void)
         CASE(test_syn_taken_back),
         CASE(test_own_syn_reset_is_rstos0),
         CASE(test_partial_ack_is_no_challenge),
+        CASE(test_ack_of_unseen_data_is_no_challenge),
         CASE(test_resets_answer_older_segments),
         CASE(test_resets_of_two_kinds_agree),
         CASE(test_guessed_resets_disagree),
