@@ -120,8 +120,8 @@
 
 /* Attempts that led to nothing (floods, scans) and are kept as flows: of one server port or one client
  * a burst a minute, more than any finding needs to be sure, up to a total; then some a minute, so that
- * the course of it stays visible. The same for the whole capture. 100,000 such rows take some 120 MB of
- * judging and 40 MB of store. Beyond, they are counted together (sessions/swarms.h). */
+ * the course of it stays visible. The same for the whole capture, of TCP and of the rest, of ports and clients seen
+ * for the first time and of others. 100,000 such rows take some 120 MB of judging and 40 MB of store. Beyond, they are counted together (sessions/swarms.h). */
 #define LIMIT_VAIN_PER_MINUTE 5000u
 #define LIMIT_VAIN_KEPT 20000u
 #define LIMIT_VAIN_TRICKLE 100u

@@ -29,7 +29,7 @@ static bool make_parts(struct engine *e)
         return false;
     e->duplicates = duplicates_new(seed);
     e->neighbors = neighbors_new();
-    e->opinions = opinions_new();
+    e->opinions = opinions_new(&e->state_memory);
     e->paths = paths_new(seed, e->options.capture_id, e->options.first_path_id);
     e->swarms = swarms_new(e->options.capture_id);
     return e->decoder && e->table && e->duplicates && e->neighbors && e->opinions && e->paths &&
@@ -47,16 +47,16 @@ struct engine *engine_new(const struct engine_options *options, struct error *er
     e->next_flow_id = options->first_flow_id;
     e->now_ns = e->last_sweep_ns = INT64_MIN;
     events_init(&e->events, &e->memory);
-    pool_init(&e->tcp_flows, sizeof(struct tcp_flow), 256, &e->memory);
-    pool_init(&e->ended, engine_ended_size(), 1024, &e->memory);
-    pool_init(&e->seeds, sizeof(struct syn_seed), 1024, &e->memory);
-    pool_init(&e->holes, sizeof(struct tcp_holes), 64, &e->memory);
-    pool_init(&e->recent_small, recent_size(RECENT_SMALL), 256, &e->memory);
-    pool_init(&e->recent_full, recent_size(RECENT_FULL), 64, &e->memory);
-    pool_init(&e->resets_few, tcp_resets_size(TCP_RESETS_FEW), 256, &e->memory);
-    pool_init(&e->resets_full, tcp_resets_size(RESETS_MAX), 64, &e->memory);
-    pool_init(&e->delays, sizeof(struct tcp_delay), 128, &e->memory);
-    pool_init(&e->tls_records, sizeof(struct tls_record), 128, &e->memory);
+    pool_init(&e->tcp_flows, sizeof(struct tcp_flow), &e->memory);
+    pool_init(&e->ended, engine_ended_size(), &e->memory);
+    pool_init(&e->seeds, sizeof(struct syn_seed), &e->memory);
+    pool_init(&e->holes, sizeof(struct tcp_holes), &e->memory);
+    pool_init(&e->recent_small, recent_size(RECENT_SMALL), &e->memory);
+    pool_init(&e->recent_full, recent_size(RECENT_FULL), &e->memory);
+    pool_init(&e->resets_few, tcp_resets_size(TCP_RESETS_FEW), &e->memory);
+    pool_init(&e->resets_full, tcp_resets_size(RESETS_MAX), &e->memory);
+    pool_init(&e->delays, sizeof(struct tcp_delay), &e->memory);
+    pool_init(&e->tls_records, sizeof(struct tls_record), &e->memory);
     e->tcp_env = (struct tcp_env){&e->holes,  &e->gaps,         &e->gap_bytes,  &e->acked_segments, &e->disordered,
                                   &e->resets_few, &e->resets_full, &e->recent_small, &e->recent_full};
     e->tcp_stream_limits = (struct tcp_stream_limits){
@@ -257,11 +257,15 @@ static void note_path(struct engine *e, struct flow *flow, enum side side, const
         path_note_packet(e->paths, flow, side, p, l, event);
 }
 
-static enum flow_class class_of_handshake(const struct tcp_flow *tcp)
+static enum flow_class class_of_handshake(const struct flow *flow)
 {
-    if (!tcp_is_opening(tcp))
-        return CLASS_ESTABLISHED;
-    return tcp->synack_seen ? CLASS_HALF_OPEN : CLASS_SYN;
+    const struct tcp_flow *tcp = flow->tcp;
+    if (tcp_is_opening(tcp) && tcp->facts.syn_count > 1)
+        return CLASS_INSISTENT;
+    if (tcp_is_opening(tcp))
+        return tcp->synack_seen ? CLASS_HALF_OPEN : CLASS_SYN;
+    bool alone = flow->side[SIDE_CLIENT].packets == 0 || flow->side[SIDE_SERVER].packets == 0;
+    return alone && tcp->facts.syn_count == 0 ? CLASS_LONE : CLASS_ESTABLISHED;
 }
 
 static enum flow_class class_after(const struct flow *flow, const struct tcp_verdict *v)
@@ -271,8 +275,8 @@ static enum flow_class class_after(const struct flow *flow, const struct tcp_ver
         return v->settled ? CLASS_SETTLED : CLASS_CLOSED;
     if (v->closing && !was_closed)
         return CLASS_CLOSING;
-    if (flow->class <= CLASS_HALF_OPEN)
-        return class_of_handshake(flow->tcp);
+    if (flow->class <= CLASS_LONE)
+        return class_of_handshake(flow);
     if (was_closed)
         return tcp_is_open(flow->tcp) ? CLASS_ESTABLISHED : CLASS_CLOSED;
     return (enum flow_class)flow->class;

@@ -1,9 +1,13 @@
 #include "sessions/engine_internal.h"
 
+#include "core/heap.h"
 #include "sessions/tcp_delay.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Some milliseconds each. */
+#define EVICTED_PER_TRIM 16384
 
 void engine_event(struct engine *e, struct flow *flow, enum event_kind kind, enum side side,
                   int64_t time_ns, int64_t frame, uint32_t source_id, uint32_t sequence,
@@ -65,18 +69,9 @@ static const char *tunnel_text(struct engine *e, const struct layers *l)
     return intern_text(e->options.strings, text);
 }
 
-/* Slabs never shrink: what counts is the memory of what is open. */
 uint64_t engine_memory(const struct engine *e)
 {
-    const struct event_pools *v = &e->events;
-    const struct pool *pools[] = {&e->tcp_flows,    &e->seeds,       &e->holes,       &e->resets_few,
-                                  &e->resets_full,  &e->recent_small, &e->recent_full, &e->tls_records,
-                                  &e->delays,       &e->ended,       &v->small,       &v->middle,
-                                  &v->large,        &v->full};
-    uint64_t bytes = flow_table_count(e->table) * (sizeof(struct flow) + 16);
-    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
-        bytes += pools[i]->in_use * pools[i]->size;
-    return bytes + e->stream_memory + e->state_memory;
+    return e->memory + e->stream_memory + e->state_memory;
 }
 
 /* Of the ceiling what others and the paths do not use, but never less than a quarter. */
@@ -94,7 +89,8 @@ static void make_room(struct engine *e)
         struct flow *flow = flow_table_victim(e->table);
         if (flow == NULL)
             return;
-        e->counters.evicted_flows += flow->ended == NULL;
+        if (flow->ended == NULL && ++e->counters.evicted_flows % EVICTED_PER_TRIM == 0)
+            heap_trim(); /* what nDPI and streams had lies scattered */
         engine_flow_finish(e, flow, END_EVICTED);
     }
 }

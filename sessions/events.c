@@ -4,10 +4,10 @@
 
 void events_init(struct event_pools *pools, uint64_t *account)
 {
-    pool_init(&pools->small, EVENTS_SMALL * sizeof(struct flow_event), 1024, account);
-    pool_init(&pools->middle, EVENTS_MIDDLE * sizeof(struct flow_event), 256, account);
-    pool_init(&pools->large, EVENTS_LARGE * sizeof(struct flow_event), 128, account);
-    pool_init(&pools->full, FLOW_EVENTS_MAX * sizeof(struct flow_event), 64, account);
+    pool_init(&pools->small, EVENTS_SMALL * sizeof(struct flow_event), account);
+    pool_init(&pools->middle, EVENTS_MIDDLE * sizeof(struct flow_event), account);
+    pool_init(&pools->large, EVENTS_LARGE * sizeof(struct flow_event), account);
+    pool_init(&pools->full, FLOW_EVENTS_MAX * sizeof(struct flow_event), account);
 }
 
 void events_free(struct event_pools *pools)

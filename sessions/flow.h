@@ -22,6 +22,8 @@ struct datagram_dissector; /* dissectors/datagram.h */
 enum flow_class {
     CLASS_SYN,
     CLASS_HALF_OPEN, /* answered, and the client has not gone on */
+    CLASS_INSISTENT, /* a SYN sent again: floods and forged sources do not insist */
+    CLASS_LONE,      /* packets of one side, of a connection that nobody saw begin */
     CLASS_ENDED,     /* its record is written */
     CLASS_SETTLED,   /* closed, and nothing is missing */
     CLASS_CLOSED,

@@ -13,7 +13,8 @@
 #include <xxhash.h>
 
 #define FIRST_SLOTS 4096u
-#define CHUNK_FLOWS 1024u
+#define CHUNK_FLOWS 256u
+#define NO_CHUNK UINT32_MAX
 #define SLOT_FREE 0u
 /* So many flows that still speak are passed over in the search for an idle one. */
 #define VICTIM_CHANCES 64
@@ -34,16 +35,21 @@ struct queue { /* ring buffer */
     int64_t idle_ns;
 };
 
+struct chunk {
+    struct flow flows[CHUNK_FLOWS];
+    uint32_t used, fresh; /* flows in use; from here on nothing was ever taken */
+    uint32_t free_flow;   /* place of a free one, chained by flow.index; CHUNK_FLOWS none */
+    uint32_t next, before; /* chunks with room; NO_CHUNK ends the list */
+};
+
 struct flow_table {
     struct slot *slots;
     uint32_t slot_count;
     uint32_t count;
     uint64_t seed;
-    struct flow **chunks; /* of CHUNK_FLOWS flows */
-    uint32_t chunk_count;
-    uint32_t *free_indexes;
-    uint32_t free_count, free_capacity;
-    uint32_t next_index;
+    struct chunk **chunks; /* NULL: was given back */
+    uint32_t chunk_count, open; /* open: a chunk with room, or NO_CHUNK */
+    uint32_t generation;
     struct queue queues[CLASS_COUNT];
     uint32_t live[CLASS_COUNT]; /* flows of each class */
     uint64_t *account;
@@ -52,6 +58,8 @@ struct flow_table {
 static const int64_t class_idle_ns[CLASS_COUNT] = {
     [CLASS_SYN] = LIMIT_IDLE_SYN_NS,
     [CLASS_HALF_OPEN] = LIMIT_IDLE_SYN_NS,
+    [CLASS_INSISTENT] = LIMIT_IDLE_SYN_NS,
+    [CLASS_LONE] = LIMIT_IDLE_ESTABLISHED_NS,
     [CLASS_ENDED] = LIMIT_IDLE_CLOSED_NS,
     [CLASS_SETTLED] = LIMIT_IDLE_SETTLED_NS,
     [CLASS_CLOSED] = LIMIT_IDLE_CLOSED_NS,
@@ -80,6 +88,7 @@ struct flow_table *flow_table_new(uint64_t seed, uint64_t *account)
     if (table == NULL)
         return NULL;
     table->seed = seed;
+    table->open = NO_CHUNK;
     table->account = account;
     table->slot_count = FIRST_SLOTS;
     table->slots = calloc(table->slot_count, sizeof *table->slots);
@@ -102,7 +111,6 @@ void flow_table_free(struct flow_table *table)
     for (int c = 0; c < CLASS_COUNT; c++)
         free(table->queues[c].entries);
     free(table->chunks);
-    free(table->free_indexes);
     free(table->slots);
     free(table);
 }
@@ -114,7 +122,7 @@ size_t flow_table_count(const struct flow_table *table)
 
 static struct flow *flow_at(const struct flow_table *table, uint32_t index)
 {
-    return &table->chunks[index / CHUNK_FLOWS][index % CHUNK_FLOWS];
+    return &table->chunks[index / CHUNK_FLOWS]->flows[index % CHUNK_FLOWS];
 }
 
 PER_PACKET
@@ -173,35 +181,98 @@ static bool grow_slots(struct flow_table *table)
     return true;
 }
 
-static bool add_chunk(struct flow_table *table)
+/* ---- places of flows ------------------------------------------------------------------------- */
+
+static void open_chunk(struct flow_table *table, uint32_t number)
 {
-    struct flow **chunks = realloc(table->chunks, (table->chunk_count + 1) * sizeof *table->chunks);
+    struct chunk *chunk = table->chunks[number];
+    chunk->before = NO_CHUNK;
+    chunk->next = table->open;
+    if (table->open != NO_CHUNK)
+        table->chunks[table->open]->before = number;
+    table->open = number;
+}
+
+static void close_chunk(struct flow_table *table, const struct chunk *chunk)
+{
+    if (chunk->before != NO_CHUNK)
+        table->chunks[chunk->before]->next = chunk->next;
+    else
+        table->open = chunk->next;
+    if (chunk->next != NO_CHUNK)
+        table->chunks[chunk->next]->before = chunk->before;
+}
+
+/* A number that is free, or a new one. */
+static bool take_number(struct flow_table *table, uint32_t *out)
+{
+    for (*out = 0; *out < table->chunk_count; ++*out) {
+        if (table->chunks[*out] == NULL)
+            return true;
+    }
+    struct chunk **chunks = realloc(table->chunks, (table->chunk_count + 1) * sizeof *chunks);
     if (chunks == NULL)
         return false;
     table->chunks = chunks;
-    table->chunks[table->chunk_count] = calloc(CHUNK_FLOWS, sizeof(struct flow));
-    if (table->chunks[table->chunk_count] == NULL)
+    table->chunks[table->chunk_count++] = NULL;
+    return true;
+}
+
+APART
+static bool add_chunk(struct flow_table *table)
+{
+    uint32_t number;
+    struct chunk *chunk = calloc(1, sizeof *chunk); /* stale entries of a queue look at what was never taken */
+    if (chunk == NULL || !take_number(table, &number)) {
+        free(chunk);
         return false;
-    table->chunk_count++;
-    *table->account += CHUNK_FLOWS * sizeof(struct flow);
+    }
+    chunk->free_flow = CHUNK_FLOWS;
+    table->chunks[number] = chunk;
+    open_chunk(table, number);
+    *table->account += sizeof *chunk;
     return true;
 }
 
 static bool take_index(struct flow_table *table, uint32_t *out)
 {
-    if (table->free_count > 0) {
-        *out = table->free_indexes[--table->free_count];
-        return true;
-    }
-    if (table->next_index == table->chunk_count * CHUNK_FLOWS && !add_chunk(table))
+    if (table->open == NO_CHUNK && !add_chunk(table))
         return false;
-    *out = table->next_index++;
+    struct chunk *chunk = table->chunks[table->open];
+    uint32_t place = chunk->free_flow;
+    if (place < CHUNK_FLOWS)
+        chunk->free_flow = chunk->flows[place].index;
+    else
+        place = chunk->fresh++;
+    *out = table->open * CHUNK_FLOWS + place;
+    chunk->used++;
+    if (chunk->free_flow == CHUNK_FLOWS && chunk->fresh == CHUNK_FLOWS)
+        close_chunk(table, chunk);
     return true;
+}
+
+/* A chunk that nobody uses goes, unless it is the last one with room. */
+static void give_index(struct flow_table *table, uint32_t index)
+{
+    uint32_t number = index / CHUNK_FLOWS;
+    struct chunk *chunk = table->chunks[number];
+    if (chunk->free_flow == CHUNK_FLOWS && chunk->fresh == CHUNK_FLOWS)
+        open_chunk(table, number);
+    chunk->flows[index % CHUNK_FLOWS].index = chunk->free_flow;
+    chunk->free_flow = index % CHUNK_FLOWS;
+    if (--chunk->used > 0 || (chunk->next == NO_CHUNK && chunk->before == NO_CHUNK))
+        return;
+    close_chunk(table, chunk);
+    *table->account -= sizeof *chunk;
+    free(chunk);
+    table->chunks[number] = NULL;
 }
 
 /* The live flow of an entry in its queue, or NULL when the entry is stale. */
 static struct flow *entry_flow(const struct flow_table *table, const struct entry *entry, int class)
 {
+    if (table->chunks[entry->index / CHUNK_FLOWS] == NULL)
+        return NULL;
     struct flow *flow = flow_at(table, entry->index);
     return flow->generation == entry->generation && flow->class == class ? flow : NULL;
 }
@@ -255,11 +326,10 @@ struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key
     if (!take_index(table, &index))
         return NULL;
     struct flow *flow = flow_at(table, index);
-    uint32_t generation = flow->generation + 1;
     memset(flow, 0, sizeof *flow);
     flow->key = *key;
     flow->index = index;
-    flow->generation = generation;
+    flow->generation = ++table->generation;
     flow->class = CLASS_COUNT;
     insert_slot(table->slots, table->slot_count, (struct slot){hash_of(table, key), index + 1});
     table->count++;
@@ -283,19 +353,6 @@ static void erase_slot(struct flow_table *table, uint32_t at)
     table->slots[hole].index = SLOT_FREE;
 }
 
-static void keep_free_index(struct flow_table *table, uint32_t index)
-{
-    if (table->free_count == table->free_capacity) {
-        uint32_t capacity = table->free_capacity == 0 ? 1024 : table->free_capacity * 2;
-        uint32_t *indexes = realloc(table->free_indexes, capacity * sizeof *indexes);
-        if (indexes == NULL)
-            return; /* the slot stays unused: memory is out anyway */
-        table->free_indexes = indexes;
-        table->free_capacity = capacity;
-    }
-    table->free_indexes[table->free_count++] = index;
-}
-
 void flow_table_remove(struct flow_table *table, struct flow *flow)
 {
     uint32_t mask = table->slot_count - 1;
@@ -307,9 +364,9 @@ void flow_table_remove(struct flow_table *table, struct flow *flow)
     erase_slot(table, at);
     table->count--;
     table->live[flow->class]--;
-    flow->generation++;
+    flow->generation = 0; /* of nobody */
     flow->class = CLASS_COUNT;
-    keep_free_index(table, flow->index);
+    give_index(table, flow->index);
 }
 
 void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow_class class,
@@ -373,19 +430,27 @@ static struct flow *queue_victim(struct flow_table *table, int class, int *chanc
     return NULL;
 }
 
-/* Of handshakes that are not through, the kind that there is more of: a flood, not the few of others beside
- * it. */
-static int crowded_handshakes(const struct flow_table *table)
+/* A class of which there are more flows than of all others: what floods. CLASS_COUNT: none. */
+static int crowded(const struct flow_table *table)
 {
-    return table->live[CLASS_HALF_OPEN] > table->live[CLASS_SYN] ? CLASS_HALF_OPEN : CLASS_SYN;
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        if (table->live[class] > table->count / 2)
+            return class;
+    }
+    return CLASS_COUNT;
 }
 
+/* What has ended goes first; then the flood, not the few of other kinds beside it; without one, handshakes. */
 struct flow *flow_table_victim(struct flow_table *table)
 {
-    int chances = VICTIM_CHANCES;
+    int chances = VICTIM_CHANCES, crowd = crowded(table);
     struct flow *flow = queue_victim(table, CLASS_ENDED, &chances);
     if (flow == NULL)
-        flow = queue_victim(table, crowded_handshakes(table), &chances);
+        flow = queue_victim(table, CLASS_SETTLED, &chances);
+    if (flow == NULL && crowd == CLASS_ESTABLISHED)
+        flow = queue_victim(table, CLASS_CLOSED, &chances);
+    if (flow == NULL && crowd < CLASS_COUNT)
+        flow = queue_victim(table, crowd, &chances);
     for (int class = 0; class < CLASS_COUNT && flow == NULL; class ++)
         flow = queue_victim(table, class, &chances);
     return flow;

@@ -22,7 +22,7 @@ PER_PACKET
 struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key, uint32_t hash);
 /* Adds a zeroed flow with that key; NULL when memory is out. Its class is CLASS_SYN. */
 struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, int64_t now_ns);
-/* Takes the flow out; its memory is reused. */
+/* Takes the flow out: it is no more. */
 void flow_table_remove(struct flow_table *table, struct flow *flow);
 /* Moves the flow to another class's queue. */
 PER_PACKET
@@ -31,8 +31,8 @@ void flow_table_set_class(struct flow_table *table, struct flow *flow, enum flow
 /* The next flow that is idle for longer than its class allows, or NULL. Not removed. */
 APART
 struct flow *flow_table_expired(struct flow_table *table, int64_t now_ns);
-/* The flow to give up first when memory is short: one that long said nothing, of handshakes that are not
- * through (bare SYNs or half-open ones, whichever are more), else of the first class that has any. */
+/* The flow to give up first when memory is short, one that long said nothing: of what has ended; of the class that more
+ * than half of all are of; of handshakes that are not through; of the first class that has any. */
 struct flow *flow_table_victim(struct flow_table *table);
 /* All open flows, by id, for the end; out is freed by the caller. NULL when memory is out. */
 struct flow **flow_table_all(struct flow_table *table, size_t *count);

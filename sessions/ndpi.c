@@ -19,6 +19,7 @@
 struct opinions {
     struct ndpi_detection_module_struct *module; /* NULL until the first flow needs it */
     bool failed;
+    uint64_t *account;
 };
 
 struct ndpi_opinion {
@@ -28,9 +29,12 @@ struct ndpi_opinion {
     bool started[2];
 };
 
-struct opinions *opinions_new(void)
+struct opinions *opinions_new(uint64_t *account)
 {
-    return calloc(1, sizeof(struct opinions));
+    struct opinions *ndpi = calloc(1, sizeof *ndpi);
+    if (ndpi != NULL)
+        ndpi->account = account;
+    return ndpi;
 }
 
 void opinions_free(struct opinions *ndpi)
@@ -58,14 +62,20 @@ static bool start(struct opinions *ndpi)
     return true;
 }
 
-static void forget(struct ndpi_opinion **opinion)
+static uint64_t opinion_size(void)
 {
+    return sizeof(struct ndpi_opinion) + SIZEOF_FLOW_STRUCT;
+}
+
+static void forget(struct opinions *ndpi, struct ndpi_opinion **opinion)
+{
+    *ndpi->account -= opinion_size();
     ndpi_flow_free((*opinion)->flow);
     free(*opinion);
     *opinion = NULL;
 }
 
-static struct ndpi_opinion *begin(void)
+static struct ndpi_opinion *begin(struct opinions *ndpi)
 {
     struct ndpi_opinion *opinion = calloc(1, sizeof *opinion);
     if (opinion == NULL)
@@ -76,6 +86,7 @@ static struct ndpi_opinion *begin(void)
         return NULL;
     }
     memset(opinion->flow, 0, SIZEOF_FLOW_STRUCT);
+    *ndpi->account += opinion_size();
     return opinion;
 }
 
@@ -109,7 +120,7 @@ static void decide(struct opinions *ndpi, struct ndpi_opinion **opinion, ndpi_pr
 {
     name_protocol(ndpi, protocol, out->name, sizeof out->name);
     out->risk = remark_of((*opinion)->flow->risk);
-    forget(opinion);
+    forget(ndpi, opinion);
 }
 
 void opinions_give_up(struct opinions *ndpi, struct ndpi_opinion **opinion,
@@ -143,7 +154,7 @@ bool opinions_packet(struct opinions *ndpi, struct ndpi_opinion **opinion,
     *out = (struct opinion_verdict){.name = ""};
     if (!start(ndpi))
         return true;
-    if (*opinion == NULL && (*opinion = begin()) == NULL)
+    if (*opinion == NULL && (*opinion = begin(ndpi)) == NULL)
         return true;
     enum order order = order_of(*opinion, packet);
     if (order == ORDER_AGAIN)

@@ -12,7 +12,8 @@
 struct opinions;
 struct ndpi_opinion; /* of one flow, while undecided */
 
-struct opinions *opinions_new(void);
+/* account: the bytes of undecided flows are added there. */
+struct opinions *opinions_new(uint64_t *account);
 void opinions_free(struct opinions *ndpi);
 struct opinion_packet {
     const uint8_t *network; /* IP header on */

@@ -1,20 +1,25 @@
-/* Fixed-size objects from slabs with a free list: no malloc per packet, memory counted. */
+/* Fixed-size objects from slabs: no malloc per packet, memory counted. A slab of which nothing is in use goes back to
+ * the system, so that what one kind of traffic took is there for the next. */
 #ifndef INVCAP_SESSIONS_POOL_H
 #define INVCAP_SESSIONS_POOL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+struct slab;
+
 struct pool {
-    size_t size; /* of one object, rounded up to 16 */
-    size_t per_slab;
-    void *free_list;
-    void *slabs;       /* linked */
+    size_t size;       /* of one object, rounded up to 16 */
+    void *warm;        /* given back last, up to POOL_WARM: the next ones to take */
+    uint32_t warm_count;
+    uint32_t empty;    /* slabs in `open` of which nothing is in use */
+    struct slab *open; /* with room */
+    struct slab *full;
     uint64_t *account; /* bytes of all slabs are added here; may be shared by several pools */
-    size_t in_use;
 };
 
-void pool_init(struct pool *pool, size_t object_size, size_t per_slab, uint64_t *account);
+/* object_size: at most a fourth of a slab (16 KiB). */
+void pool_init(struct pool *pool, size_t object_size, uint64_t *account);
 /* Zeroed object, or NULL when memory is out. */
 void *pool_take(struct pool *pool);
 /* The same, with whatever bytes it has. */

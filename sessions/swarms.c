@@ -55,7 +55,7 @@ struct watched {
 
 struct swarms {
     struct watched sets[SETS][WAYS];
-    struct quota all;
+    struct quota all[2][2]; /* of all ports and clients: TCP or not; seen for the first time, or before */
     struct tally *any;
     struct tally *order[LIMIT_SWARMS + 1]; /* by first use */
     uint32_t count;
@@ -245,14 +245,15 @@ static bool is_vain(const struct flow_record *flow, const struct flow_tcp_record
 }
 
 /* A packet or two without payload, of a connection that nobody saw begin or go on: an ACK or RST flood, or what a
- * victim answers to forged SYNs. */
+ * victim answers to forged SYNs. With payload when nobody answers and nobody knows what it is. */
 static bool is_leftover(const struct flow_record *flow, const struct flow_tcp_record *tcp)
 {
     return flow->protocol == 6 && tcp != NULL && tcp->syn_count == 0 && flow->app == NULL &&
            (flow->facts & (FLOW_FACT_MIDSTREAM | FLOW_FACT_NO_SYN)) != 0 &&
            (flow->facts & (FLOW_FACT_ESTABLISHED | FLOW_FACT_TRACEROUTE | FLOW_FACT_LOOPED)) == 0 &&
            flow->client_packets + flow->server_packets <= LEFTOVER_PACKETS &&
-           flow->client_payload_bytes + flow->server_payload_bytes == 0;
+           (flow->client_payload_bytes + flow->server_payload_bytes == 0 || flow->client_packets == 0 ||
+            flow->server_packets == 0);
 }
 
 static struct tally *tally_of(struct swarms *swarms, struct watched *watched, enum swarm_kind kind,
@@ -263,9 +264,16 @@ static struct tally *tally_of(struct swarms *swarms, struct watched *watched, en
     return watched->tally;
 }
 
-static struct tally *any_of(struct swarms *swarms, int64_t minute, const struct flow_record *flow)
+static bool is_known(const struct watched *watched)
 {
-    if (take_quota(&swarms->all, minute, LIMIT_VAIN_ALL_PER_MINUTE, LIMIT_VAIN_ALL_KEPT, LIMIT_VAIN_ALL_TRICKLE))
+    return watched != NULL && watched->quota.total > 1;
+}
+
+/* Noise of invented addresses takes nothing from those who come again, nor one protocol from another. */
+static struct tally *any_of(struct swarms *swarms, int64_t minute, const struct flow_record *flow, bool known)
+{
+    struct quota *quota = &swarms->all[flow->protocol == 6][known];
+    if (take_quota(quota, minute, LIMIT_VAIN_ALL_PER_MINUTE, LIMIT_VAIN_ALL_KEPT, LIMIT_VAIN_ALL_TRICKLE))
         return NULL;
     if (swarms->any == NULL)
         swarms->any = take_tally(swarms, SWARM_ANY, flow);
@@ -285,7 +293,7 @@ static struct tally *attempts_of(struct swarms *swarms, const struct flow_record
         tally = tally_of(swarms, target, SWARM_TARGET, flow);
     if (tally == NULL && !take_of_key(source, minute))
         tally = tally_of(swarms, source, SWARM_SOURCE, flow);
-    return tally != NULL ? tally : any_of(swarms, minute, flow);
+    return tally != NULL ? tally : any_of(swarms, minute, flow, is_known(target) || is_known(source));
 }
 
 static struct tally *leftovers_of(struct swarms *swarms, const struct flow_record *flow)
@@ -296,7 +304,7 @@ static struct tally *leftovers_of(struct swarms *swarms, const struct flow_recor
     struct tally *tally = NULL;
     if (!take_of_key(target, minute))
         tally = tally_of(swarms, target, SWARM_LEFTOVER, flow);
-    return tally != NULL ? tally : any_of(swarms, minute, flow);
+    return tally != NULL ? tally : any_of(swarms, minute, flow, is_known(target));
 }
 
 bool swarms_take(struct swarms *swarms, const struct flow_record *flow,
