@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "core/catalogue.h"
 #include "core/digest.h"
+#include "core/heap.h"
 #include "core/hints.h"
 #include "core/intern.h"
 #include "core/limits.h"
@@ -19,9 +20,9 @@
 #include <time.h>
 
 #define DEFAULT_MEMORY (1024ull * 1024ull * 1024ull)
-/* Of the ceiling, what the writer's queue (20 MiB), SQLite's caches and tables of fixed size take:
- * 69 MiB above what the engine counts were measured under a flood. */
-#define RESERVED_MEMORY (72ull * 1024ull * 1024ull)
+/* Of the ceiling, what the program and its libraries, the writer's queue (20 MiB), SQLite's caches, tables of fixed size
+ * and free places of the heap take: up to 83 MiB above what is counted were measured under floods. */
+#define RESERVED_MEMORY (84ull * 1024ull * 1024ull)
 /* The clock is asked for progress and for live duration only every so many packets. */
 #define PACKETS_PER_CLOCK 4096u
 #define PROGRESS_NS 300000000LL
@@ -83,7 +84,7 @@ static void keep_for_judging(struct pipeline *p, enum record_kind kind, const vo
 {
     if (!site_add(p->site, kind, record))
         p->out_of_memory = true;
-    p->site_bytes = site_memory(p->site);
+    p->site_bytes = site_memory(p->site) + intern_memory(p->strings);
 }
 
 /* Everything the engine finds goes through the flow diagnosis into the store and the site. */
@@ -97,8 +98,13 @@ static void put_record(void *self, enum record_kind kind, const void *record)
             bundle.event_count = bundle.reset_count = 0;
             bundle.tcp = NULL;
         }
-        sink_put(&p->store_sink, kind, &bundle);
+        uint64_t left_out = site_flows_left_out(p->site);
         keep_for_judging(p, kind, &bundle);
+        if (site_flows_left_out(p->site) != left_out && bundle.flow->outcome != OUTCOME_OK) {
+            bundle.flow->outcome = OUTCOME_UNKNOWN; /* nobody will judge it */
+            bundle.flow->verdict = 0;
+        }
+        sink_put(&p->store_sink, kind, &bundle);
         return;
     }
     sink_put(&p->store_sink, kind, record);
@@ -244,6 +250,8 @@ static bool start(struct pipeline *p, struct error *error)
     p->site = site_new(p->profile);
     if (p->strings == NULL || p->site == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
+    site_limit(p->site, analysis_memory(o));
+    intern_limit(p->strings, analysis_memory(o) / 8);
     p->first_source_id = store_next_source_id(p->store);
     if (!(o->interface != NULL ? open_live(p, error) : open_files(p, error)))
         return false;
@@ -447,6 +455,8 @@ static bool conclude(struct pipeline *p, struct error *error)
     engine_counters(p->engine, &capture);
     engine_free(p->engine); /* its tables are the larger half of the memory, and judging needs some */
     p->engine = NULL;
+    heap_trim();
+    site_note_texts(p->site, intern_refused(p->strings));
     fill_capture(p, &capture);
     capture.interrupted = p->result->interrupted;
     put_sources(p, &capture);

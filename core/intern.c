@@ -31,6 +31,8 @@ struct intern {
     size_t used;
     uint64_t seed;
     struct block *blocks;
+    size_t bytes, limit; /* of all; 0 none */
+    uint64_t refused;
 };
 
 struct intern *intern_new(void)
@@ -44,6 +46,7 @@ struct intern *intern_new(void)
         free(table);
         return NULL;
     }
+    table->bytes = table->slot_count * sizeof *table->slots;
     /* Order of texts never shows, so an address is secret enough against crafted collisions. */
     table->seed = (uint64_t)(uintptr_t)table * 0x9e3779b97f4a7c15u;
     return table;
@@ -62,6 +65,26 @@ void intern_free(struct intern *table)
     free(table);
 }
 
+void intern_limit(struct intern *table, size_t bytes)
+{
+    table->limit = bytes;
+}
+
+size_t intern_memory(const struct intern *table)
+{
+    return table->bytes;
+}
+
+uint64_t intern_refused(const struct intern *table)
+{
+    return table->refused;
+}
+
+static bool is_full(const struct intern *table)
+{
+    return table->limit != 0 && table->bytes >= table->limit;
+}
+
 static bool grow(struct intern *table)
 {
     size_t count = table->slot_count * 2;
@@ -77,6 +100,7 @@ static bool grow(struct intern *table)
         slots[at] = table->slots[i];
     }
     free(table->slots);
+    table->bytes += (count - table->slot_count) * sizeof *slots;
     table->slots = slots;
     table->slot_count = count;
     return true;
@@ -89,6 +113,7 @@ static char *take(struct intern *table, size_t size)
         block = malloc(sizeof *block);
         if (block == NULL)
             return NULL;
+        table->bytes += sizeof *block;
         block->next = table->blocks;
         block->used = 0;
         table->blocks = block;
@@ -150,6 +175,10 @@ const char *intern_bytes(struct intern *table, const char *bytes, size_t len)
         const char *there = table->slots[at].text;
         if (table->slots[at].hash == hash && strncmp(there, text, kept) == 0 && there[kept] == '\0')
             return there;
+    }
+    if (is_full(table)) {
+        table->refused++;
+        return NULL;
     }
     if (table->used * 4 >= table->slot_count * 3) {
         if (!grow(table))

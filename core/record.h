@@ -39,7 +39,7 @@ static inline enum side side_other(enum side side)
 }
 
 /* FINDINGS.md "Failed connection". Order is public (names in record.c). */
-enum outcome { OUTCOME_NONE, OUTCOME_OK, OUTCOME_FAILED, OUTCOME_UNKNOWN, OUTCOME_UNSOLICITED };
+enum outcome { OUTCOME_NONE, OUTCOME_OK, OUTCOME_FAILED, OUTCOME_UNKNOWN, OUTCOME_UNSOLICITED, OUTCOME_COUNT };
 
 enum stage {
     STAGE_NONE, STAGE_DNS, STAGE_ARP, STAGE_SYN, STAGE_SYNACK, STAGE_ACK, STAGE_TLS_CH,

@@ -22,6 +22,13 @@ void site_free(struct site *site);
  * struct flow_bundle*. RECORD_CHAIN are those of earlier captures: what the servers showed before.
  * Findings of an earlier diagnosis are ignored. false: out of memory. */
 bool site_add(struct site *site, enum record_kind kind, const void *record);
+/* The ceiling of all: whoever reads the packets has at least a quarter of it, judging has it alone. From now on flows and
+ * rows that would not fit are left out, and counted (diagnosis/site/budget.h); 0: none are. */
+void site_limit(struct site *site, uint64_t bytes);
+/* So many texts (names, paths) were not kept when the records were made. */
+void site_note_texts(struct site *site, uint64_t left_out);
+/* How many flows were left out so far: what was added last is one of them when the number grew. */
+uint64_t site_flows_left_out(const struct site *site);
 /* Bytes that what was added takes. */
 uint64_t site_memory(const struct site *site);
 /* Judges all that was added and puts RECORD_VERDICT, RECORD_FINDING, RECORD_FINDING_VALUE,

@@ -12,6 +12,9 @@
 #define LOSS_WORTH_MEDIUM 0.001
 #define LOSS_HEAVY 0.05
 /* "Nearly the whole capture": nine connections in ten. */
+/* Lone packets in such numbers are a flood, beside connections that were seen from both sides. */
+#define LONE_PACKETS 2
+#define LONE_FLOOD 1000
 #define ONE_SIDED_SHARE 0.9
 /* A busy capture of this length holds ARP, DNS or ICMP unless something left them out. */
 #define FILTER_CONNECTIONS 20
@@ -247,19 +250,28 @@ static void find_time(struct judge *judge)
     judge->quality.found[FINDING_CAPTURE_TIME] = matters;
 }
 
+/* Of a connection whose other side was not seen, more than a packet or two that may be forged. */
+static bool goes_on(const struct flow_facts *f)
+{
+    return f->tcp->syn_count > 0 || f->packets[SIDE_CLIENT] + f->packets[SIDE_SERVER] > LONE_PACKETS;
+}
+
 /* A SYN without an answer is no sign of a one-sided capture: nobody acknowledged what was not seen.
  */
 static void find_one_sided(struct judge *judge)
 {
     const struct site *site = judge->site;
-    int64_t unseen = 0, two_sided = 0;
+    int64_t unseen = 0, alone = 0, two_sided = 0;
     for (size_t i = 0; i < site->flow_count; i++) {
         const struct flow_facts *f = &site->flows[i]->f;
         if (!facts_is_tcp(f))
             continue;
-        unseen += facts_has(f, FLOW_FACT_UNSEEN_PEER);
+        if (facts_has(f, FLOW_FACT_UNSEEN_PEER))
+            *(goes_on(f) ? &unseen : &alone) += 1;
         two_sided += facts_is_two_sided(f);
     }
+    if (alone < LONE_FLOOD || two_sided == 0)
+        unseen += alone;
     if (unseen == 0 || share_of(unseen, unseen + two_sided) < ONE_SIDED_SHARE)
         return;
     struct claim claim = start(judge, FINDING_CAPTURE_ONE_SIDED);
@@ -326,10 +338,17 @@ static void find_cut(struct judge *judge)
 static void find_limits(struct judge *judge)
 {
     const struct capture_record *c = &judge->site->capture;
+    uint64_t unjudged = judge->site->flows_left_out, rows = judge->site->rows_left_out;
     struct claim claim = start(judge, FINDING_CAPTURE_LIMITS);
-    if (c->evicted_flows > 0) {
+    if (unjudged + rows > 0) {
+        claim_add_text(&claim, "limit", "judging");
+        claim_add_number(&claim, "given_up", (double)(unjudged > 0 ? unjudged : rows));
+    } else if (c->evicted_flows > 0) {
         claim_add_text(&claim, "limit", "memory");
         claim_add_number(&claim, "given_up", (double)c->evicted_flows);
+    } else if (judge->site->texts_left_out > 0) {
+        claim_add_text(&claim, "limit", "strings");
+        claim_add_number(&claim, "given_up", (double)judge->site->texts_left_out);
     } else if (c->limit_streams > 0) {
         claim_add_text(&claim, "limit", "reassembly");
         claim_add_number(&claim, "given_up", (double)c->limit_streams);

@@ -1,4 +1,5 @@
 /* Names that did not resolve, or late: who did not answer whom. */
+#include "core/sort.h"
 #include "diagnosis/site/lookups.h"
 
 #include <stdlib.h>
@@ -227,15 +228,34 @@ static void judge_failure(struct judge *judge, const struct lookup *lookup,
     judge_claim(judge, &claim);
 }
 
-/* Somebody else, or the same client at another time, found the name. */
-static bool is_known_name(const struct site *site, const char *question)
+static int by_text(const void *left, const void *right)
 {
-    for (size_t i = 0; i < site->dns_count; i++) {
-        if (site->dns[i]->rcode == 0 && site->dns[i]->answer_count > 0 &&
-            strcmp(text_of(site->dns[i]->question), question) == 0)
-            return true;
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static bool make_known_names(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    judge->known_names = arena_take(&judge->site->arena, (site->dns_count + 1) * sizeof *judge->known_names);
+    if (judge->known_names == NULL) {
+        judge->failed = true;
+        return false;
     }
-    return false;
+    for (size_t i = 0; i < site->dns_count; i++) {
+        if (site->dns[i]->rcode == 0 && site->dns[i]->answer_count > 0)
+            judge->known_names[judge->known_name_count++] = text_of(site->dns[i]->question);
+    }
+    sort_rows((void *)judge->known_names, judge->known_name_count, sizeof *judge->known_names, by_text);
+    return true;
+}
+
+/* Somebody else, or the same client at another time, found the name. */
+static bool is_known_name(struct judge *judge, const char *question)
+{
+    if (judge->known_names == NULL && !make_known_names(judge))
+        return false;
+    return bsearch(&question, (const void *)judge->known_names, judge->known_name_count, sizeof *judge->known_names,
+                   by_text) != NULL;
 }
 
 static bool is_profile_name(const struct judge *judge, const char *question)
@@ -269,7 +289,7 @@ static void judge_missing(struct judge *judge, const struct lookup *lookup)
         return;
     bool searching = is_searching(judge->site, &r->client_ip);
     bool known = is_profile_name(judge, r->question) ||
-                 (!searching && is_known_name(judge->site, r->question));
+                 (!searching && is_known_name(judge, r->question));
     claim.culprit = known ? CULPRIT_DEPENDENCY : CULPRIT_CLIENT;
     claim.confidence = known ? 80 : 70;
     if (searching) {

@@ -62,6 +62,7 @@ static bool window_move(const struct judge *judge, struct window *w, struct flow
 /* What a finding says of it. */
 struct flood_figures {
     int64_t rate, sources, last_ns;
+    bool estimated; /* sources */
 };
 
 struct flood {
@@ -111,8 +112,9 @@ static void add_swarm(const struct judge *judge, const struct site_flow *last, s
         out->last_ns = claim->last_ns = more->last_ns;
     if (more->most_per_second > out->rate)
         out->rate = more->most_per_second;
-    if (more->clients > out->sources) /* estimated, and some may be among the kept ones */
+    if (more->clients > out->sources) /* some may be among the kept ones */
         out->sources = more->clients;
+    out->estimated = more->clients > 1;
     claim_add_reference(claim, more->source_id, more->first_frame, more->first_ns, EVENT_SYN);
 }
 
@@ -145,7 +147,7 @@ static void claim_flood(struct judge *judge, struct flow_range range, const stru
     claim.name = NULL;
     claim.client_port = 0;
     struct flood_figures figures = {(int64_t)flood->rate, (int64_t)sources,
-                                    members[count - 1]->f.first_ns};
+                                    members[count - 1]->f.first_ns, false};
     add_swarm(judge, members[count - 1], &claim, &figures);
     if (figures.sources > 1)
         claim.client_ip = (struct address){0};
@@ -154,6 +156,8 @@ static void claim_flood(struct judge *judge, struct flow_range range, const stru
     claim_add_number(&claim, "rate", (double)figures.rate);
     claim_add_number(&claim, "sources", (double)figures.sources);
     claim_add_ms(&claim, "duration_ms", figures.last_ns - members[0]->f.first_ns);
+    if (figures.estimated)
+        claim_add_number(&claim, "about_sources", 1);
     judge_claim(judge, &claim);
 }
 

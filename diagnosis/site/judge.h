@@ -99,6 +99,8 @@ struct judge {
     struct endpoint *endpoints; /* by service, method, path; made on first need */
     size_t endpoint_count;
     const struct dns_record **dns_by_flow; /* and number; made on first need */
+    const char **known_names; /* that somebody was given an address for, sorted; made on first need */
+    size_t known_name_count;
     struct exchange_list *exchanges;       /* by service; made on first need */
     struct site_chain *chains; /* by first use; made by detector_chains */
     size_t chain_count;

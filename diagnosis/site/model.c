@@ -1,4 +1,4 @@
-#include "diagnosis/site/model.h"
+#include "diagnosis/site/budget.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +58,25 @@ void site_free(struct site *site)
 
 uint64_t site_memory(const struct site *site)
 {
-    return site->arena.bytes + site->flow_capacity * sizeof *site->flows +
-           site->host_slots * sizeof *site->hosts;
+    size_t pointers = site->flow_capacity + site->host_slots + site->request_capacity + site->secret_capacity +
+                      site->h2_capacity + site->command_capacity + site->icmp_capacity + site->dns_capacity +
+                      site->ntp_capacity + site->delay_capacity + site->sample_capacity + site->turn_capacity;
+    return site->arena.bytes + pointers * sizeof(void *);
+}
+
+void site_limit(struct site *site, uint64_t bytes)
+{
+    site->limit = bytes;
+}
+
+void site_note_texts(struct site *site, uint64_t left_out)
+{
+    site->texts_left_out = left_out;
+}
+
+uint64_t site_flows_left_out(const struct site *site)
+{
+    return site->flows_left_out;
 }
 
 /* ---- hosts ----------------------------------------------------------------------------------- */
@@ -225,6 +242,8 @@ static bool keep_details(struct site *site, const struct flow_bundle *bundle, st
 static bool add_flow(struct site *site, const struct flow_bundle *bundle)
 {
     struct tls_facts tls;
+    if (!budget_takes_flow(site, bundle))
+        return true;
     if (!array_reserve((void **)&site->flows, &site->flow_capacity, site->flow_count,
                        sizeof *site->flows))
         return false;
@@ -238,8 +257,34 @@ static bool add_flow(struct site *site, const struct flow_bundle *bundle)
         return false;
     note_sender(flow->client, &flow->f, SIDE_CLIENT);
     note_sender(flow->server, &flow->f, SIDE_SERVER);
+    budget_note_flow(site, flow);
     site->flows[site->flow_count++] = flow;
     return true;
+}
+
+/* Of rows that belong to a flow: its number within it, 0 where a flow has few; -1 for all others. */
+static int64_t row_number(enum record_kind kind, const void *record)
+{
+    switch (kind) {
+    case RECORD_HTTP:
+        return ((const struct http_record *)record)->number;
+    case RECORD_TURN:
+        return ((const struct turn_record *)record)->number;
+    case RECORD_DNS:
+        return ((const struct dns_record *)record)->number;
+    case RECORD_NTP:
+        return ((const struct ntp_record *)record)->number;
+    case RECORD_COMMAND:
+        return ((const struct command_record *)record)->number;
+    case RECORD_SECRET:
+    case RECORD_H2:
+    case RECORD_ICMP:
+    case RECORD_FLOW_DELAY:
+    case RECORD_RTT_SAMPLE:
+        return 0;
+    default:
+        return -1;
+    }
 }
 
 /* Appends a copy of the record to a list of pointers. */
@@ -305,6 +350,11 @@ static bool add_path(struct site *site, const struct path_sample_record *record)
 bool site_add(struct site *site, enum record_kind kind, const void *record)
 {
     bool ok = true;
+    int64_t number = row_number(kind, record);
+    bool missing = kind == RECORD_DNS && (((const struct dns_record *)record)->rcode != 0 ||
+                                          ((const struct dns_record *)record)->answer_ns < 0);
+    if (number >= 0 && !budget_takes_row(site, number, missing))
+        return true;
     switch (kind) {
     case RECORD_FLOW:
         ok = add_flow(site, record);

@@ -20,6 +20,7 @@ struct site_host {
     uint64_t ttls[4]; /* bit set of the TTLs of its packets, resets left out */
     uint32_t number;  /* order of first sight; never shown */
     bool sent;        /* any packet of it was captured */
+    uint16_t kept[2][OUTCOME_COUNT]; /* flows by role (enum side) and provisional outcome */
     /* as a server: smallest round trips between the tap and it, and to its clients; -1 unknown */
     int64_t leg_min_ns, client_leg_min_ns;
     /* as a name server: questions, those without an answer, answers that took time, the quickest */
@@ -121,6 +122,10 @@ struct site {
     const struct profile *profile;
     struct arena arena;
     bool failed;              /* memory ran out */
+    uint64_t limit;           /* of memory, that of judging included; 0 none */
+    uint64_t judging;         /* bytes that judging what is kept will take */
+    uint64_t flows_left_out, rows_left_out; /* to stay below it */
+    uint64_t texts_left_out;
     struct site_flow **flows; /* after site_build: by (first_ns, id) */
     size_t flow_count, flow_capacity;
     struct site_flow **by_id, **by_service, **by_client, **by_pair, **by_server;

@@ -1,4 +1,5 @@
 #include "core/sort.h"
+#include "diagnosis/site/budget.h"
 #include "diagnosis/site/model_internal.h"
 
 #include "diagnosis/site/lookups.h"
@@ -401,6 +402,7 @@ bool site_build(struct site *site)
         !make_list(site, &site->by_client, by_client) ||
         !make_list(site, &site->by_pair, by_pair) || !make_list(site, &site->by_server, by_server))
         return false;
+    budget_drop_orphans(site);
     sort((void *)site->requests, site->request_count, requests_by_flow);
     sort((void *)site->secrets, site->secret_count, secrets_by_flow);
     sort((void *)site->h2, site->h2_count, h2_by_flow);

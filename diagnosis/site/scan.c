@@ -308,9 +308,10 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
     claim.last_ns = last->f.last_ns;
     claim.name = NULL;
     int64_t begun_ns = last->f.first_ns;
-    targets += add_swarm(judge, scan, last, &claim, &begun_ns);
+    size_t further = add_swarm(judge, scan, last, &claim, &begun_ns);
+    targets += further;
     if (scan->of_ports && targets > PORTS_MOST)
-        targets = PORTS_MOST; /* what was counted together is an estimate */
+        targets = PORTS_MOST;
     claim.weight = (double)targets;
     if (scan->of_ports)
         claim.server_port = 0;
@@ -323,6 +324,8 @@ static void claim_scan(struct judge *judge, const struct scan *scan, struct flow
         claim.server_port = 0;
     claim_add_number(&claim, "hosts", scan->of_ports ? 1 : (double)targets);
     claim_add_ms(&claim, "duration_ms", begun_ns - first->f.first_ns);
+    if (further > 0) /* what was counted together is an estimate */
+        claim_add_number(&claim, scan->of_ports ? "about_ports" : "about_hosts", 1);
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_FIN) | EVIDENCE(EVENT_RST);
     claim.confidence = targets >= 2 * SCAN_TARGETS ? 90 : 80;
     judge_claim(judge, &claim);

@@ -380,6 +380,15 @@ static void flood_and_its_victim(void **state)
     assert_int_equal(s->verdicts[251].outcome, OUTCOME_FAILED);
 }
 
+static bool has_value(const struct scene_finding *f, const char *name)
+{
+    for (size_t i = 0; i < f->value_count; i++) {
+        if (strcmp(f->values[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Most of a flood has no rows: its count, sources and rate are those of both together. */
 static void flood_beyond_its_rows(void **state)
 {
@@ -412,11 +421,14 @@ static void flood_beyond_its_rows(void **state)
     assert_int_equal(found->record.count, 40250);
     assert_int_equal(found->flow_count, 250);
     assert_true(finding_value(found, "sources")->number == 39000);
+    assert_true(finding_value(found, "about_sources")->number == 1);
     assert_true(finding_value(found, "rate")->number == 9000);
     assert_true(finding_value(found, "duration_ms")->number == 6000);
     more->server_port = 8081; /* somebody else's */
     scene_judge(s);
-    assert_int_equal(scene_find(s, FINDING_SEC_SYN_FLOOD)->record.count, 250);
+    found = scene_find(s, FINDING_SEC_SYN_FLOOD);
+    assert_int_equal(found->record.count, 250);
+    assert_false(has_value(found, "about_sources")); /* all were seen: the number is exact */
 }
 
 static void scan_beyond_its_rows(void **state)
@@ -442,10 +454,14 @@ static void scan_beyond_its_rows(void **state)
     const struct scene_finding *found = scene_find(s, FINDING_SEC_PORT_SCAN);
     assert_int_equal(found->record.count, 60020);
     assert_true(finding_value(found, "ports")->number == 59020);
+    assert_true(finding_value(found, "about_ports")->number == 1);
+    assert_false(has_value(found, "about_hosts"));
     assert_true(finding_value(found, "duration_ms")->number == 10000);
     more->servers = 300; /* other hosts, too: what it did there is another story */
     scene_judge(s);
-    assert_int_equal(scene_find(s, FINDING_SEC_PORT_SCAN)->record.count, 20);
+    found = scene_find(s, FINDING_SEC_PORT_SCAN);
+    assert_int_equal(found->record.count, 20);
+    assert_false(has_value(found, "about_ports"));
 }
 
 static void busy_server_is_no_flood(void **state)

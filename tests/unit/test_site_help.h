@@ -58,6 +58,7 @@ struct scene {
     struct swarm_record swarms[2];
     size_t path_count, put_path_count, swarm_count;
     size_t request_count, icmp_count, arp_count, certificate_count;
+    uint64_t memory; /* of what is kept for judging; 0: no ceiling */
     struct source_record source;
     struct capture_record capture;
     struct scene_finding findings[64];
@@ -444,6 +445,7 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
     site_free(scene_site);
     struct site *site = scene_site = site_new(&s->profile);
     assert_non_null(site);
+    site_limit(site, s->memory);
     for (size_t i = 0; i < s->finding_count; i++)
         free(s->findings[i].flows);
     s->finding_count = s->put_path_count = s->domain_count = s->story_count = s->incident_count = 0;
