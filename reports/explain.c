@@ -169,13 +169,17 @@ static bool keep_tcp(void *self, const void *record)
 }
 
 /* "mss,sok,ts,nop,ws (MSS 1460, scale 7)"; "" when its SYN was not seen. */
-static void options_text(const struct tcp_side_facts *side, char out[96])
+static void options_text(const struct view *view, const struct tcp_side_facts *side, char out[128])
 {
+    char mss[16], scale[16];
+    const struct text_value values[] = {{"options", side->options}, {"mss", mss}, {"scale", scale}};
+    snprintf(mss, sizeof(mss), "%u", side->mss);
+    snprintf(scale, sizeof(scale), "%d", side->window_scale);
     out[0] = '\0';
-    if (side->options[0] != '\0' && side->window_scale >= 0) {
-        snprintf(out, 96, "%s (MSS %u, scale %d)", side->options, side->mss, side->window_scale);
-    } else if (side->options[0] != '\0') {
-        snprintf(out, 96, "%s (MSS %u)", side->options, side->mss);
+    if (side->options[0] != '\0') {
+        text_format(out, 128,
+                    say(view, side->window_scale >= 0 ? TEXT_REPORT_SYN_SCALE : TEXT_REPORT_SYN_MSS),
+                    values, 3);
     }
 }
 
@@ -184,7 +188,7 @@ static bool print_options(const struct view *view, const struct report_case *loa
                           const struct flow_record *flow, const char *where, struct error *error)
 {
     struct flow_tcp_record tcp = {.flow_id = 0};
-    char client[96], server[96], line[512];
+    char client[128], server[128], line[512];
     if (flow->protocol != 6) {
         return true;
     }
@@ -193,8 +197,8 @@ static bool print_options(const struct view *view, const struct report_case *loa
         return false;
     }
     const char *features = flow_features_name(flow->features);
-    options_text(&tcp.side[SIDE_CLIENT], client);
-    options_text(&tcp.side[SIDE_SERVER], server);
+    options_text(view, &tcp.side[SIDE_CLIENT], client);
+    options_text(view, &tcp.side[SIDE_SERVER], server);
     const struct text_value values[] = {{"client", client[0] != '\0' ? client : NULL},
                                         {"server", server[0] != '\0' ? server : NULL},
                                         {"features", features[0] != '\0' ? features : NULL}};

@@ -305,6 +305,7 @@ static void detect(struct judge *judge)
         look_at(judge, &loads, &judge->site->pairs[i], SIDE_CLIENT);
         look_at(judge, &loads, &judge->site->pairs[i], SIDE_SERVER);
     }
+    delays_find_queues(judge, &loads);
     free(loads.at);
 }
 

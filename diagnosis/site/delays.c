@@ -73,7 +73,8 @@ static void join_loads(struct host_loads *loads)
     sort_rows(loads->at, loads->count, sizeof *loads->at, by_host);
     for (size_t i = 0; i < loads->count; i++) {
         struct host_load *last = kept > 0 ? &loads->at[kept - 1] : NULL;
-        if (last == NULL || last->host != loads->at[i].host || loads->at[i].first_ns > last->last_ns)
+        if (last == NULL || last->host != loads->at[i].host ||
+            loads->at[i].first_ns > last->last_ns)
             loads->at[kept++] = loads->at[i];
         else if (loads->at[i].last_ns > last->last_ns)
             last->last_ns = loads->at[i].last_ns;
@@ -100,7 +101,8 @@ bool delays_find_loads(struct judge *judge, struct host_loads *out)
     return true;
 }
 
-static bool is_host_loaded(const struct host_loads *loads, const struct site_host *host, int64_t ns)
+enum moving delays_moving(const struct host_loads *loads, const struct site_host *host,
+                          int64_t time_ns)
 {
     size_t low = 0, high = loads->count;
     while (low < high) {
@@ -108,21 +110,23 @@ static bool is_host_loaded(const struct host_loads *loads, const struct site_hos
         const struct host_load *load = &loads->at[middle];
         int order = COMPARE(load->host->number, host->number);
         if (order == 0)
-            order = load->last_ns < ns ? -1 : load->first_ns > ns ? 1 : 0;
+            order = load->last_ns < time_ns ? -1 : load->first_ns > time_ns ? 1 : 0;
         if (order == 0)
-            return true;
+            return time_ns < load->first_ns + LOAD_AROUND_NS  ? MOVING_SOON
+                   : time_ns > load->last_ns - LOAD_AROUND_NS ? MOVING_BEFORE
+                                                              : MOVING;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return false;
+    return MOVING_NOT;
 }
 
 bool delays_is_loaded(const struct host_loads *loads, const struct site_flow *flow, int64_t time_ns)
 {
-    return is_host_loaded(loads, flow->client, time_ns) ||
-           is_host_loaded(loads, flow->server, time_ns);
+    return delays_moving(loads, flow->client, time_ns) != MOVING_NOT ||
+           delays_moving(loads, flow->server, time_ns) != MOVING_NOT;
 }
 
 static int64_t handshake(const struct flow_facts *f, enum side side)
@@ -130,16 +134,15 @@ static int64_t handshake(const struct flow_facts *f, enum side side)
     return side == SIDE_SERVER ? f->connect_rtt_server_ns : f->connect_rtt_client_ns;
 }
 
-/* The server port that most flows of the pair go to: behind another one may stand another machine. */
-static uint16_t usual_port(const struct site_pair *pair)
+uint16_t delays_usual_port(struct flow_range flows)
 {
     uint16_t best = 0;
     size_t most = 0;
-    for (size_t i = 0; i < pair->flows.count && i < 64; i++) {
-        uint16_t port = pair->flows.flows[i]->f.port[SIDE_SERVER];
+    for (size_t i = 0; i < flows.count && i < 64; i++) {
+        uint16_t port = flows.flows[i]->f.port[SIDE_SERVER];
         size_t count = 0;
-        for (size_t j = 0; j < pair->flows.count && j < 1024; j++)
-            count += pair->flows.flows[j]->f.port[SIDE_SERVER] == port;
+        for (size_t j = 0; j < flows.count && j < 1024; j++)
+            count += flows.flows[j]->f.port[SIDE_SERVER] == port;
         if (count > most) {
             most = count;
             best = port;
@@ -148,7 +151,7 @@ static uint16_t usual_port(const struct site_pair *pair)
     return best;
 }
 
-static bool is_usable(const struct site_flow *flow, uint16_t port)
+bool delays_is_usable(const struct site_flow *flow, uint16_t port)
 {
     return facts_is_tcp(&flow->f) && flow->f.port[SIDE_SERVER] == port &&
            facts_is_two_sided(&flow->f);
@@ -157,7 +160,7 @@ static bool is_usable(const struct site_flow *flow, uint16_t port)
 size_t delays_gather(struct judge *judge, const struct host_loads *loads,
                      const struct site_pair *pair, enum side side, struct rtt_point **out)
 {
-    uint16_t port = usual_port(pair);
+    uint16_t port = delays_usual_port(pair->flows);
     size_t room = 0, count = 0;
     for (size_t i = 0; i < pair->flows.count; i++)
         room += 1 + pair->flows.flows[i]->sample_count;
@@ -169,7 +172,7 @@ size_t delays_gather(struct judge *judge, const struct host_loads *loads,
     }
     for (size_t i = 0; i < pair->flows.count; i++) {
         const struct site_flow *flow = pair->flows.flows[i];
-        if (!is_usable(flow, port))
+        if (!delays_is_usable(flow, port))
             continue;
         int64_t rtt = handshake(&flow->f, side);
         if (rtt >= 0 && !delays_is_loaded(loads, flow, flow->f.first_ns))

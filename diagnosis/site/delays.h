@@ -21,14 +21,29 @@ struct host_loads {
     size_t count;
 };
 
+/* What a host moved around a time. */
+enum moving {
+    MOVING_NOT,
+    MOVING_SOON,   /* it moves much soon */
+    MOVING_BEFORE, /* it just did: a queue may still drain */
+    MOVING
+};
+
 /* Fills *out; its memory is the site's. False when memory is out. */
 bool delays_find_loads(struct judge *judge, struct host_loads *out);
 /* Whether a host of the flow was busy by itself around time_ns. */
 bool delays_is_loaded(const struct host_loads *loads, const struct site_flow *flow, int64_t time_ns);
+enum moving delays_moving(const struct host_loads *loads, const struct site_host *host, int64_t time_ns);
+/* Whether a round trip to that side of the flow counts: TCP to that port, both ways seen. */
+bool delays_is_usable(const struct site_flow *flow, uint16_t port);
+/* The server port that most of the flows go to: behind another one may stand another machine. */
+uint16_t delays_usual_port(struct flow_range flows);
 /* The clean round trips of that side on the connections of the pair to its most used server port, in
  * time order, own load left out. *out is the site's; returns how many. */
 size_t delays_gather(struct judge *judge, const struct host_loads *loads,
                      const struct site_pair *pair, enum side side, struct rtt_point **out);
+/* delay_queue.c: tells of queues that a transfer of a host fills, and that all its others wait in. */
+void delays_find_queues(struct judge *judge, const struct host_loads *loads);
 /* How many different flows the points are of, up to most. */
 size_t delays_flows(const struct rtt_point *points, size_t count, size_t most);
 /* The value at share q of the values, which are sorted on the way. */

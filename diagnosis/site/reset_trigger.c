@@ -1,5 +1,5 @@
 /* What the injected resets of one service have in common, and its other connections have not: the
- * word, the size or the pause that the device acts on. */
+ * word, the size (or a limit of it) or the pause that the device acts on. */
 #include "diagnosis/site/reset_trigger.h"
 
 #include "core/sort.h"
@@ -90,6 +90,32 @@ static bool is_trigger(const struct feature *feature, struct claim *const *claim
     return true;
 }
 
+/* ---- sizes above a limit ---- */
+
+/* All that were reset had sent at least as much as the smallest of them, and no connection of the
+ * service that went well so much: the device acts from some size between on. */
+static const char *find_limit(struct judge *judge, struct claim *const *claims, size_t count)
+{
+    const struct flow_range service = claims[0]->flow->service->flows;
+    uint64_t least = UINT64_MAX, passed = 0;
+    size_t well = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bytes = claims[i]->flow->f.payload[SIDE_CLIENT];
+        least = bytes < least ? bytes : least;
+    }
+    for (size_t i = 0; i < service.count; i++) {
+        const struct flow_facts *f = &service.flows[i]->f;
+        if (service.flows[i]->outcome != OUTCOME_OK || f->payload[SIDE_CLIENT] == 0)
+            continue;
+        well++;
+        passed = f->payload[SIDE_CLIENT] > passed ? f->payload[SIDE_CLIENT] : passed;
+    }
+    if (least == 0 || passed >= least || well < TRIGGER_RESETS)
+        return NULL;
+    return arena_format(&judge->site->arena, "request bytes from %llu, largest that passed %llu",
+                        (unsigned long long)least, (unsigned long long)passed);
+}
+
 static bool is_injected(const struct claim *claim)
 {
     return claim->code == FINDING_TCP_RESET_INJECTED && claim->flow != NULL &&
@@ -99,17 +125,18 @@ static bool is_injected(const struct claim *claim)
 static void name_trigger(struct judge *judge, struct claim *const *claims, size_t count)
 {
     char value[FEATURE_SIZE];
-    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
-        if (!is_trigger(&features[i], claims, count, value))
-            continue;
-        const char *text = arena_format(&judge->site->arena, "%s %s", features[i].word, value);
-        for (size_t j = 0; j < count; j++) {
-            claim_add_text(claims[j], "trigger", text);
-            int confidence = claims[j]->confidence + SCORE_TRIGGER / 2;
-            claims[j]->confidence =
-                (uint8_t)(confidence > CONFIDENCE_MOST ? CONFIDENCE_MOST : confidence);
-        }
-        return;
+    const char *text = NULL;
+    for (size_t i = 0; text == NULL && i < sizeof features / sizeof *features; i++) {
+        if (is_trigger(&features[i], claims, count, value))
+            text = arena_format(&judge->site->arena, "%s %s", features[i].word, value);
+    }
+    if (text == NULL)
+        text = find_limit(judge, claims, count);
+    for (size_t j = 0; text != NULL && j < count; j++) {
+        int confidence = claims[j]->confidence + SCORE_TRIGGER / 2;
+        claim_add_text(claims[j], "trigger", text);
+        claims[j]->confidence =
+            (uint8_t)(confidence > CONFIDENCE_MOST ? CONFIDENCE_MOST : confidence);
     }
 }
 

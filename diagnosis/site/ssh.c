@@ -72,13 +72,13 @@ static const struct command_record *find_failure(struct judge *judge, const stru
         return NULL;
     if (offer != NULL && offer->result == COMMAND_REFUSED) {
         *confidence = 95;
-        *step = arena_format(&judge->site->arena, "no common algorithm (%s)",
+        *step = arena_format(&judge->site->arena, "no common algorithm, %s",
                              offer->detail != NULL ? offer->detail : "");
         return offer;
     }
     if (auth != NULL && auth->reply != NULL && atoll(auth->reply) >= REFUSALS_LEAST) {
         *confidence = 60;
-        *step = arena_format(&judge->site->arena, "authentication, about %s refusals", auth->reply);
+        *step = arena_format(&judge->site->arena, "authentication, refusals %s", auth->reply);
         return auth;
     }
     *confidence = 70;

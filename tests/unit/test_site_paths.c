@@ -234,6 +234,105 @@ static void too_many_values_are_none(void **state)
     assert_int_equal(s->put_paths[0].idle_timer_ns, 333 * SECOND);
 }
 
+/* Reset in silence, idle for so long, by nobody's wish. */
+static struct scene_flow *swept(struct scene *s, uint16_t port, double at, double idle_s)
+{
+    struct scene_flow *f = open_flow(s, port, SERVER, at);
+    flow_send(f, SIDE_CLIENT, 0.02, 300);
+    flow_send(f, SIDE_SERVER, 0.05, 300);
+    flow_rst(f, SIDE_SERVER, 0.05 + idle_s, 60);
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    f->tcp.longest_idle_ns = (int64_t)(idle_s * (double)SECOND);
+    f->reset_count = 1;
+    f->resets[0] = (struct reset_record){.flow_id = f->flow.id,
+                                         .number = 1,
+                                         .side = SIDE_SERVER,
+                                         .source_id = 1,
+                                         .frame = f->flow.first_frame + 9,
+                                         .time_ns = f->flow.last_ns,
+                                         .ttl = 60,
+                                         .usual_ttl = 60,
+                                         .own_ns = f->tcp.longest_idle_ns,
+                                         .peer_ns = f->tcp.longest_idle_ns + 20 * MS};
+    return f;
+}
+
+static void resets_in_silence_show_a_timer(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 3; i++)
+        (void)swept(s, (uint16_t)(1000 + i), 10 + i, 30.2 + 0.3 * i);
+    (void)path_add(s, CLIENT, SERVER);
+    scene_judge(s);
+    assert_int_equal(s->put_path_count, 1);
+    assert_int_equal(s->put_paths[0].idle_timer_ns, 30 * SECOND);
+    assert_int_equal(s->put_paths[0].idle_connections, 3);
+    for (size_t i = 0; i < 3; i++)
+        expect_outcome(s, 1 + i, OUTCOME_OK);
+    assert_null(scene_find(s, FINDING_TCP_IDLE_STATE_LOST));
+    struct scene_flow *f = open_flow(s, 1003, SERVER, 15); /* one that was silent for longer, and went on */
+    flow_send(f, SIDE_CLIENT, 0.02, 300);
+    flow_send(f, SIDE_SERVER, 0.05, 300);
+    flow_send(f, SIDE_CLIENT, 50, 300);
+    flow_send(f, SIDE_SERVER, 50.05, 300);
+    f->flow.facts |= FLOW_FACT_ANSWERED;
+    f->tcp.longest_idle_ns = 50 * SECOND;
+    scene_judge(s);
+    assert_int_equal(s->put_paths[0].idle_timer_ns, -1);
+}
+
+static void resets_after_unequal_pauses_show_none(void **state)
+{
+    struct scene *s = *state;
+    for (uint16_t i = 0; i < 3; i++)
+        (void)swept(s, (uint16_t)(1000 + i), 10 + i, 12 + 7 * i);
+    (void)path_add(s, CLIENT, SERVER);
+    scene_judge(s);
+    assert_int_equal(s->put_paths[0].idle_timer_ns, -1);
+}
+
+/* ---- queues ---- */
+
+/* Short connections whose handshakes take base_ms, and slow_ms while a transfer of the server runs. */
+static void share_a_queue(struct scene *s, int64_t base_ms, int64_t slow_ms, int64_t after_ms)
+{
+    struct scene_flow *f = scene_healthy(s, OTHER, 900, SERVER, 8101, 40);
+    flow_send(f, SIDE_SERVER, 9, 5000000);
+    for (int i = 0; i < 15; i++) {
+        double at = i < 5 ? 10 + i : i < 10 ? 41 + (i - 5) : 70 + i;
+        f = scene_healthy(s, CLIENT, (uint16_t)(1000 + i), SERVER, 8101, at);
+        f->flow.connect_rtt_server_ns = (i < 5 ? base_ms : i < 10 ? slow_ms + i : after_ms) * MS;
+    }
+    scene_judge(s);
+}
+
+static void a_transfer_fills_a_queue(void **state)
+{
+    struct scene *s = *state;
+    share_a_queue(s, 10, 300, 12);
+    const struct scene_finding *found = scene_find(s, FINDING_PATH_BUFFERBLOAT);
+    assert_non_null(found);
+    assert_true(finding_value(found, "loaded_ms")->number == 307);
+    assert_true(finding_value(found, "longest_ms")->number == 309);
+    assert_true(finding_value(found, "moved_bytes")->number >= 5000000);
+    assert_string_equal(finding_value(found, "side")->text, "server");
+    assert_int_equal(found->record.severity, SEVERITY_LOW);
+}
+
+static void a_longer_way_is_no_queue(void **state)
+{
+    struct scene *s = *state;
+    share_a_queue(s, 10, 300, 300); /* and stays so */
+    assert_null(scene_find(s, FINDING_PATH_BUFFERBLOAT));
+}
+
+static void a_little_more_is_no_queue(void **state)
+{
+    struct scene *s = *state;
+    share_a_queue(s, 10, 25, 10);
+    assert_null(scene_find(s, FINDING_PATH_BUFFERBLOAT));
+}
+
 /* ---- tunnels ---- */
 
 static void tunnels_between_two_sizes(void **state)
@@ -264,6 +363,11 @@ int main(void)
         SCENE_TEST(one_usual_value_lies_between),
         SCENE_TEST(what_the_loss_touches),
         SCENE_TEST(too_many_values_are_none),
+        SCENE_TEST(resets_in_silence_show_a_timer),
+        SCENE_TEST(resets_after_unequal_pauses_show_none),
+        SCENE_TEST(a_transfer_fills_a_queue),
+        SCENE_TEST(a_longer_way_is_no_queue),
+        SCENE_TEST(a_little_more_is_no_queue),
         cmocka_unit_test(tunnels_between_two_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,34 @@ static void trigger_is_named(void **state)
         assert_string_not_equal(found->values[i].name, "trigger");
 }
 
+/* Requests of any size above a limit are reset, smaller ones are not. */
+static void limit_of_size_is_named(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 7; i++) {
+        struct scene_flow *f = asked(s, (uint16_t)(1000 + i), 10 + i);
+        s->requests[i].path = "/same";
+        flow_send(f, SIDE_CLIENT, 0.1, (uint64_t)(i < 3 ? 1400 + 300 * i : 200 * (i - 2))); /* 200 are sent already */
+        if (i >= 3) {
+            flow_answer(f, &s->requests[i], 200, 0.13);
+            continue;
+        }
+        struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
+        r->ttl = 47;
+        too_fast(r);
+    }
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_TCP_RESET_INJECTED);
+    assert_non_null(found);
+    assert_string_equal(finding_value(found, "trigger")->text,
+                        "request bytes from 1600, largest that passed 1000");
+    s->flows[5].flow.client_payload_bytes = 1700; /* a larger one went well: no limit */
+    scene_judge(s);
+    found = scene_find(s, FINDING_TCP_RESET_INJECTED);
+    for (size_t i = 0; i < found->value_count; i++)
+        assert_string_not_equal(found->values[i].name, "trigger");
+}
+
 /* Every signature that ends in resets, built from the rows of the resets of either side. */
 static void signatures_of_both_directions(void **state)
 {
@@ -445,6 +473,7 @@ int main(void)
         SCENE_TEST(look_alikes),
         SCENE_TEST(complete_answers_are_left_alone),
         SCENE_TEST(trigger_is_named),
+        SCENE_TEST(limit_of_size_is_named),
         cmocka_unit_test(signatures),
         cmocka_unit_test(signatures_of_both_directions),
         cmocka_unit_test(signatures_of_silence),
