@@ -89,7 +89,7 @@ static void name_request(struct http_state *s, struct transaction *t, const stru
     r->request_ns = context->first_time_ns;
     r->request_frame = context->first_frame;
     r->request_bytes = h->has_length && !h->chunked ? h->length : 0;
-    if (s->count == 1 && s->last_response_end_ns >= 0)
+    if (s->count == 1 && s->last_response_end_ns >= 0 && r->response_ns < 0)
         r->idle_ns = r->request_ns - s->last_response_end_ns;
     t->is_head = h->method.len == 4 && memcmp(h->method.at, "HEAD", 4) == 0;
     t->is_connect = h->method.len == 7 && memcmp(h->method.at, "CONNECT", 7) == 0;
@@ -366,6 +366,8 @@ static void http_lose(struct http_state *s, enum side side, struct dissect_conte
     s->side[side].scanned = 0;
     if (side == SIDE_SERVER)
         s->resync = true;
+    else
+        http_queue_missed(s, context);
 }
 
 /* One step at a time: each message gets the time of the packet that brought its first byte. */

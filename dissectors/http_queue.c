@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The two directions of a connection that pass through queues of their own are out of step by less. */
+#define DISORDER_NS 5000000LL
+
 struct transaction *http_queue_at(struct http_state *s, uint32_t index)
 {
     return &s->queue[(s->first + index) % s->capacity];
@@ -16,7 +19,7 @@ void http_queue_note_open(const struct http_state *s, struct dissect_context *co
     uint64_t *facts = &context->flow->facts;
     const struct transaction *t = s->count > 0 ? &s->queue[s->first] : NULL;
     const struct transaction *answer = s->late_open ? &s->late : t;
-    bool begun = answer != NULL && (s->late_open || answer->response_begun);
+    bool begun = answer != NULL && (s->late_open || (answer->response_begun && !answer->response_done));
     bool waiting = s->beyond > 0 || s->count > (t != NULL && t->response_begun ? 1u : 0u);
     *facts &= ~(uint64_t)(FLOW_FACT_REQUEST_OPEN | FLOW_FACT_ANSWER_INCOMPLETE);
     if (waiting)
@@ -61,15 +64,46 @@ static bool grow(struct http_state *s)
     return true;
 }
 
+static void put_late(struct http_state *s, struct dissect_context *context)
+{
+    if (s->late_open || s->late_kept)
+        put(&s->late, context);
+    s->late_open = s->late_kept = false;
+}
+
+/* The late answer is for the request that begins now: sent before it, or there is no other. */
+static bool is_for_late(const struct http_state *s, const struct dissect_context *context)
+{
+    int64_t behind = context->first_time_ns - s->late.record.response_ns;
+    return (s->late_kept || (s->late_open && !s->late_beyond)) && s->count == 0 &&
+           (behind <= 0 || (s->asked && behind < DISORDER_NS));
+}
+
 struct transaction *http_queue_push(struct http_state *s, struct dissect_context *context)
 {
     if (s->beyond > 0 || !grow(s)) {
         s->beyond++;
         return NULL;
     }
+    bool for_late = is_for_late(s, context);
+    s->asked = true;
+    if (!for_late && s->late_kept)
+        put_late(s, context);
     struct transaction *t = http_queue_at(s, s->count++);
-    start(t, context);
+    if (for_late) {
+        *t = s->late;
+        s->late_open = s->late_kept = false;
+    } else {
+        start(t, context);
+    }
     return t;
+}
+
+void http_queue_missed(struct http_state *s, struct dissect_context *context)
+{
+    s->asked = false;
+    if (s->late_kept)
+        put_late(s, context);
 }
 
 struct transaction *http_queue_asking(struct http_state *s)
@@ -94,8 +128,18 @@ void http_queue_request_done(struct http_state *s, struct dissect_context *conte
     struct transaction *t = http_queue_asking(s);
     if (t == NULL)
         return;
+    struct http_record *r = &t->record;
     t->request_done = true;
-    t->record.request_end_ns = context->time_ns;
+    r->request_end_ns = context->time_ns;
+    if (t->response_begun && r->wait_ns < 0)
+        r->wait_ns = r->response_ns > r->request_end_ns
+                         ? dissect_wait(context, r->request_end_ns, r->response_ns)
+                         : 0;
+    if (t->response_done) {
+        r->complete = true;
+        put_first(s, context);
+        http_queue_note_open(s, context);
+    }
 }
 
 void http_queue_response_done(struct http_state *s, struct dissect_context *context)
@@ -103,13 +147,16 @@ void http_queue_response_done(struct http_state *s, struct dissect_context *cont
     struct transaction *t = http_queue_answering(s);
     if (t == NULL || !t->response_begun)
         return;
+    t->response_done = true;
     t->record.response_end_ns = context->time_ns;
     t->record.complete = t->request_done;
     s->last_response_end_ns = context->time_ns;
-    if (s->late_open)
-        put(t, context);
-    else
+    if (!s->late_open)
         put_first(s, context);
+    else if (s->late_beyond)
+        put_late(s, context);
+    else
+        s->late_kept = true;
     s->late_open = false;
     context->flow->facts |= FLOW_FACT_ANSWERED;
     http_queue_note_open(s, context);
@@ -117,16 +164,15 @@ void http_queue_response_done(struct http_state *s, struct dissect_context *cont
 
 struct transaction *http_queue_answered(struct http_state *s, struct dissect_context *context)
 {
-    if (s->late_open)
-        put(&s->late, context); /* its end was missed */
-    s->late_open = false;
+    put_late(s, context); /* of one that has begun the end was missed */
     while (s->count > 0 &&
            (http_queue_at(s, 0)->response_begun || (s->resync && s->count > 1)))
         put_first(s, context);
     s->resync = false;
     if (s->count > 0)
         return http_queue_at(s, 0);
-    s->beyond -= s->beyond > 0;
+    s->late_beyond = s->beyond > 0;
+    s->beyond -= s->late_beyond;
     start(&s->late, context);
     s->late_open = true;
     return &s->late;
@@ -137,7 +183,7 @@ struct transaction *http_queue_answered(struct http_state *s, struct dissect_con
 static bool is_truncated(const struct http_state *s, const struct transaction *t)
 {
     enum phase phase = s->side[SIDE_SERVER].phase;
-    if (!t->response_begun || phase == PHASE_LOST || t->record.kind == HTTP_EVENTS)
+    if (!t->response_begun || t->response_done || phase == PHASE_LOST || t->record.kind == HTTP_EVENTS)
         return false;
     return phase != PHASE_TO_CLOSE || s->reset;
 }
@@ -171,8 +217,8 @@ void http_queue_close(struct http_state *s, struct dissect_context *context)
     if (s->late_open) {
         s->late.record.truncated = is_truncated(s, &s->late);
         s->late.record.ended_by = context->flow->closed_by;
-        put(&s->late, context);
     }
+    put_late(s, context);
     while (s->count > 0) {
         struct transaction *t = http_queue_at(s, 0);
         t->record.truncated = is_truncated(s, t);

@@ -32,7 +32,7 @@ struct http_side {
 struct transaction {
     struct http_record record;
     bool is_head, is_connect;
-    bool request_done, response_begun;
+    bool request_done, response_begun, response_done;
     bool request_cut; /* the end of its head was missed: the last byte before the answer ends it */
 };
 
@@ -44,7 +44,10 @@ struct http_state {
     int64_t last_response_end_ns;
     struct transaction late; /* an answer whose request was not seen */
     struct http_secret_log secrets;
-    bool late_open;
+    bool late_open; /* it has begun */
+    bool late_beyond; /* its request was one beyond the queue */
+    bool late_kept; /* it is whole, and its request may be captured behind it */
+    bool asked;     /* nothing of the client's is missing since a request */
     bool known;  /* that it is HTTP was seen: a whole head of one side at least */
     bool resync; /* answers were missed: the next one is for the last request */
     bool reset;  /* the connection was aborted */
@@ -60,6 +63,8 @@ struct transaction *http_queue_asking(struct http_state *s);
 struct transaction *http_queue_answering(struct http_state *s);
 /* The transaction that a new answer belongs to. */
 struct transaction *http_queue_answered(struct http_state *s, struct dissect_context *context);
+/* Bytes of the client's were missed: the request of a late answer may have been among them. */
+void http_queue_missed(struct http_state *s, struct dissect_context *context);
 void http_queue_request_done(struct http_state *s, struct dissect_context *context);
 void http_queue_response_done(struct http_state *s, struct dissect_context *context);
 /* Puts what is left, at the end of the connection. */

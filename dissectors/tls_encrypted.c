@@ -147,7 +147,7 @@ void tls_handle_data(struct tls_state *state, enum side role, uint32_t len,
     tls_add_letter(tls, role, 'D');
     if (role == SIDE_CLIENT) {
         tls->client_app_records++;
-        if (asks)
+        if (asks && context->first_time_ns >= state->server_data_ns) /* else the capture swapped both */
             *facts |= FLOW_FACT_REQUEST_OPEN;
         if (state->after_finished == 1)
             state->after_finished = 2; /* a request between: the first was no ticket of a pair */
@@ -160,8 +160,10 @@ void tls_handle_data(struct tls_state *state, enum side role, uint32_t len,
     tls->server_app_records++;
     if (asks && tls->client_app_records > 0)
         *facts |= FLOW_FACT_ANSWERED;
-    if (asks)
-        *facts &= ~(uint64_t)FLOW_FACT_REQUEST_OPEN;
+    if (!asks)
+        return;
+    state->server_data_ns = context->first_time_ns;
+    *facts &= ~(uint64_t)FLOW_FACT_REQUEST_OPEN;
 }
 
 /* ---- TLS 1.3

@@ -83,6 +83,7 @@ struct tls_state {
     uint8_t warning_by, warning_step;
     int64_t warning_ns, warning_frame;
     uint32_t ticket_len;    /* TLS 1.3: length of the first server record after Finished */
+    int64_t server_data_ns; /* of the server's last record that may answer; 0 none */
     uint8_t after_finished; /* server records since then, up to 2 */
     uint64_t facts_before_ticket;
     struct tls_reader *reader; /* NULL: no secrets of it are known */

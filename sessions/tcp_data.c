@@ -422,7 +422,8 @@ static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
     out->payload_offset = start;
     tcp_note_sent(d, p->time_ns);
     d->facts.last_payload_ns = p->time_ns;
-    tcp->last_payload_side = (uint8_t)side;
+    if (p->time_ns >= tcp->dir[!side].facts.last_payload_ns) /* else the capture swapped both */
+        tcp->last_payload_side = (uint8_t)side;
     if (start > d->next)
         (void)tcp_add_hole(d, d->next, start, p, l, env);
     bool again = start < d->next, brings_new = end > d->next;

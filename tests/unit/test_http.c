@@ -249,6 +249,46 @@ static void test_deep_pipeline_stays_in_step(void **state)
     assert_int_equal(talk.f->seen.flows[0].facts & FLOW_FACT_REQUEST_OPEN, 0);
 }
 
+/* The directions passed through queues of their own: the answer lies before the request in the file. */
+static void test_answer_captured_before_its_request(void **state)
+{
+    struct talk talk = begin(state);
+    struct conversation *c = &talk.f->c;
+    say(&talk, 0, GET);
+    say(&talk, 1, OK);
+    send_text(c, 10, 1, talk.next[1], talk.next[0] + (int64_t)strlen(GET), OK);
+    send_text(c, -2, 0, talk.next[0], talk.next[1], GET);
+    talk.next[0] += (int64_t)strlen(GET);
+    talk.next[1] += (int64_t)strlen(OK);
+    c->now_ns += 20000000000;
+    say(&talk, 0, "GET /c HTTP/1.1\r\n\r\n");
+    say(&talk, 1, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 3);
+    expect(&talk, 1, "/a", 200);
+    assert_in_range(record(&talk, 1)->wait_ns, 0, 2000000);
+    assert_true(record(&talk, 1)->complete);
+    expect(&talk, 2, "/c", 201);
+    assert_true(record(&talk, 2)->wait_ns < 1000000000);
+    assert_int_equal(talk.f->seen.flows[0].facts & FLOW_FACT_REQUEST_OPEN, 0);
+}
+
+/* One whose request the capture lost is not the next one's. */
+static void test_answer_of_a_lost_request(void **state)
+{
+    struct talk talk = begin(state);
+    say(&talk, 0, GET);
+    say(&talk, 1, OK);
+    lose(&talk, 0, (int64_t)strlen(GET));
+    say(&talk, 1, NO_CONTENT);
+    say(&talk, 0, "GET /c HTTP/1.1\r\n\r\n");
+    say(&talk, 1, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    end(&talk, 0);
+    assert_int_equal(talk.f->seen.http_count, 3);
+    expect(&talk, 1, NULL, 204);
+    expect(&talk, 2, "/c", 201);
+}
+
 /* The times of a message do not depend on what else lay in the packets. */
 static void test_second_message_has_its_own_time(void **state)
 {
@@ -568,6 +608,8 @@ int main(void)
         CASE(test_chunks),
         CASE(test_bare_line_feeds_and_merged_lengths),
         CASE(test_pipelining),
+        CASE(test_answer_captured_before_its_request),
+        CASE(test_answer_of_a_lost_request),
         CASE(test_deep_pipeline_stays_in_step),
         CASE(test_second_message_has_its_own_time),
         CASE(test_body_to_the_end),

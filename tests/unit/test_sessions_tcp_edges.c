@@ -413,6 +413,21 @@ static void test_padding_is_no_payload(void **state)
     assert_int_equal(f->seen.flows[0].client_retransmissions, 0);
 }
 
+/* The capture has the answer before what it answers: who sent last is told by the times. */
+static void test_last_word_by_time(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    c->ports[1] = 9999;
+    handshake(c, 20, 5);
+    send_at(c, 10, DATA(1, 1, 101, 100));
+    send_at(c, -2, DATA(0, 1, 1, 100));
+    send_at(c, 5000, FIN(0, 101, 101));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].facts & FLOW_FACT_REQUEST_OPEN, 0);
+    assert_int_not_equal(f->seen.flows[0].facts & FLOW_FACT_ANSWERED, 0);
+}
+
 /* A packet of the conversation whose TCP header the snap length cut in its middle. */
 static void send_headless(struct conversation *c)
 {
@@ -545,6 +560,7 @@ int main(void)
         CASE(test_duplicate_acks_of_an_unseen_server),
         CASE(test_flip_with_the_fin),
         CASE(test_padding_is_no_payload),
+        CASE(test_last_word_by_time),
         CASE(test_headless_packets_do_nothing_to_a_connection),
         CASE(test_headless_flow_ends_where_headers_begin),
         CASE(test_half_open_is_small),
