@@ -121,6 +121,9 @@ void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
     int64_t ack = tcp_offset(peer, l->tcp.acknowledgment);
     if (ack > peer->next + SANE_AHEAD || ack < peer->acked - SANE_AHEAD)
         return;
+    /* RFC 9293 3.10.7.3: a SYN-ACK that acknowledges what was never sent is refused by a reset; guards ask so. */
+    if ((l->tcp.flags & TCP_SYN) != 0 && peer->syn_seen && ack > peer->next)
+        return;
     if (l->payload_len > 0 || ack > peer->acked)
         (*env->acked_segments)++;
     if (ack > peer->next)

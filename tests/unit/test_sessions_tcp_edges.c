@@ -531,6 +531,28 @@ static void test_half_open_refused_at_last(void **state)
     assert_int_equal(f->seen.tcp[0].side[0].rst_count, 1);
 }
 
+/* A guard asks whether the client has a stack: by a SYN-ACK that acknowledges nothing it sent. */
+static void test_a_guards_question(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    send_at(c, 2, (struct segment){1, TCP_SYN | TCP_ACK, 0, 77777, NULL, 0, 0, 0});
+    send_at(c, 5, RST(0, 77777));
+    send_at(c, 1000, (struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0});
+    c->isn[1] += 4242;
+    send_at(c, 20, (struct segment){1, TCP_SYN | TCP_ACK, 0, 1, NULL, 0, 0, 0});
+    send_at(c, 5, ACK(0, 1, 1));
+    send_at(c, 1, DATA(0, 1, 1, 100));
+    send_at(c, 20, DATA(1, 1, 101, 200));
+    send_at(c, 100, ACK(0, 101, 201));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.count, 1);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+    assert_int_equal(f->seen.flows[0].client_retransmissions, 0);
+    assert_true((f->seen.flows[0].facts & FLOW_FACT_ESTABLISHED) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +587,7 @@ int main(void)
         CASE(test_headless_flow_ends_where_headers_begin),
         CASE(test_half_open_is_small),
         CASE(test_half_open_refused_at_last),
+        CASE(test_a_guards_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
