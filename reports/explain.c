@@ -25,6 +25,16 @@ static void paragraph(const struct view *view, const struct finding_words *words
     }
 }
 
+static bool has_value(const struct case_finding *finding, const char *name)
+{
+    for (size_t i = 0; i < finding->value_count; i++) {
+        if (strcmp(finding->values[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_heading(const struct view *view, const char *title, unsigned severity,
                           const char *code)
 {
@@ -261,6 +271,9 @@ bool report_explain_finding(const struct view *view, const struct report_case *l
     }
     paragraph(view, &words, TEXT_REPORT_MEANING, info->meaning);
     paragraph(view, &words, TEXT_REPORT_WHY, info->evidence);
+    if (has_value(finding, "client_signature") || has_value(finding, "server_signature")) {
+        paragraph(view, &words, TEXT_REPORT_PATTERN, TEXT_REPORT_SIGNATURES);
+    }
     if (extent_text(view, loaded, finding, text)[0] != '\0') {
         view_labelled(view, say(view, TEXT_REPORT_EXTENT), LABEL_COLUMNS, text);
     }

@@ -91,19 +91,41 @@ static void view_reset(const struct reset_record *r, const struct reset_record *
     view->acks_differ |= first != NULL && first->acknowledgment != r->acknowledgment;
 }
 
+/* The handshake was through when that side was reset, or (ns -1) at all. */
+static bool was_open(const struct flow_facts *f, int64_t reset_ns)
+{
+    return facts_is_established(f) &&
+           (reset_ns < 0 || f->tcp->established_ns < 0 || f->tcp->established_ns <= reset_ns);
+}
+
+/* RFC 9293 3.10.7.1: a side that has reset, or was reset in the other's name, answers without ACK what the other
+ * still sends. */
+static bool is_echo(const struct flow_facts *f, const struct reset_record *r)
+{
+    for (size_t i = 0; !r->with_ack && i < f->reset_row_count; i++) {
+        const struct reset_record *first = &f->reset_rows[i];
+        if (first->time_ns < r->time_ns && r->peer_ns >= 0 && r->time_ns - r->peer_ns > first->time_ns)
+            return true;
+    }
+    return false;
+}
+
 unsigned signature_of(const struct flow_facts *f, enum side side, bool silent)
 {
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    const struct tcp_side_facts *own = &f->tcp->side[side];
     struct signature_view view = {.syn = f->tcp->syn_count > 0,
-                                  .ack = facts_is_established(f),
+                                  .ack = was_open(f, own->rst_ns),
                                   .data_segments = client->segments,
                                   .fin =
                                       client->fin_ns >= 0 || f->tcp->side[SIDE_SERVER].fin_ns >= 0,
-                                  .silent = silent};
+                                  .silent = silent && (side == SIDE_CLIENT || own->segments == 0)};
     const struct reset_record *bare = NULL, *first = NULL;
+    bool has_rows = false;
     for (size_t i = 0; i < f->reset_row_count; i++) {
         const struct reset_record *r = &f->reset_rows[i];
-        if (r->side != side)
+        has_rows |= r->side == side;
+        if (r->side != side || is_echo(f, r))
             continue;
         if (first == NULL) {
             first = r;
@@ -114,8 +136,7 @@ unsigned signature_of(const struct flow_facts *f, enum side side, bool silent)
         if (bare == NULL && !r->with_ack)
             bare = r;
     }
-    if (first == NULL && !silent && f->tcp->side[side].rst_count > 0)
-        *(f->tcp->side[side].rst_with_ack ? &view.rst_ack : &view.rst) =
-            f->tcp->side[side].rst_count; /* rows are kept of what is worth comparing */
+    if (!has_rows && own->rst_count > 0)
+        *(own->rst_with_ack ? &view.rst_ack : &view.rst) = own->rst_count; /* rows are kept of what is worth comparing */
     return signature_match(&view);
 }

@@ -1,4 +1,5 @@
 /* Connections that opened late or only half. */
+#include "diagnosis/site/patterns.h"
 #include "diagnosis/site/syns.h"
 #include "diagnosis/site/verdict.h"
 
@@ -57,6 +58,7 @@ static void find_half_open(struct judge *judge, const struct site_flow *flow)
     claim.reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
     claim_add_number(&claim, "synacks", t->synack_count);
     claim_add_ms(&claim, "waited_ms", t->synack_last_ns - t->synack_first_ns);
+    patterns_add(judge, flow, SILENCE_OF_CLIENT, &claim);
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
     judge_claim(judge, &claim);
 }

@@ -46,6 +46,15 @@ void claim_add_ms(struct claim *claim, const char *name, int64_t duration_ns)
         claim_add_number(claim, name, (double)duration_ns / (double)FACTS_MS);
 }
 
+const char *claim_text(const struct claim *claim, const char *name)
+{
+    for (int i = 0; i < claim->value_count; i++) {
+        if (strcmp(claim->values[i].name, name) == 0)
+            return claim->values[i].text;
+    }
+    return NULL;
+}
+
 void claim_add_text(struct claim *claim, const char *name, const char *text)
 {
     if (text != NULL && claim->value_count < CLAIM_VALUES)

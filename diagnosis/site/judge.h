@@ -126,6 +126,8 @@ void claim_add_ms(struct claim *claim, const char *name, int64_t duration_ns);
 void claim_add_text(struct claim *claim, const char *name, const char *text);
 void claim_add_reference(struct claim *claim, int64_t source_id, int64_t frame, int64_t time_ns,
                          enum event_kind kind);
+/* The text value of that name; NULL: none. */
+const char *claim_text(const struct claim *claim, const char *name);
 /* A list of rival codes, ended by RIVAL_COUNT, as the text of a claim. */
 const char *judge_rivals(struct judge *judge, const enum rival *rivals);
 /* Adds a rival to those of the claim. */

@@ -1,6 +1,5 @@
 #include "diagnosis/site/reset_forensics.h"
 
-#include "diagnosis/flow/signatures.h"
 #include "diagnosis/site/verdict.h"
 
 #include <stdio.h>
@@ -54,7 +53,10 @@ static bool is_benign(const struct flow_facts *f, const struct reset_record *r)
         return true;
     if (r->own_ns >= IDLE_NS && r->peer_ns >= IDLE_NS)
         return true;
-    return facts_is_established(f) && r->time_ns < f->tcp->synack_first_ns;
+    /* A client that goes on has not taken its SYN back. */
+    return facts_is_established(f) && r->time_ns < f->tcp->synack_first_ns &&
+           (r->side != SIDE_CLIENT || r->guess != RESET_GUESS_EXACT ||
+            f->tcp->syn_last_ns > r->time_ns);
 }
 
 /* ---- families -------------------------------------------------------------------------------- */
@@ -322,13 +324,10 @@ static void describe_place(const struct flow_facts *f, enum side side,
 void reset_describe(struct judge *judge, const struct site_flow *flow, enum side side,
                     const struct reset_signs *signs, struct claim *out)
 {
-    unsigned signature = signature_of(&flow->f, side, false);
     claim_add_text(out, "signs", reset_family_words(judge, signs));
     claim_add_text(out, "sender", verdict_side_word(side));
     claim_add_number(out, "score", signs->score);
     claim_add_text(out, "terms", reset_term_words(judge, signs));
-    if (signature != 0)
-        claim_add_text(out, "signature", signature_name(signature));
     if (signs->lead == NULL)
         return;
     describe_place(&flow->f, side, signs, out);

@@ -38,7 +38,7 @@ struct reset_signs reset_forensics(const struct judge *judge, const struct site_
  * there is none. */
 const char *reset_family_words(struct judge *judge, const struct reset_signs *signs);
 const char *reset_term_words(struct judge *judge, const struct reset_signs *signs);
-/* Signs, score, terms, signature and place as values of the claim. */
+/* Signs, score, terms and place as values of the claim. */
 void reset_describe(struct judge *judge, const struct site_flow *flow, enum side side,
                     const struct reset_signs *signs, struct claim *out);
 

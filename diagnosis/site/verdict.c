@@ -2,11 +2,11 @@
 #include "diagnosis/site/verdict.h"
 
 #include "core/texts.h"
-#include "diagnosis/flow/signatures.h"
 #include "diagnosis/site/checks.h"
 #include "diagnosis/site/damage.h"
 #include "diagnosis/site/dual_synack.h"
 #include "diagnosis/site/neighbors.h"
+#include "diagnosis/site/patterns.h"
 #include "diagnosis/site/reset_trigger.h"
 
 /* So sure at most is a verdict on a server whose address two machines answer for. */
@@ -80,8 +80,9 @@ static enum outcome settle(const struct site_flow *flow)
     }
     if (facts_is_established(f))
         return OUTCOME_OK;
+    bool one_word = f->payload[0] == 0 || f->payload[1] == 0; /* and then a reset: of what went before nothing is known */
     if (facts_is_midstream(f) && (f->payload[0] > 0 || f->payload[1] > 0) && f->packets[0] > 0 &&
-        f->packets[1] > 0)
+        f->packets[1] > 0 && !(one_word && f->resets[0] + f->resets[1] > 0))
         return OUTCOME_OK;
     return OUTCOME_UNKNOWN;
 }
@@ -154,30 +155,6 @@ static bool spans_clock_step(const struct judge *judge, const struct flow_facts 
     return on || back;
 }
 
-/* The tampering signature of verdicts that a device on the way may be behind. */
-static void add_signature(const struct site_flow *flow, struct claim *claim)
-{
-    static const struct {
-        enum finding_code code;
-        enum side side;
-        bool silent;
-    } verdicts[] = {
-        {FINDING_CONN_SYN_TIMEOUT, SIDE_SERVER, true},
-        {FINDING_CONN_REJECTED_BY_MIDDLEBOX, SIDE_SERVER, false},
-        {FINDING_TLS_CLIENTHELLO_DROPPED, SIDE_SERVER, true},
-        {FINDING_TLS_RESET_AFTER_CLIENTHELLO, SIDE_SERVER, false},
-        {FINDING_TCP_RESET_BY_SERVER, SIDE_SERVER, false},
-        {FINDING_TCP_RESET_BY_CLIENT, SIDE_CLIENT, false},
-    };
-    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
-        unsigned number = verdicts[i].code == claim->code
-                              ? signature_of(&flow->f, verdicts[i].side, verdicts[i].silent)
-                              : 0;
-        if (number != 0)
-            claim_add_text(claim, "signature", signature_name(number));
-    }
-}
-
 /* A check that found nothing is no failed connection: what it says of the server is worth less than if users
  * had been turned away. */
 static bool is_check(const struct judge *judge, const struct site_flow *flow, struct claim *claim)
@@ -222,7 +199,7 @@ static void judge_flow(struct judge *judge, struct site_flow *flow)
     claim.primary = true;
     doubt_server(judge, flow, &claim);
     damage_tell(judge, &claim);
-    add_signature(flow, &claim);
+    patterns_tell(judge, flow, &claim);
     judge_claim(judge, &claim);
 }
 

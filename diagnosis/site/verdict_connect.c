@@ -395,10 +395,39 @@ static void add_false_owner(struct judge *judge, const struct site_flow *flow, s
                    arena_format(&judge->site->arena, "%s", address_to_text(&conflict->ip, text)));
 }
 
+/* RFC 9293 3.10.7.3: who waits for the answer to a SYN drops a RST without ACK, and no stack refuses a SYN so
+ * (3.10.7.1). The client went on asking; 0: something else came back, or nothing. */
+static uint32_t bare_resets(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    if (f->tcp->syn_count < 2 || f->packets[SIDE_SERVER] != server->rst_count || server->rst_with_ack ||
+        f->tcp->rst_to_syn || f->payload[SIDE_CLIENT] > 0 || f->tcp->syn_last_ns < server->rst_ns)
+        return 0;
+    for (size_t i = 0; i < f->reset_row_count; i++) {
+        if (f->reset_rows[i].side == SIDE_SERVER && f->reset_rows[i].with_ack)
+            return 0;
+    }
+    return server->rst_count;
+}
+
+/* Its sender meant to refuse; whether it is the server shows by the TTL, where that is known. */
+static void add_bare_resets(const struct site_flow *flow, uint32_t resets, struct claim *out)
+{
+    uint8_t ttl = flow->f.tcp->side[SIDE_SERVER].rst_ttl;
+    bool known, fits = host_ttl_fits(flow->server, ttl, &known);
+    if (resets == 0)
+        return;
+    claim_add_number(out, "bare_resets", resets);
+    out->evidence |= EVIDENCE(EVENT_RST);
+    out->culprit = known && !fits ? CULPRIT_MIDDLEBOX : CULPRIT_UNKNOWN;
+    out->reason = known && !fits ? NULL : text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+}
+
 enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
-    if (!facts_is_unanswered_syn(f))
+    uint32_t resets = bare_resets(f);
+    if (!facts_is_unanswered_syn(f) && resets == 0)
         return RULING_PASS;
     if (!silence_is_proven(judge, flow))
         return RULING_UNKNOWN;
@@ -412,7 +441,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
                                             : judge_capture_end(judge, f->first_ns) - f->first_ns;
     bool open = site_has_open_before(flow, f->last_ns);
     bool named = flow->syn_drop != NULL && flow->syn_drop->confidence > 0;
-    if (open && !named && flow->service->silent_syns >= BACKLOG_SYNS &&
+    if (open && !named && resets == 0 && flow->service->silent_syns >= BACKLOG_SYNS &&
         verdict_link_ns(flow->server) >= 0) {
         *out = claim_start(FINDING_CONN_BACKLOG_OVERFLOW, flow);
         out->confidence = site_has_stuck_before(flow, f->last_ns) ? 85 : 70;
@@ -430,6 +459,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     }
     out->weight = (double)waited;
     out->evidence = EVIDENCE(EVENT_SYN);
+    add_bare_resets(flow, resets, out);
     return RULING_FAILED;
 }
 

@@ -135,7 +135,7 @@ static void two_families(void **state)
     assert_true(finding_value(f, "hops")->number == 17.0);
     assert_true(finding_value(f, "delay_ms")->number == 2.0);
     assert_true(finding_value(f, "rtt_ms")->number == 20.0);
-    assert_string_equal(finding_value(f, "signature")->text, "PSH+ACK -> RST+ACK");
+    assert_string_equal(finding_value(f, "server_signature")->text, "12: PSH+ACK -> RST+ACK");
 }
 
 static void same_ttl_wrong_line(void **state)
@@ -162,7 +162,7 @@ static void burst_of_guesses(void **state)
     }
     const struct scene_finding *found = injected(s, "sequence, TTL");
     assert_non_null(strstr(finding_value(found, "terms")->text, "burst 10"));
-    assert_string_equal(finding_value(found, "signature")->text, "PSH+ACK -> RST+ACK; RST+ACK");
+    assert_string_equal(finding_value(found, "server_signature")->text, "14: PSH+ACK -> RST+ACK; RST+ACK");
 }
 
 static void both_sides_at_once(void **state)
@@ -352,14 +352,92 @@ static void signatures_of_silence(void **state)
     struct flow_tcp_record tcp = {.syn_count = 1};
     struct flow_facts f = {.tcp = &tcp};
     (void)state;
-    tcp.side[0].fin_ns = tcp.side[1].fin_ns = RECORD_NONE_NS;
-    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 1);
-    f.bits = FLOW_FACT_ESTABLISHED;
-    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 5);
-    tcp.side[SIDE_CLIENT].segments = 1;
-    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 10);
-    tcp.side[SIDE_CLIENT].segments = 2;
-    assert_int_equal(signature_of(&f, SIDE_SERVER, true), 0);
+    for (enum side side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+        for (int s = 0; s < 2; s++)
+            tcp.side[s] = (struct tcp_side_facts){.fin_ns = RECORD_NONE_NS, .rst_ns = RECORD_NONE_NS};
+        f.bits = 0;
+        assert_int_equal(signature_of(&f, side, true), 1);
+        f.bits = FLOW_FACT_ESTABLISHED;
+        assert_int_equal(signature_of(&f, side, true), 5);
+        tcp.side[SIDE_CLIENT].segments = 1;
+        assert_int_equal(signature_of(&f, side, true), 10);
+        assert_int_equal(signature_of(&f, side, false), 0);
+        tcp.side[SIDE_SERVER].segments = 1; /* it has spoken; about the client's packets that says nothing */
+        assert_int_equal(signature_of(&f, side, true), side == SIDE_CLIENT ? 10 : 0);
+        tcp.side[SIDE_SERVER].segments = 0;
+        tcp.side[SIDE_CLIENT].segments = 2;
+        assert_int_equal(signature_of(&f, side, true), 0);
+    }
+}
+
+/* What counts is how far it had come at the reset: the client whose name it carries goes on. */
+static void signature_of_an_early_reset(void **state)
+{
+    struct flow_tcp_record tcp = {.syn_count = 1, .established_ns = 30 * MS};
+    struct reset_record early = {.side = SIDE_CLIENT, .time_ns = 2 * MS, .with_ack = true};
+    struct flow_facts f = {.tcp = &tcp, .reset_rows = &early, .reset_row_count = 1, .bits = FLOW_FACT_ESTABLISHED};
+    (void)state;
+    tcp.side[0].fin_ns = tcp.side[1].fin_ns = tcp.side[1].rst_ns = RECORD_NONE_NS;
+    tcp.side[0].rst_ns = early.time_ns;
+    tcp.side[0].segments = 1;
+    assert_int_equal(signature_of(&f, SIDE_CLIENT, false), 3);
+    tcp.side[0].rst_ns = early.time_ns = 31 * MS;
+    assert_int_equal(signature_of(&f, SIDE_CLIENT, false), 8);
+}
+
+/* A side that has reset answers what still comes: that is no second pattern. */
+static void signature_without_echoes(void **state)
+{
+    struct flow_tcp_record tcp = {.syn_count = 1};
+    struct reset_record rows[3] = {{.side = SIDE_SERVER, .time_ns = 100 * MS, .with_ack = true, .peer_segments_before = 1},
+                                   {.side = SIDE_SERVER, .time_ns = 140 * MS, .peer_ns = 20 * MS},
+                                   {.side = SIDE_CLIENT, .time_ns = 150 * MS, .peer_ns = 5 * MS}};
+    struct flow_facts f = {.tcp = &tcp, .reset_rows = rows, .reset_row_count = 3, .bits = FLOW_FACT_ESTABLISHED};
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        tcp.side[side].fin_ns = RECORD_NONE_NS;
+        tcp.side[side].rst_ns = 100 * MS;
+        tcp.side[side].rst_count = 2;
+    }
+    assert_int_equal(signature_of(&f, SIDE_SERVER, false), 12);
+    assert_int_equal(signature_of(&f, SIDE_CLIENT, false), 0);
+    rows[1].peer_ns = rows[2].peer_ns = 90 * MS; /* nothing came in between that they could answer */
+    assert_int_equal(signature_of(&f, SIDE_SERVER, false), 13);
+    assert_int_equal(signature_of(&f, SIDE_CLIENT, false), 6);
+}
+
+/* RFC 9293 3.10.7.3: a reset without ACK is no answer to a SYN, which is sent again. */
+static void bare_resets_to_syns(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 8101, 10);
+    f->has_tcp = true;
+    f->tcp.syn_count = 3;
+    f->tcp.syn_last_ns = f->flow.first_ns + 3 * SECOND;
+    f->flow.last_ns = f->tcp.syn_last_ns + 2 * MS;
+    for (int i = 0; i < 3; i++) {
+        struct reset_record *r = reset(f, SIDE_SERVER, (double)i + 0.002);
+        r->with_ack = false;
+        r->guess = RESET_GUESS_ZERO;
+        r->segments_before = r->peer_segments_before = 0;
+    }
+    f->flow.client_packets = f->flow.server_packets = 3;
+    f->flow.server_resets = f->tcp.side[SIDE_SERVER].rst_count = 3;
+    f->tcp.side[SIDE_SERVER].rst_with_ack = false;
+    f->tcp.side[SIDE_SERVER].rst_ns = f->flow.first_ns + 2 * MS;
+    for (int i = 0; i < 3; i++)
+        (void)scene_healthy(s, CLIENT, (uint16_t)(2000 + i), SERVER, 8101, 9 + 6 * i);
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_UNKNOWN);
+    assert_string_equal(finding_value(found, "server_signature")->text, "2: SYN -> RST");
+    assert_true(finding_value(found, "bare_resets")->number == 3.0);
+    f->resets[1].with_ack = true; /* one that counts: then it was refused */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_SYN_TIMEOUT));
+    f->resets[1].with_ack = false;
+    f->tcp.syn_count = 1; /* whether its client took it is not known */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_SYN_TIMEOUT));
 }
 
 /* PEERS.md 2.5, in its order. */
@@ -401,6 +479,24 @@ static void signatures(void **state)
     }
     assert_int_equal(signature_match(&(struct signature_view){.syn = true}), 0);
     assert_string_equal(signature_name(20), "");
+}
+
+/* The capture began before its request, which is met by a reset: of the answer nothing is known. */
+static void a_reset_is_no_answer(void **state)
+{
+    struct scene *s = *state;
+    for (int answered = 0; answered < 2; answered++) {
+        s->flow_count = 1;
+        struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 8101, 10);
+        f->flow.facts = FLOW_FACT_MIDSTREAM;
+        f->flow.client_packets = 1;
+        f->flow.client_payload_bytes = 60;
+        f->flow.server_payload_bytes = answered ? 200 : 0;
+        (void)reset(f, SIDE_SERVER, 0.12);
+        f->flow.server_packets += (uint64_t)answered;
+        scene_judge(s);
+        assert_int_equal(s->verdicts[1].outcome, answered ? OUTCOME_OK : OUTCOME_UNKNOWN);
+    }
 }
 
 /* ---- two SYN-ACKs ---------------------------------------------------------------------------- */
@@ -477,6 +573,10 @@ int main(void)
         cmocka_unit_test(signatures),
         cmocka_unit_test(signatures_of_both_directions),
         cmocka_unit_test(signatures_of_silence),
+        cmocka_unit_test(signature_of_an_early_reset),
+        cmocka_unit_test(signature_without_echoes),
+        SCENE_TEST(bare_resets_to_syns),
+        SCENE_TEST(a_reset_is_no_answer),
         SCENE_TEST(dual_synack),
         SCENE_TEST(dual_synack_look_alikes),
     };
