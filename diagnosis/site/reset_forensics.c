@@ -53,6 +53,8 @@ static bool is_benign(const struct flow_facts *f, const struct reset_record *r)
         return true;
     if (r->own_ns >= IDLE_NS && r->peer_ns >= IDLE_NS)
         return true;
+    if (facts_is_midstream(f) && r->own_ns < 0)
+        return true; /* how long it had been idle before the capture began is not known */
     /* A client that goes on has not taken its SYN back. */
     return facts_is_established(f) && r->time_ns < f->tcp->synack_first_ns &&
            (r->side != SIDE_CLIENT || r->guess != RESET_GUESS_EXACT ||

@@ -242,6 +242,24 @@ static void look_alikes(void **state)
     not_injected(s);
 }
 
+/* The capture began in the pause before its request: a device whose timer had run out answers it. */
+static void a_pause_before_the_capture(void **state)
+{
+    struct scene *s = *state;
+    for (int spoke = 0; spoke < 2; spoke++) {
+        s->flow_count = 1;
+        s->request_count = 0;
+        struct scene_flow *f = asked(s, 1000, 10);
+        f->flow.facts = (f->flow.facts & ~(uint64_t)FLOW_FACT_ESTABLISHED) | FLOW_FACT_MIDSTREAM;
+        struct reset_record *r = reset(f, SIDE_SERVER, 0.102);
+        too_fast(r);
+        r->ttl = 47;
+        r->own_ns = spoke ? 50 * MS : RECORD_NONE_NS;
+        scene_judge(s);
+        assert_true((scene_find(s, FINDING_TCP_RESET_INJECTED) != NULL) == (spoke != 0));
+    }
+}
+
 /* Nothing was owed: the answer was whole. */
 static void complete_answers_are_left_alone(void **state)
 {
@@ -576,6 +594,7 @@ int main(void)
         cmocka_unit_test(signature_of_an_early_reset),
         cmocka_unit_test(signature_without_echoes),
         SCENE_TEST(bare_resets_to_syns),
+        SCENE_TEST(a_pause_before_the_capture),
         SCENE_TEST(a_reset_is_no_answer),
         SCENE_TEST(dual_synack),
         SCENE_TEST(dual_synack_look_alikes),
