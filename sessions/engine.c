@@ -264,8 +264,9 @@ static enum flow_class class_of_handshake(const struct flow *flow)
         return CLASS_INSISTENT;
     if (tcp_is_opening(tcp))
         return tcp->synack_seen ? CLASS_HALF_OPEN : CLASS_SYN;
-    bool alone = flow->side[SIDE_CLIENT].packets == 0 || flow->side[SIDE_SERVER].packets == 0;
-    return alone && tcp->facts.syn_count == 0 ? CLASS_LONE : CLASS_ESTABLISHED;
+    if (tcp->facts.syn_count > 0)
+        return CLASS_ESTABLISHED;
+    return flow->side[SIDE_CLIENT].packets == 0 || flow->side[SIDE_SERVER].packets == 0 ? CLASS_LONE : CLASS_JOINED;
 }
 
 static enum flow_class class_after(const struct flow *flow, const struct tcp_verdict *v)

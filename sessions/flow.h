@@ -29,6 +29,7 @@ enum flow_class {
     CLASS_CLOSED,
     CLASS_CLOSING,
     CLASS_DATAGRAM,
+    CLASS_JOINED, /* nobody saw it begin, but both sides speak: it may be the rest of one that was given up */
     CLASS_ESTABLISHED,
     CLASS_COUNT
 };

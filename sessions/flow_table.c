@@ -65,6 +65,7 @@ static const int64_t class_idle_ns[CLASS_COUNT] = {
     [CLASS_CLOSED] = LIMIT_IDLE_CLOSED_NS,
     [CLASS_CLOSING] = LIMIT_IDLE_CLOSING_NS,
     [CLASS_DATAGRAM] = LIMIT_IDLE_UDP_NS,
+    [CLASS_JOINED] = LIMIT_IDLE_ESTABLISHED_NS,
     [CLASS_ESTABLISHED] = LIMIT_IDLE_ESTABLISHED_NS,
 };
 
@@ -449,6 +450,8 @@ struct flow *flow_table_victim(struct flow_table *table)
         flow = queue_victim(table, CLASS_SETTLED, &chances);
     if (flow == NULL && crowd == CLASS_ESTABLISHED)
         flow = queue_victim(table, CLASS_CLOSED, &chances);
+    if (flow == NULL && crowd == CLASS_ESTABLISHED) /* or all would be given up in turn, and none seen to its end */
+        flow = queue_victim(table, CLASS_JOINED, &chances);
     if (flow == NULL && crowd < CLASS_COUNT)
         flow = queue_victim(table, crowd, &chances);
     for (int class = 0; class < CLASS_COUNT && flow == NULL; class ++)

@@ -17,7 +17,7 @@ struct step {
 };
 
 static const struct step steps[] = {
-    {12, UINT32_MAX, INT64_MAX}, {14, 2000, 256}, {15, 200, 64}, {16, 20, 0},
+    {12, UINT32_MAX, INT64_MAX}, {13, 2000, 256}, {14, 2000, 0}, {15, 200, -1}, {16, 20, -1},
 };
 
 /* Five eighths may be kept while the packets are read, the engine has the rest; later judging has all but an eighth

@@ -10,7 +10,8 @@
 
 /* False: not kept, and counted. */
 bool budget_takes_flow(struct site *site, const struct flow_bundle *bundle);
-/* The same of a row of a flow; number: 1.. within its flow, 0 for rows of which a flow has few; failed: it may become a
+/* The same of a row of a flow; number: 1.. within its flow, 0 for rows of which a flow has few,
+ * INT64_MAX for rows of no flow; failed: it may become a
  * finding. */
 bool budget_takes_row(struct site *site, int64_t number, bool failed);
 /* A flow of these hosts was kept. */

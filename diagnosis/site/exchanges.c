@@ -234,6 +234,17 @@ size_t exchanges_take(struct judge *judge, struct site_service *const *services,
     return taking.count;
 }
 
+/* They are kept to the end, of every service: what most of them asked is one question. */
+static struct exchange *shrink(struct exchange *items, size_t count)
+{
+    if (count == 0) {
+        free(items);
+        return NULL;
+    }
+    struct exchange *smaller = realloc(items, count * sizeof *items);
+    return smaller != NULL ? smaller : items;
+}
+
 const struct exchange *exchanges_of(struct judge *judge, struct site_service *service,
                                     size_t *count)
 {
@@ -249,6 +260,7 @@ const struct exchange *exchanges_of(struct judge *judge, struct site_service *se
     struct exchange_list *list = &judge->exchanges[service - site->services];
     if (!list->taken)
         list->count = exchanges_take(judge, &service, 1, &list->items);
+    list->items = list->taken ? list->items : shrink(list->items, list->count);
     list->taken = true;
     *count = list->count;
     return list->items;

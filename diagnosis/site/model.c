@@ -276,9 +276,10 @@ static int64_t row_number(enum record_kind kind, const void *record)
         return ((const struct ntp_record *)record)->number;
     case RECORD_COMMAND:
         return ((const struct command_record *)record)->number;
+    case RECORD_ICMP:
+        return ((const struct icmp_record *)record)->flow_id != 0 ? 0 : INT64_MAX;
     case RECORD_SECRET:
     case RECORD_H2:
-    case RECORD_ICMP:
     case RECORD_FLOW_DELAY:
     case RECORD_RTT_SAMPLE:
         return 0;

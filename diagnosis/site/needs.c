@@ -136,6 +136,14 @@ static size_t find_ntp(const struct site *site, const struct address *server)
     return low;
 }
 
+static size_t count_answers(const struct site *site, const struct address *server)
+{
+    size_t first = find_ntp(site, server), end = first;
+    while (end < site->ntp_count && address_equal(&site->ntp[end]->server_ip, server))
+        end++;
+    return end - first;
+}
+
 static void count_ntp(struct judge *judge, struct need *need, const struct site_service *port)
 {
     const struct site *site = judge->site;
@@ -156,7 +164,8 @@ static bool count_exchanges(struct judge *judge, struct need *need, struct site_
 {
     size_t count = 0;
     const struct exchange *asked = exchanges_of(judge, port, &count);
-    need->times = calloc(count + judge->site->ntp_count + 1, sizeof *need->times);
+    size_t answers = count + count_answers(judge->site, &need->record.server_ip);
+    need->times = calloc(answers + 1, sizeof *need->times);
     for (size_t i = 0; need->times != NULL && i < count; i++) {
         need->record.requests++;
         need->record.errors += asked[i].error;

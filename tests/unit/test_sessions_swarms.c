@@ -6,11 +6,13 @@
 
 #define SYN_ONLY ((struct segment){0, TCP_SYN, 0, -1, NULL, 0, 0, 0})
 
+#define ROUNDS 5
+
 struct tallies {
     struct swarm_record swarms[4];
     struct capture_record capture;
     uint64_t beside;
-    size_t swarm_count, flows, insistent, established;
+    size_t swarm_count, flows, insistent, established, whole;
     struct icmp_record icmp;
     int64_t icmp_flow_rows;
 };
@@ -27,6 +29,7 @@ static void tally(void *self, enum record_kind kind, const void *record)
     const struct flow_bundle *bundle = record;
     t->flows++;
     t->insistent += bundle->tcp != NULL && bundle->tcp->syn_count > 2;
+    t->whole += (bundle->flow->facts & FLOW_FACT_ESTABLISHED) != 0 && bundle->flow->client_payload_bytes == ROUNDS;
     t->established += (bundle->flow->facts & FLOW_FACT_ESTABLISHED) != 0;
     t->icmp_flow_rows += t->icmp.flow_id != 0 && t->icmp.flow_id == bundle->flow->id;
 }
@@ -271,6 +274,36 @@ static void test_the_crowd_gives_way(void **state)
     intern_free(strings);
 }
 
+/* Too many connections at once, each of which says a little in turn: those that can be held are held to their end, not
+ * all given up one after the other. */
+static void test_some_are_seen_to_their_end(void **state)
+{
+    struct tallies t = {0};
+    struct intern *strings = intern_new();
+    struct conversation c = begin(&t, strings, 8u << 20);
+    (void)state;
+    for (int round = 0; round <= ROUNDS; round++) {
+        for (uint16_t i = 0; i < 4000; i++) {
+            put32(c.hosts[0], 0x0a000001);
+            c.ports[0] = (uint16_t)(1024 + i);
+            c.isn[0] = i * 104729u;
+            c.now_ns += 1000000;
+            if (round == 0) {
+                handshake(&c, 1, 1);
+                continue;
+            }
+            send_at(&c, 0, (struct segment){0, TCP_ACK | TCP_PSH, round, 1, "x", 1, 0, 0});
+            send_at(&c, 0, (struct segment){1, TCP_ACK, 1, round + 1, NULL, 0, 0, 0});
+        }
+    }
+    assert_true(engine_memory(c.engine) <= (8u << 20) + (128u << 10));
+    assert_int_equal(t.whole, 0); /* none has ended */
+    end(&c, &t);
+    assert_true(t.capture.evicted_flows > 4000);
+    assert_in_range(t.whole, 500, 2500);
+    intern_free(strings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_noise_from_everywhere_to_everywhere),
         cmocka_unit_test(test_the_ceiling_holds),
         cmocka_unit_test(test_the_crowd_gives_way),
+        cmocka_unit_test(test_some_are_seen_to_their_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
