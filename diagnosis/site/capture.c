@@ -11,6 +11,7 @@
 #define DUPLICATION_PACKETS 3
 #define LOSS_WORTH_MEDIUM 0.001
 #define LOSS_HEAVY 0.05
+#define LOSS_DEEP 0.1
 /* "Nearly the whole capture": nine connections in ten. */
 /* Lone packets in such numbers are a flood, beside connections that were seen from both sides. */
 #define LONE_PACKETS 2
@@ -108,6 +109,7 @@ static void find_loss(struct judge *judge)
     claim_add_number(&claim, "lost_bytes", (double)c->gap_bytes);
     point_at_gaps(judge->site, &claim);
     judge->quality.heavy_loss |= share >= LOSS_HEAVY;
+    judge->quality.deep_loss |= share >= LOSS_DEEP;
     found(judge, &claim);
 }
 
@@ -130,6 +132,7 @@ static void find_drops(struct judge *judge)
     claim_add_number(&claim, "dropped", (double)dropped);
     claim_add_number(&claim, "share", share * 100);
     judge->quality.heavy_loss |= share >= LOSS_HEAVY;
+    judge->quality.deep_loss |= share >= LOSS_DEEP;
     found(judge, &claim);
 }
 

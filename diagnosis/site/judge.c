@@ -160,6 +160,12 @@ int64_t judge_slow_ns(const struct judge *judge, const struct site_flow *flow)
                            judge_profile_service(judge, flow));
 }
 
+uint8_t judge_doubt_loss(const struct judge *judge, uint8_t confidence)
+{
+    bool doubtful = judge->quality.deep_loss && confidence >= CONFIDENCE_POSSIBLE;
+    return doubtful ? CONFIDENCE_POSSIBLE - 5 : confidence;
+}
+
 static int64_t absence_wait(const struct judge *judge, const struct site_flow *flow)
 {
     int64_t least = judge->profile != NULL && judge->profile->absence_ns > 0

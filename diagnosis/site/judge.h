@@ -58,6 +58,7 @@ struct claim {
 struct capture_quality {
     bool found[FINDING_COUNT]; /* capture findings of this capture */
     bool heavy_loss;           /* so much is missing that no absence proves anything */
+    bool deep_loss;            /* so much that what is seen may be the rest of something ordinary */
     bool misses_packets;       /* some packets that were there are not in the capture */
     bool clean_copies;         /* nearly every packet was captured twice */
     bool filter_hides_icmp, filter_hides_arp;
@@ -142,6 +143,9 @@ const struct profile_service *judge_profile_service(const struct judge *judge,
 int64_t judge_slow_ns(const struct judge *judge, const struct site_flow *flow);
 /* The claim of the flow's verdict; NULL none. Borrowed until the next claim. */
 const struct claim *judge_verdict(const struct judge *judge, const struct site_flow *flow);
+
+/* How sure a claim that somebody tampers may be: where much is missing, what would excuse him may be, too. */
+uint8_t judge_doubt_loss(const struct judge *judge, uint8_t confidence);
 
 /* How far the clock of the host is off as far as known; 0 also when nothing tells. */
 int64_t judge_skew_ns(const struct judge *judge, const struct address *address);

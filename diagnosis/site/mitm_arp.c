@@ -121,6 +121,7 @@ static void claim_spoof(struct judge *judge, const struct taken *t, uint8_t conf
 {
     char text[ADDRESS_TEXT_SIZE];
     struct arena *arena = &judge->site->arena;
+    confidence = judge_doubt_loss(judge, confidence);
     for (size_t i = 0; i < t->count; i++) {
         const struct arp_record *a = t->old[i], *b = t->taken[i];
         struct claim claim = claim_start(FINDING_MITM_ARP_SPOOF, NULL);

@@ -286,7 +286,7 @@ static void claim_change(struct judge *judge, const struct change *change)
     struct claim claim = claim_start(FINDING_MITM_ISSUER_CHANGED, now->first);
     int score = 0;
     const char *words = term_words(judge, change, &score);
-    claim.confidence = confidence_of(change, score);
+    claim.confidence = judge_doubt_loss(judge, confidence_of(change, score));
     claim.severity = (uint8_t)(claim.confidence >= 80                     ? SEVERITY_CRITICAL
                                : claim.confidence >= CONFIDENCE_POSSIBLE ? SEVERITY_HIGH
                                                                           : SEVERITY_LOW);

@@ -75,6 +75,8 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     if (!facts_is_dialogue(f) || !was_served(flow) || !facts_has(f, FLOW_FACT_REQUEST_OPEN) ||
         end < 0 || facts_has(f, FLOW_FACT_ANSWER_INCOMPLETE))
         return RULING_PASS;
+    if (request == NULL && client->fin_ns >= asked && client->fin_ns < end)
+        return RULING_PASS; /* it left by itself: what it said was a goodbye */
     if (server->last_payload_ns > asked || !crosses(f, asked, end) ||
         (f->tls != NULL && f->tls->close_notify_client))
         return RULING_PASS;

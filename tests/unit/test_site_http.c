@@ -210,6 +210,25 @@ static void asked_on_a_closed_connection(void **state)
     expect_verdict(s, 1, FINDING_HTTP_KEEPALIVE_RACE, CULPRIT_CLIENT);
 }
 
+/* The last word of a connection that nobody could read, said with the goodbye, is no request. */
+static void last_word_before_a_goodbye(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    flow_send(f, SIDE_CLIENT, 0.02, 200);
+    flow_send(f, SIDE_SERVER, 0.05, 200);
+    flow_send(f, SIDE_CLIENT, 0.06, 27);
+    f->flow.facts |= FLOW_FACT_ANSWERED | FLOW_FACT_REQUEST_OPEN;
+    f->flow.app = "tls"; /* whose handshake came before the capture */
+    flow_fin(f, SIDE_CLIENT, 0.06);
+    flow_fin(f, SIDE_SERVER, 0.067);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_HTTP_KEEPALIVE_RACE));
+    s->flows[1].tcp.side[0].fin_ns = s->flows[1].flow.first_ns + 80 * MS; /* it left because the server did */
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_HTTP_KEEPALIVE_RACE));
+}
+
 static void keepalive_race(void **state)
 {
     struct scene *s = *state;
@@ -306,6 +325,7 @@ int main(void)
         SCENE_TEST(download_that_the_client_stops_or_the_capture_cuts),
         SCENE_TEST(asked_on_a_closed_connection),
         SCENE_TEST(keepalive_race),
+        SCENE_TEST(last_word_before_a_goodbye),
         SCENE_TEST(slow_answers),
         SCENE_TEST(errors_of_servers_and_gateways),
         SCENE_TEST(challenge_overcome_is_none),

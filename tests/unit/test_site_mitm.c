@@ -399,6 +399,13 @@ static void false_arp_with_a_relay(void **state)
     const struct scene_finding *f = scene_find(s, FINDING_MITM_ARP_SPOOF);
     assert_non_null(f);
     assert_string_equal(finding_value(f, "new_mac")->text, "52:54:00:00:00:66");
+    assert_true(f->record.confidence >= 80);
+    s->capture.acked_segments = 100; /* where much is missing, questions may be, too */
+    s->capture.gaps = 20;
+    scene_judge(s);
+    f = scene_find(s, FINDING_MITM_ARP_SPOOF);
+    assert_int_equal(f->record.confidence, 45);
+    assert_int_equal(f->record.severity, SEVERITY_LOW);
 }
 
 /* A router that answers ARP for hosts which a switch keeps apart is asked each time. */
