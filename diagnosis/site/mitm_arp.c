@@ -52,16 +52,20 @@ static bool is_taken_over(const struct arp_record *a, const struct arp_record *b
            (a->first_ns < b->first_ns || a->frames > b->frames);
 }
 
+/* The question may have come before the capture began: hosts ask again after a second, and proxies
+ * wait up to 0.8 s. */
+#define ASKED_BEFORE_NS (3 * FACTS_SECOND / 2)
+
 /* Where the questions of who is told are not captured, answers by ARP look unasked; an advertisement
  * says itself what it is. */
 static int64_t unasked_for_certain(const struct site *site, const struct arp_record *b)
 {
-    for (size_t i = 0; b->unasked > 0 && i < site->arp_count; i++) {
-        if (b->ndp)
-            return b->unasked;
+    bool early = !b->ndp && b->first_ns - site->capture.first_ns <= ASKED_BEFORE_NS;
+    int64_t unasked = b->unasked - early;
+    for (size_t i = 0; unasked > 0 && i < site->arp_count; i++) {
         const struct arp_record *a = site->arp[i];
-        if (a->is_request && address_equal(&a->requester_ip, &b->told_ip))
-            return b->unasked;
+        if (b->ndp || (a->is_request && address_equal(&a->requester_ip, &b->told_ip)))
+            return unasked;
     }
     return 0;
 }

@@ -420,6 +420,19 @@ static void proxy_arp_is_none(void **state)
     expect_no_mitm(s);
 }
 
+/* The first answer of a capture may be to a question that came before it began. */
+static void asked_before_the_capture(void **state)
+{
+    struct scene *s = *state;
+    add_owner(s, "10.0.0.1", "52:54:00:00:00:01", 0, 30, 1, 50);
+    add_owner(s, "10.0.0.2", "52:54:00:00:00:02", 0, 30, 1, 50);
+    add_owner(s, "10.0.0.1", "52:54:00:00:00:66", 1, 25, 20, 40)->asked_own = 3;
+    tells(add_owner(s, "10.0.0.2", "52:54:00:00:00:66", 1, 25, 20, 40), "10.0.0.1", 1);
+    asks(s, "10.0.0.1");
+    relayed_flow(s, true);
+    expect_no_mitm(s);
+}
+
 /* Nothing but what it says is captured: each of two hosts is told of the other, nobody asks. */
 static void lies_told_crosswise(void **state)
 {
@@ -547,6 +560,7 @@ int main(void)
         SCENE_TEST(refused_versions_are_none),
         SCENE_TEST(false_arp_with_a_relay),
         SCENE_TEST(proxy_arp_is_none),
+        SCENE_TEST(asked_before_the_capture),
         SCENE_TEST(lies_told_crosswise),
         SCENE_TEST(lies_told_to_the_victim),
         SCENE_TEST(a_word_too_many_is_none),
