@@ -175,6 +175,16 @@ static int64_t absence_wait(const struct judge *judge, const struct site_flow *f
     return rtts > least ? rtts : least;
 }
 
+/* FACTS.md 1.1: from one segment in so many on, the loss of the capture is worth a warning. */
+#define MISSES_OF 1000
+
+bool judge_may_miss_end(const struct judge *judge, const struct site_flow *flow, int64_t since_ns)
+{
+    const struct capture_record *c = &judge->site->capture;
+    return c->gaps > 0 && c->gaps * MISSES_OF >= c->acked_segments &&
+           flow->f.last_ns - since_ns < FACTS_PATIENCE_NS;
+}
+
 bool judge_absence_holds(const struct judge *judge, const struct site_flow *flow, int64_t since_ns)
 {
     int64_t until = since_ns + absence_wait(judge, flow);

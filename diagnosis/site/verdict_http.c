@@ -305,7 +305,7 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
     if (!by_server && client_end >= 0 && client_end - since < FACTS_PATIENCE_NS)
         return facts_was_reset_by(f, SIDE_CLIENT) ? RULING_PASS : RULING_UNKNOWN;
     if (!by_server && client_end < 0) {
-        if (!judge_absence_holds(judge, flow, since))
+        if (!judge_absence_holds(judge, flow, since) || judge_may_miss_end(judge, flow, since))
             return RULING_UNKNOWN;
         end = judge_capture_end(judge, since);
         bool waits =

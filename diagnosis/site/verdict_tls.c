@@ -129,7 +129,8 @@ enum ruling verdict_hello_silence(struct judge *judge, const struct site_flow *f
         return RULING_PASS;
     if (!server_first && client_end >= 0 && client_end - since < FACTS_PATIENCE_NS)
         return RULING_PASS;
-    if (!server_first && client_end < 0 && !judge_absence_holds(judge, flow, since))
+    if (!server_first && client_end < 0 &&
+        (!judge_absence_holds(judge, flow, since) || judge_may_miss_end(judge, flow, since)))
         return RULING_UNKNOWN;
     start_timeout(judge, flow, since, out);
     return RULING_FAILED;

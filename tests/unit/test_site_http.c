@@ -31,6 +31,25 @@ static void no_response(void **state)
     assert_int_equal(s->verdicts[1].stage, STAGE_REQ);
 }
 
+/* Nothing more was heard of it; where the capture misses packets, its end may be among them. */
+static void an_end_that_was_missed(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    (void)scene_request(s, f, "/api/v1/orders", 0.02);
+    (void)scene_healthy(s, CLIENT, 2000, SERVER, 8101, 60);
+    for (int i = 0; i < 3; i++) {
+        s->capture.gaps = i == 0 ? 0 : 4;
+        s->capture.acked_segments = i == 1 ? 400 : 40000;
+        scene_judge(s);
+        assert_int_equal(s->verdicts[1].outcome, i == 1 ? OUTCOME_UNKNOWN : OUTCOME_FAILED);
+    }
+    s->capture.acked_segments = 400;
+    f->flow.last_ns += 30 * SECOND; /* it waited on, as its keep-alives tell */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER);
+}
+
 /* A client that leaves proves nothing of how long the server would have taken. */
 static void left_while_waiting(void **state)
 {
@@ -314,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(no_response),
+        SCENE_TEST(an_end_that_was_missed),
         SCENE_TEST(left_while_waiting),
         SCENE_TEST(left_by_its_client),
         SCENE_TEST(request_at_the_end_or_left_alone),
