@@ -367,8 +367,17 @@ static void note_window_full(struct tcp_flow *tcp, enum side side, const struct 
         out->note = NOTE_WINDOW_FULL;
 }
 
-static bool is_keepalive(const struct tcp_direction *d, int64_t start, const struct layers *l)
+/* The byte that is missing there was acknowledged just now, before it was captured. */
+static bool comes_late(const struct tcp_direction *d, int64_t start, const struct packet *p)
 {
+    int hole = find_hole(d, start, start + 1);
+    return hole >= 0 && p->time_ns - d->holes->at[hole].since_ns < DISORDER_NS;
+}
+
+static bool is_keepalive(const struct tcp_direction *d, int64_t start, const struct packet *p, const struct layers *l)
+{
+    if (l->payload_len == 1 && comes_late(d, start, p))
+        return false;
     return l->payload_len <= 1 && (l->tcp.flags & (TCP_SYN | TCP_FIN)) == 0 && !d->fin_seen &&
            start == d->next - 1 && d->next >= 1 && d->acked >= d->next - 1;
 }
@@ -457,7 +466,7 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
         d->next = 1;
         d->sent_ns = p->time_ns;
     }
-    if (is_keepalive(d, start, l)) {
+    if (is_keepalive(d, start, p, l)) {
         d->facts.keepalives++;
         note_probe(d, p);
         out->event = EVENT_KEEPALIVE;

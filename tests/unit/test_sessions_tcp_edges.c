@@ -413,6 +413,21 @@ static void test_padding_is_no_payload(void **state)
     assert_int_equal(f->seen.flows[0].client_retransmissions, 0);
 }
 
+/* A byte that is captured behind its acknowledgment is no keep-alive; one that comes later is. */
+static void test_late_byte_is_no_keepalive(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    handshake(c, 20, 5);
+    send_at(c, 1, DATA(0, 1, 1, 10));
+    send_at(c, 20, ACK(1, 1, 12));
+    send_at(c, -1, DATA(0, 11, 1, 1));
+    send_at(c, 2000, DATA(0, 11, 1, 1));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+    assert_int_equal(f->seen.tcp[0].side[0].keepalives, 1);
+}
+
 /* The capture has the answer before what it answers: who sent last is told by the times. */
 static void test_last_word_by_time(void **state)
 {
@@ -582,6 +597,7 @@ int main(void)
         CASE(test_duplicate_acks_of_an_unseen_server),
         CASE(test_flip_with_the_fin),
         CASE(test_padding_is_no_payload),
+        CASE(test_late_byte_is_no_keepalive),
         CASE(test_last_word_by_time),
         CASE(test_headless_packets_do_nothing_to_a_connection),
         CASE(test_headless_flow_ends_where_headers_begin),
