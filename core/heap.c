@@ -4,7 +4,7 @@
 
 /* Larger blocks have pages of their own that go when they are freed. Set by hand: else the limit rises with the largest
  * block that was ever freed, up to 32 MiB, and tables stay where they once grew. */
-#define OWN_PAGES (64 * 1024)
+#define OWN_PAGES (512 * 1024)
 
 void heap_start(void)
 {
