@@ -21,8 +21,8 @@
 
 #define DEFAULT_MEMORY (1024ull * 1024ull * 1024ull)
 /* Of the ceiling, what the program and its libraries, the writer's queue (20 MiB), SQLite's caches, tables of fixed size
- * and free places of the heap take: up to 83 MiB above what is counted were measured under floods. */
-#define RESERVED_MEMORY (84ull * 1024ull * 1024ull)
+ * and free places of the heap take: up to 93 MiB above what is counted were measured under floods at 256 MiB. */
+#define RESERVED_MEMORY (96ull * 1024ull * 1024ull)
 /* The clock is asked for progress and for live duration only every so many packets. */
 #define PACKETS_PER_CLOCK 4096u
 #define PROGRESS_NS 300000000LL
@@ -240,7 +240,7 @@ static void make_salt(struct pipeline *p)
 static uint64_t analysis_memory(const struct pipeline_options *o)
 {
     uint64_t all = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY;
-    return all >= 2 * RESERVED_MEMORY ? all - RESERVED_MEMORY : all / 2;
+    return all >= 2 * RESERVED_MEMORY ? all - RESERVED_MEMORY : all / 16 * 7;
 }
 
 static bool start(struct pipeline *p, struct error *error)
