@@ -34,7 +34,8 @@ struct source {
     char *path;
     const char *compression; /* NULL none */
     struct identity identity;
-    bool ended; /* the stream is closed */
+    bool ended;
+    bool lent; /* the caller has packets of the window: it is closed only when the next is asked for */
     int poll_ms;
     uint64_t live_frames;
     int64_t packets, bytes, captured_bytes;
@@ -68,7 +69,8 @@ static struct source *source_new(const char *path, uint32_t id, struct error *er
 static enum source_result source_end(struct source *source, enum source_result result)
 {
     source->ended = true;
-    stream_close(&source->stream);
+    if (!source->lent)
+        stream_close(&source->stream);
     return result;
 }
 
@@ -279,8 +281,10 @@ static enum source_result source_read(struct source *source, struct packet *out,
                                       struct error *error)
 {
     enum reader_result result;
-    if (source->ended)
+    if (source->ended) {
+        stream_close(&source->stream);
         return SOURCE_END;
+    }
     if (source->format == FORMAT_LIVE)
         return source_read_live(source, out, error);
     if (source->format == FORMAT_UNKNOWN) {
@@ -339,8 +343,10 @@ size_t source_more(struct source *source, struct packet *out, size_t room)
 {
     struct error none;
     size_t count = 0;
+    source->lent = true;
     while (count < room && source_has(source) && source_next(source, &out[count], &none) == SOURCE_PACKET)
         count++;
+    source->lent = false;
     return count;
 }
 
