@@ -13,10 +13,10 @@
 #define LOSS_HEAVY 0.05
 #define LOSS_DEEP 0.1
 /* "Nearly the whole capture": nine connections in ten. */
+#define ONE_SIDED_SHARE 0.9
 /* Lone packets in such numbers are a flood, beside connections that were seen from both sides. */
 #define LONE_PACKETS 2
 #define LONE_FLOOD 1000
-#define ONE_SIDED_SHARE 0.9
 /* A busy capture of this length holds ARP, DNS or ICMP unless something left them out. */
 #define FILTER_CONNECTIONS 20
 #define FILTER_NS (60 * FACTS_SECOND)

@@ -38,8 +38,7 @@ static void gather(const struct host_loads *loads, struct queue *q)
     uint16_t port = delays_usual_port(q->flows);
     for (size_t i = 0; i < q->flows.count; i++) {
         const struct site_flow *flow = q->flows.flows[i];
-        int64_t rtt =
-            q->side == SIDE_SERVER ? flow->f.connect_rtt_server_ns : flow->f.connect_rtt_client_ns;
+        int64_t rtt = delays_handshake(&flow->f, q->side);
         if (rtt >= 0 && delays_is_usable(flow, port))
             q->waits[q->count++] =
                 (struct wait){flow, rtt, delays_moving(loads, q->host, flow->f.first_ns)};

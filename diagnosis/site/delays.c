@@ -129,7 +129,7 @@ bool delays_is_loaded(const struct host_loads *loads, const struct site_flow *fl
            delays_moving(loads, flow->server, time_ns) != MOVING_NOT;
 }
 
-static int64_t handshake(const struct flow_facts *f, enum side side)
+int64_t delays_handshake(const struct flow_facts *f, enum side side)
 {
     return side == SIDE_SERVER ? f->connect_rtt_server_ns : f->connect_rtt_client_ns;
 }
@@ -174,7 +174,7 @@ size_t delays_gather(struct judge *judge, const struct host_loads *loads,
         const struct site_flow *flow = pair->flows.flows[i];
         if (!delays_is_usable(flow, port))
             continue;
-        int64_t rtt = handshake(&flow->f, side);
+        int64_t rtt = delays_handshake(&flow->f, side);
         if (rtt >= 0 && !delays_is_loaded(loads, flow, flow->f.first_ns))
             points[count++] = (struct rtt_point){flow->f.first_ns, rtt, flow};
         for (uint32_t j = 0; j < flow->sample_count; j++) {

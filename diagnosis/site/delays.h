@@ -34,6 +34,8 @@ bool delays_find_loads(struct judge *judge, struct host_loads *out);
 /* Whether a host of the flow was busy by itself around time_ns. */
 bool delays_is_loaded(const struct host_loads *loads, const struct site_flow *flow, int64_t time_ns);
 enum moving delays_moving(const struct host_loads *loads, const struct site_host *host, int64_t time_ns);
+/* The round trip of the handshake between the tap and that side; negative: not seen. */
+int64_t delays_handshake(const struct flow_facts *f, enum side side);
 /* Whether a round trip to that side of the flow counts: TCP to that port, both ways seen. */
 bool delays_is_usable(const struct site_flow *flow, uint16_t port);
 /* The server port that most of the flows go to: behind another one may stand another machine. */

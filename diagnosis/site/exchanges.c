@@ -258,10 +258,11 @@ const struct exchange *exchanges_of(struct judge *judge, struct site_service *se
         return NULL;
     }
     struct exchange_list *list = &judge->exchanges[service - site->services];
-    if (!list->taken)
+    if (!list->taken) {
         list->count = exchanges_take(judge, &service, 1, &list->items);
-    list->items = list->taken ? list->items : shrink(list->items, list->count);
-    list->taken = true;
+        list->items = shrink(list->items, list->count);
+        list->taken = true;
+    }
     *count = list->count;
     return list->items;
 }

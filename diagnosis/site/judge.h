@@ -153,8 +153,8 @@ int64_t judge_skew_ns(const struct judge *judge, const struct address *address);
 /* FINDINGS.md "Absence": the capture went on for max(3 s, 8 x RTT) after since_ns, with other
  * traffic both ways at that tap (or of this flow itself). */
 bool judge_absence_holds(const struct judge *judge, const struct site_flow *flow, int64_t since_ns);
-/* The capture misses one packet in a thousand or more, and nobody said a word on the connection after the first moments: a single packet that
- * it has not, a reset, would tell another story. */
+/* The capture misses one packet in a thousand or more, and nobody said a word on the connection after the first
+ * moments: a single packet that it has not, a reset, would tell another story. */
 bool judge_may_miss_end(const struct judge *judge, const struct site_flow *flow, int64_t since_ns);
 /* The end of the continuous capture that since_ns belongs to. */
 int64_t judge_capture_end(const struct judge *judge, int64_t since_ns);

@@ -56,6 +56,14 @@ static void too_fast(struct reset_record *r)
     r->peer_ns = r->peer_payload_ns = r->peer_first_ns = 2 * MS;
 }
 
+/* In the server's name, from elsewhere. */
+static void inject(struct scene_flow *f)
+{
+    struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
+    r->ttl = 47;
+    too_fast(r);
+}
+
 static const struct scene_finding *injected(struct scene *s, const char *signs)
 {
     scene_judge(s);
@@ -283,9 +291,7 @@ static void trigger_is_named(void **state)
             flow_answer(f, &s->requests[i], 200, 0.13);
             break;
         }
-        struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
-        r->ttl = 47;
-        too_fast(r);
+        inject(f);
     }
     scene_judge(s);
     const struct scene_finding *found = scene_find(s, FINDING_TCP_RESET_INJECTED);
@@ -311,9 +317,7 @@ static void limit_of_size_is_named(void **state)
             flow_answer(f, &s->requests[i], 200, 0.13);
             continue;
         }
-        struct reset_record *r = reset(f, SIDE_SERVER, 0.122);
-        r->ttl = 47;
-        too_fast(r);
+        inject(f);
     }
     scene_judge(s);
     const struct scene_finding *found = scene_find(s, FINDING_TCP_RESET_INJECTED);
