@@ -337,6 +337,20 @@ static void fetch(const struct flow *flow)
     pool_prefetch(flow->events.at, flow->events.capacity * sizeof *flow->events.at);
 }
 
+static void decide_holes(struct engine *e, struct flow *flow)
+{
+    for (int s = 0; s < 2; s++) {
+        struct tcp_verdict v = {0};
+        tcp_decide_holes_at_end(flow->tcp, (enum side)s, e->now_ns, &e->tcp_env, &v);
+        if (v.gap_to[s] <= 0)
+            continue;
+        engine_event(e, flow, EVENT_GAP, (enum side)s, flow->last_ns, 0, flow->first_source,
+                     (uint32_t)v.gap_to[s], 0);
+        engine_event_note(flow, v.gap_note[s], REASON_NONE);
+        engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
+    }
+}
+
 void engine_flow_put(struct engine *e, struct flow *flow, enum end_reason end)
 {
     struct flow_record record;
@@ -349,16 +363,7 @@ void engine_flow_put(struct engine *e, struct flow *flow, enum end_reason end)
     while (!hatched && flow->seed != NULL)
         flow->seed = drop_seed(e, flow->seed);
     if (flow->tcp != NULL) {
-        for (int s = 0; s < 2; s++) {
-            struct tcp_verdict v = {0};
-            tcp_decide_holes_at_end(flow->tcp, (enum side)s, e->now_ns, &e->tcp_env, &v);
-            if (v.gap_to[s] <= 0)
-                continue;
-            engine_event(e, flow, EVENT_GAP, (enum side)s, flow->last_ns, 0, flow->first_source,
-                         (uint32_t)v.gap_to[s], 0);
-            engine_event_note(flow, v.gap_note[s], REASON_NONE);
-            engine_app_gap(e, flow, (enum side)s, v.gap_to[s]);
-        }
+        decide_holes(e, flow);
         record.client_resets = flow->tcp->dir[SIDE_CLIENT].facts.rst_count;
         record.server_resets = flow->tcp->dir[SIDE_SERVER].facts.rst_count;
         engine_app_close(e, flow, why_of(&record, end), certificates,

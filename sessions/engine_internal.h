@@ -157,6 +157,10 @@ void engine_datagram(struct engine *engine, struct flow *flow, enum side side,
 void engine_datagram_close(struct engine *engine, struct flow *flow,
                            struct tls_certificate_record *certificates, size_t *certificate_count);
 
+/* engine_count.c: a packet on its way to its flow. */
+PER_PACKET
+void engine_count(struct engine *engine, const struct packet *packet, const struct layers *layers);
+
 /* engine_icmp.c */
 RARE
 void engine_icmp_error(struct engine *engine, const struct packet *packet,
