@@ -240,7 +240,7 @@ static void make_salt(struct pipeline *p)
 static uint64_t analysis_memory(const struct pipeline_options *o)
 {
     uint64_t all = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY;
-    return all >= 2 * RESERVED_MEMORY ? all - RESERVED_MEMORY : all / 16 * 7;
+    return all >= 2 * RESERVED_MEMORY ? all - RESERVED_MEMORY : all / 8 * 3;
 }
 
 static bool start(struct pipeline *p, struct error *error)
@@ -357,10 +357,10 @@ static size_t show_packets(struct pipeline *p, struct packet *packets, size_t ro
 
 static bool run(struct pipeline *p, struct error *error)
 {
-    struct packet run[ENGINE_RUN];
+    struct packet together[ENGINE_RUN];
     uint64_t packets = 0, clock_looks = 0;
     for (;;) {
-        enum source_result got = merger_next(p->merger, run, error);
+        enum source_result got = merger_next(p->merger, together, error);
         if (got == SOURCE_END)
             break;
         if (got == SOURCE_FAILED) {
@@ -368,7 +368,7 @@ static bool run(struct pipeline *p, struct error *error)
             continue;
         }
         if (got == SOURCE_PACKET)
-            packets += show_packets(p, run, run_room(p, packets));
+            packets += show_packets(p, together, run_room(p, packets));
         if (has_enough(p, packets))
             break;
         if (got == SOURCE_IDLE || packets / PACKETS_PER_CLOCK != clock_looks) {

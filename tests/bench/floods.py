@@ -55,11 +55,11 @@ def udp(src, dst, sport, dport, payload, number=0):
     return ip(src, dst, UDP, summed(src, dst, UDP, head + payload, 6), number)
 
 
-def icmp(src, dst, kind, code, rest, body, number=0):
+def icmp(src, dst, kind, code, rest, body, number=0, ttl=52):
     message = struct.pack("!BBHI", kind, code, 0, rest) + body
     if len(src) == 16:
-        return ip(src, dst, 58, summed(src, dst, 58, message, 2), number)
-    return ip(src, dst, 1, message[:2] + struct.pack("!H", checksum(message)) + message[4:], number)
+        return ip(src, dst, 58, summed(src, dst, 58, message, 2), number, ttl)
+    return ip(src, dst, 1, message[:2] + struct.pack("!H", checksum(message)) + message[4:], number, ttl)
 
 
 def forged(chance, v6):
@@ -201,6 +201,12 @@ def echo_flood(chance, count, v6):
         yield icmp(victim, src, answer, 0, rest, b"\0" * 56, i)
 
 
+def echo_sweep(chance, count, v6):
+    """One machine looks for hosts, and none answers."""
+    for i in range(count):
+        yield icmp(packed(ATTACKER[v6]), forged(chance, v6), 128 if v6 else 8, 0, i, b"\0" * 56, i)
+
+
 def unreachable_flood(chance, count, v6):
     """Errors about packets that were never sent."""
     victim = packed(VICTIM[v6])
@@ -318,7 +324,7 @@ def neighbours(chance, count, v6):
         if v6:
             target = packed("2001:db8:64::")[:8] + chance.randbytes(8)
             group = packed("ff02::1:ff00:0")[:13] + target[13:]
-            yield icmp(packed("fe80::66"), group, 135, 0, 0, target + b"\1\1\x52\x54\0\0\x66\x66", i)
+            yield icmp(packed("fe80::66"), group, 135, 0, 0, target + b"\1\1\x52\x54\0\0\x66\x66", i, 255)
         else:
             target = struct.pack("!I", (10 << 24) + (64 << 16) + i)
             yield (b"\xff" * 6 + b"\x52\x54\0\0\x66\x66\x08\6\0\1\x08\0\6\4\0\1\x52\x54\0\0\x66\x66" +
@@ -344,6 +350,7 @@ KINDS = {
     "DNS answers reflected": Kind(dns_reflected, None, set()),
     "NTP answers reflected": Kind(ntp_reflected, None, set()),
     "echo flood": Kind(echo_flood, None, set()),
+    "echo sweep": Kind(echo_sweep, None, set()),
     "ICMP errors": Kind(unreachable_flood, None, set()),
     "first fragments": Kind(fragments, None, set()),
     "last fragments": Kind(late_fragments, None, set()),
