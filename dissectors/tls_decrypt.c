@@ -1,6 +1,7 @@
 #include "dissectors/tls_decrypt.h"
 
 #include "dissectors/names.h"
+#include "dissectors/tls_suites.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -24,20 +25,10 @@ enum {
     LABEL_MAX = 24
 };
 
-enum mode { MODE_GCM, MODE_CCM, MODE_CHACHA, MODE_CBC, MODE_NULL };
-
-/* How a suite protects, from its name. */
-struct suite {
-    enum mode mode;
-    char cipher[24];  /* as OpenSSL calls it */
-    const char *hash; /* of the key schedule in TLS 1.2 and 1.3; of the MAC otherwise */
-    size_t key_len, tag_len;
-};
-
 struct tls_opener {
     EVP_CIPHER *cipher;
     EVP_CIPHER_CTX *context;
-    struct suite suite;
+    struct tls_suite suite;
     bool is_13, encrypt_then_mac, explicit_iv;
     uint64_t sequence;
     uint8_t secret[TLS_SECRET_MAX]; /* TLS 1.3 */
@@ -47,105 +38,6 @@ struct tls_opener {
     uint8_t mac_key[MAC_MAX];
     size_t mac_len;
 };
-
-/* ---- suites
- * ---------------------------------------------------------------------------------------- */
-
-struct block_cipher {
-    const char *word, *name;
-    size_t key_len;
-};
-
-static const struct block_cipher block_ciphers[] = {
-    {"AES_128_", "AES-128", 16},           {"AES_256_", "AES-256", 32},
-    {"ARIA_128_", "ARIA-128", 16},         {"ARIA_256_", "ARIA-256", 32},
-    {"CAMELLIA_128_", "CAMELLIA-128", 16}, {"CAMELLIA_256_", "CAMELLIA-256", 32},
-    {"SM4_", "SM4", 16},                   {"3DES_EDE_", "DES-EDE3", 24},
-    {"SEED_", "SEED", 16},
-};
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
-static const char *hash_of(const char *name)
-{
-    static const char *const hashes[][2] = {{"_SHA384", "SHA384"},
-                                            {"_SHA256", "SHA256"},
-                                            {"_SM3", "SM3"},
-                                            {"_SHA", "SHA1"},
-                                            {"_MD5", "MD5"}};
-    for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
-        if (ends_with(name, hashes[i][0]))
-            return hashes[i][1];
-    }
-    return "SHA256"; /* the CCM suites of TLS 1.2 name none (RFC 6655 3) */
-}
-
-/* Where the name of the cipher begins: behind _WITH_, behind TLS_ (TLS 1.3), at SM4 (TLCP). */
-static const char *cipher_part(const char *name)
-{
-    const char *with = strstr(name, "_WITH_");
-    if (with != NULL)
-        return with + 6;
-    const char *sm4 = strstr(name, "SM4_");
-    return sm4 != NULL ? sm4 : strncmp(name, "TLS_", 4) == 0 ? name + 4 : name;
-}
-
-static bool read_mode(const char *mode, struct suite *out, const char **word)
-{
-    out->tag_len = TAG_MAX;
-    if (strncmp(mode, "GCM_", 4) == 0) {
-        out->mode = MODE_GCM;
-        *word = "GCM";
-        return true;
-    }
-    if (strncmp(mode, "CBC_", 4) == 0) {
-        out->mode = MODE_CBC;
-        *word = "CBC";
-        return true;
-    }
-    if (strncmp(mode, "CCM", 3) == 0) {
-        out->mode = MODE_CCM;
-        out->tag_len = strncmp(mode, "CCM_8", 5) == 0 ? 8 : TAG_MAX;
-        *word = "CCM";
-        return true;
-    }
-    return false;
-}
-
-static bool read_suite(uint16_t cipher, struct suite *out)
-{
-    const char *name = tls_cipher_name(cipher);
-    *out = (struct suite){0};
-    if (name == NULL || strstr(name, "EXPORT") != NULL)
-        return false;
-    const char *part = cipher_part(name), *word = NULL;
-    out->hash = hash_of(name);
-    if (strncmp(part, "CHACHA20_POLY1305", 17) == 0) {
-        out->mode = MODE_CHACHA;
-        out->key_len = 32;
-        out->tag_len = TAG_MAX;
-        memcpy(out->cipher, "ChaCha20-Poly1305", 18);
-        return true;
-    }
-    if (strncmp(part, "NULL_", 5) == 0) {
-        out->mode = MODE_NULL;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof block_ciphers / sizeof block_ciphers[0]; i++) {
-        const struct block_cipher *block = &block_ciphers[i];
-        size_t len = strlen(block->word);
-        if (strncmp(part, block->word, len) != 0 || !read_mode(part + len, out, &word))
-            continue;
-        out->key_len = block->key_len;
-        (void)snprintf(out->cipher, sizeof out->cipher, "%s-%s", block->name, word);
-        return true;
-    }
-    return false;
-}
 
 /* ---- keys
  * ------------------------------------------------------------------------------------------ */
@@ -178,16 +70,16 @@ static bool expand(const EVP_MD *hash, const uint8_t *secret, size_t secret_len,
 
 static bool use_key(struct tls_opener *o, const uint8_t *key, const uint8_t *iv)
 {
-    if (o->suite.mode == MODE_NULL)
+    if (o->suite.mode == TLS_MODE_NULL)
         return true;
     int iv_len = EVP_CIPHER_CTX_get_iv_length(o->context);
-    if (o->suite.mode == MODE_CBC)
+    if (o->suite.mode == TLS_MODE_CBC)
         return EVP_DecryptInit_ex(o->context, NULL, NULL, key, iv) == 1 &&
                EVP_CIPHER_CTX_set_padding(o->context, 0) == 1;
     if (iv_len != AEAD_IV &&
         EVP_CIPHER_CTX_ctrl(o->context, EVP_CTRL_AEAD_SET_IVLEN, AEAD_IV, NULL) != 1)
         return false;
-    if (o->suite.mode == MODE_CCM &&
+    if (o->suite.mode == TLS_MODE_CCM &&
         EVP_CIPHER_CTX_ctrl(o->context, EVP_CTRL_AEAD_SET_TAG, (int)o->suite.tag_len, NULL) != 1)
         return false;
     return EVP_DecryptInit_ex(o->context, NULL, NULL, key, NULL) == 1;
@@ -208,14 +100,14 @@ static bool use_secret(struct tls_opener *o)
 /* An opener with its cipher, no keys yet. */
 static struct tls_opener *make_opener(uint16_t cipher)
 {
-    struct suite suite;
-    if (!read_suite(cipher, &suite))
+    struct tls_suite suite;
+    if (!tls_suite_read(cipher, &suite))
         return NULL;
     struct tls_opener *o = calloc(1, sizeof *o);
     if (o == NULL)
         return NULL;
     o->suite = suite;
-    if (suite.mode == MODE_NULL)
+    if (suite.mode == TLS_MODE_NULL)
         return o;
     o->cipher = EVP_CIPHER_fetch(NULL, suite.cipher, NULL);
     o->context = EVP_CIPHER_CTX_new();
@@ -253,7 +145,7 @@ struct tls_opener *tls_opener_new_13(uint16_t cipher, const uint8_t *secret, siz
     o->is_13 = true;
     memcpy(o->secret, secret, len);
     o->secret_len = len;
-    bool aead = o->suite.mode != MODE_CBC && o->suite.mode != MODE_NULL;
+    bool aead = o->suite.mode != TLS_MODE_CBC && o->suite.mode != TLS_MODE_NULL;
     if (aead && use_secret(o))
         return o;
     tls_opener_free(o);
@@ -272,7 +164,7 @@ bool tls_opener_update(struct tls_opener *o)
 }
 
 /* The PRF's hash: MD5 and SHA-1 together before TLS 1.2 (RFC 2246 5), SM3 in TLCP. */
-static const char *prf_hash(const struct tls_session_12 *session, const struct suite *suite)
+static const char *prf_hash(const struct tls_session_12 *session, const struct tls_suite *suite)
 {
     if (session->version == TLS_VERSION_TLCP)
         return "SM3";
@@ -310,21 +202,21 @@ static bool expand_keys(const struct tls_session_12 *session, const char *hash, 
 /* Lengths of what the key block holds per role. */
 static void measure(struct tls_opener *o, size_t *iv_len)
 {
-    bool has_mac = o->suite.mode == MODE_CBC || o->suite.mode == MODE_NULL;
+    bool has_mac = o->suite.mode == TLS_MODE_CBC || o->suite.mode == TLS_MODE_NULL;
     const EVP_MD *hash = has_mac ? digest_named(o->suite.hash) : NULL;
     o->mac_len = hash != NULL ? (size_t)EVP_MD_get_size(hash) : 0;
     switch (o->suite.mode) {
-    case MODE_GCM:
-    case MODE_CCM:
+    case TLS_MODE_GCM:
+    case TLS_MODE_CCM:
         *iv_len = SALT;
         return;
-    case MODE_CHACHA:
+    case TLS_MODE_CHACHA:
         *iv_len = AEAD_IV;
         return;
-    case MODE_CBC:
+    case TLS_MODE_CBC:
         *iv_len = o->block;
         return;
-    case MODE_NULL:
+    case TLS_MODE_NULL:
         *iv_len = 0;
         return;
     }
@@ -339,8 +231,8 @@ struct tls_opener *tls_opener_new_12(const struct tls_session_12 *session, enum 
         return NULL;
     size_t iv_len = 0, at = role == SIDE_SERVER ? 1 : 0, key_len = o->suite.key_len;
     measure(o, &iv_len);
-    bool has_mac = o->suite.mode == MODE_CBC || o->suite.mode == MODE_NULL;
-    o->encrypt_then_mac = session->encrypt_then_mac && o->suite.mode == MODE_CBC;
+    bool has_mac = o->suite.mode == TLS_MODE_CBC || o->suite.mode == TLS_MODE_NULL;
+    o->encrypt_then_mac = session->encrypt_then_mac && o->suite.mode == TLS_MODE_CBC;
     o->explicit_iv = session->version >= TLS_VERSION_11 || session->version == TLS_VERSION_TLCP;
     bool ok = (o->mac_len > 0 || !has_mac) && o->mac_len <= MAC_MAX && iv_len <= IV_MAX &&
               expand_keys(session, prf_hash(session, &o->suite), block,
@@ -381,7 +273,7 @@ static void make_nonce(const struct tls_opener *o, const uint8_t *fragment, uint
 {
     uint8_t sequence[8];
     memcpy(nonce, o->iv, AEAD_IV);
-    if (!o->is_13 && o->suite.mode != MODE_CHACHA) {
+    if (!o->is_13 && o->suite.mode != TLS_MODE_CHACHA) {
         memcpy(nonce + SALT, fragment, EXPLICIT);
         return;
     }
@@ -394,7 +286,7 @@ static bool open_aead(struct tls_opener *o, const uint8_t header[5], const uint8
                       size_t len, uint8_t *out, size_t *out_len)
 {
     uint8_t nonce[AEAD_IV], tag[TAG_MAX], aad[13];
-    bool has_explicit = !o->is_13 && o->suite.mode != MODE_CHACHA;
+    bool has_explicit = !o->is_13 && o->suite.mode != TLS_MODE_CHACHA;
     size_t front = has_explicit ? EXPLICIT : 0, tag_len = o->suite.tag_len;
     if (len < front + tag_len)
         return false;
@@ -407,7 +299,7 @@ static bool open_aead(struct tls_opener *o, const uint8_t header[5], const uint8
     else
         put_pseudo_header(o, header, text, aad);
     EVP_CIPHER_CTX *c = o->context;
-    bool ccm = o->suite.mode == MODE_CCM;
+    bool ccm = o->suite.mode == TLS_MODE_CCM;
     bool ok = !ccm || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, (int)tag_len, tag) == 1;
     ok = ok && EVP_DecryptInit_ex(c, NULL, NULL, NULL, nonce) == 1;
     if (ccm) /* it wants the length first, and checks the tag with the text */
@@ -517,15 +409,15 @@ bool tls_opener_open(struct tls_opener *o, const uint8_t header[5], const uint8_
         return false;
     *type = header[0];
     switch (o->suite.mode) {
-    case MODE_GCM:
-    case MODE_CCM:
-    case MODE_CHACHA:
+    case TLS_MODE_GCM:
+    case TLS_MODE_CCM:
+    case TLS_MODE_CHACHA:
         ok = open_aead(o, header, fragment, len, out, out_len);
         break;
-    case MODE_CBC:
+    case TLS_MODE_CBC:
         ok = open_cbc(o, header, fragment, len, out, out_len);
         break;
-    case MODE_NULL:
+    case TLS_MODE_NULL:
         ok = open_null(o, header, fragment, len, out, out_len);
         break;
     }
