@@ -10,7 +10,6 @@
 #include "dissectors/tls_reader.h"
 #include "dissectors/tls_state.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum take_result { TAKE_OK, TAKE_WAIT, TAKE_BAD, TAKE_DONE };
@@ -103,108 +102,6 @@ static void tls_open(void *self, struct dissect_context *context)
     context->flow->app = "tls";
 }
 
-static void free_message(struct tls_stream *stream)
-{
-    free(stream->message);
-    stream->message = NULL;
-    stream->message_len = stream->message_capacity = 0;
-}
-
-/* Moves up to want bytes of the record to the kept message; false when memory is out. */
-static bool keep_bytes(struct tls_stream *stream, struct cursor *record, size_t want)
-{
-    size_t take = cur_left(record) < want ? cur_left(record) : want;
-    size_t need = stream->message_len + take;
-    if (need > stream->message_capacity) {
-        size_t capacity = need < 2048 ? 2048 : need * 2;
-        uint8_t *grown = realloc(stream->message, capacity);
-        if (grown == NULL)
-            return false;
-        stream->message = grown;
-        stream->message_capacity = (uint32_t)capacity;
-    }
-    memcpy(stream->message + stream->message_len, cur_take(record, take), take);
-    stream->message_len = (uint32_t)need;
-    return true;
-}
-
-/* Body length of the message whose first 4 bytes are here; false when it is none we may keep. What
- * was opened with keys is a message whatever its type. */
-static bool message_length(const struct tls_stream *stream, const uint8_t *start, uint32_t *out)
-{
-    uint32_t length = (uint32_t)start[1] << 16 | (uint32_t)start[2] << 8 | start[3];
-    if ((!stream->opened && !tls_is_message_type(start[0])) || length > LIMIT_TLS_MESSAGE)
-        return false;
-    *out = length;
-    return true;
-}
-
-static void give_message(struct tls_state *state, enum side side, const uint8_t *start,
-                         uint32_t length, struct dissect_context *context)
-{
-    enum side role = tls_role(state, side);
-    struct cursor body = cur_of(start + 4, length);
-    if (state->stream[side].opened)
-        tls_handle_message_13(state, role, start[0], body, context);
-    else
-        tls_handle_message(state, role, start[0], body, context);
-}
-
-/* Goes on with the message that began in an earlier record; false: it is no message. */
-static bool continue_message(struct tls_state *state, enum side side, struct cursor *record,
-                             struct dissect_context *context)
-{
-    struct tls_stream *stream = &state->stream[side];
-    uint32_t length;
-    if (stream->message_len < 4 && !keep_bytes(stream, record, 4 - stream->message_len))
-        return false;
-    if (stream->message_len < 4)
-        return true;
-    if (!message_length(stream, stream->message, &length))
-        return false;
-    if (!keep_bytes(stream, record, length + 4 - stream->message_len))
-        return false;
-    if (stream->message_len < length + 4)
-        return true;
-    give_message(state, side, stream->message, length, context);
-    free_message(stream);
-    return true;
-}
-
-void tls_take_handshake(struct tls_state *state, enum side side, struct cursor record,
-                        struct dissect_context *context)
-{
-    struct tls_stream *stream = &state->stream[side];
-    if (!stream->opened || !state->party[tls_role(state, side)].finished)
-        stream->handshake_bytes += (uint32_t)cur_left(&record);
-    bool fits = stream->handshake_bytes <= LIMIT_TLS_HANDSHAKE;
-    while (fits && cur_left(&record) > 0) {
-        uint32_t length;
-        if (stream->message_len > 0 || cur_left(&record) < 4) {
-            fits = continue_message(state, side, &record, context);
-            continue;
-        }
-        fits = message_length(stream, record.at, &length);
-        if (fits && cur_left(&record) < length + 4) {
-            fits = continue_message(state, side, &record, context);
-            continue;
-        }
-        if (!fits)
-            break;
-        const uint8_t *start = cur_take(&record, length + 4);
-        give_message(state, side, start, length, context);
-    }
-    if (!fits) {
-        free_message(stream);
-        stream->opaque = true;
-        if (stream->opened)
-            return;
-        tls_handle_encrypted(state, tls_role(state, side), TLS_RECORD_HANDSHAKE, 0, context);
-        if (stream->handshake_bytes > LIMIT_TLS_HANDSHAKE)
-            context->flow->facts |= FLOW_FACT_LIMIT;
-    }
-}
-
 /* A whole ClientHello in one record: told from an encrypted one where the version is not known. */
 static bool holds_client_hello(struct cursor record)
 {
@@ -251,7 +148,7 @@ static void take_clear(struct tls_state *state, enum side side, uint8_t type, st
     enum side role = tls_role(state, side);
     struct tls_stream *stream = &state->stream[side];
     if (type != TLS_RECORD_HANDSHAKE && stream->message != NULL)
-        free_message(stream); /* RFC 8446 5.1: nothing may come between its records */
+        tls_drop_message(stream); /* RFC 8446 5.1: nothing may come between its records */
     if (type == TLS_RECORD_CCS)
         tls_handle_ccs(state, role, context);
     else if (type == TLS_RECORD_ALERT)
@@ -320,7 +217,7 @@ static enum take_result take_opaque(struct tls_state *state, enum side side, uin
     note_taken(stream, context);
     stream->segments = 0;
     if (stream->message != NULL)
-        free_message(stream);
+        tls_drop_message(stream);
     cur_skip(bytes, TLS_RECORD_HEADER);
     size_t here = cur_left(bytes) < length ? cur_left(bytes) : length;
     cur_skip(bytes, here);
@@ -484,7 +381,7 @@ static bool tls_gap(void *self, enum side side, uint64_t len, struct dissect_con
     uint64_t rest = stream->shown_size - stream->shown_len;
     state->party[tls_role(state, side)].lost = true;
     tls_reader_lose(state, side, context);
-    free_message(stream);
+    tls_drop_message(stream);
     stream->segments = 0;
     if (stream->shown_size > 0 && len <= rest)
         context->skip = rest - len;
@@ -511,8 +408,8 @@ static void tls_close(void *self, struct dissect_context *context)
 {
     struct tls_state *state = self;
     tls_conclude(state, context);
-    free_message(&state->stream[SIDE_CLIENT]);
-    free_message(&state->stream[SIDE_SERVER]);
+    tls_drop_message(&state->stream[SIDE_CLIENT]);
+    tls_drop_message(&state->stream[SIDE_SERVER]);
     tls_reader_free(state);
 }
 

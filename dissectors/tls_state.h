@@ -127,6 +127,8 @@ void tls_handle_data(struct tls_state *state, enum side role, uint32_t len,
 /* The handshake messages of one record in clear, or made clear; record is borrowed. */
 void tls_take_handshake(struct tls_state *state, enum side side, struct cursor record,
                         struct dissect_context *context);
+/* Forgets the beginning of a message that is kept until its rest comes. */
+void tls_drop_message(struct tls_stream *stream);
 /* der at that position of role's chain. */
 void tls_keep_certificate(struct tls_state *state, enum side role, int64_t position,
                           struct cursor der, struct dissect_context *context);
