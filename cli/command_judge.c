@@ -16,7 +16,8 @@ static bool judge_one(void *self, int64_t capture_id)
 {
     struct judge *judge = self;
     struct pipeline_result result = {.worst_severity = -1};
-    if (!pipeline_judge(judge->store, judge->profile, capture_id, &result, &judge->error)) {
+    if (!pipeline_judge(judge->store, judge->profile, capture_id,
+                        (uint64_t)judge->context->arguments->number[OPTION_MEMORY], &result, &judge->error)) {
         return false;
     }
     if (result.worst_severity > judge->worst.worst_severity) {

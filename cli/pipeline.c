@@ -19,10 +19,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define DEFAULT_MEMORY (1024ull * 1024ull * 1024ull)
-/* Of the ceiling, what the program and its libraries, the writer's queue (20 MiB), SQLite's caches, tables of fixed size
- * and free places of the heap take: up to 93 MiB above what is counted were measured under floods at 256 MiB. */
-#define RESERVED_MEMORY (96ull * 1024ull * 1024ull)
 /* The clock is asked for progress and for live duration only every so many packets. */
 #define PACKETS_PER_CLOCK 4096u
 #define PROGRESS_NS 300000000LL
@@ -84,7 +80,9 @@ static void keep_for_judging(struct pipeline *p, enum record_kind kind, const vo
 {
     if (!site_add(p->site, kind, record))
         p->out_of_memory = true;
-    p->site_bytes = site_memory(p->site) + intern_memory(p->strings);
+    if (kind == RECORD_CERTIFICATE || kind == RECORD_STAPLE)
+        site_note_beside(p->site, certificate_cache_memory(p->certificates));
+    p->site_bytes = site_memory(p->site) + intern_memory(p->strings) + certificate_cache_memory(p->certificates);
 }
 
 /* Everything the engine finds goes through the flow diagnosis into the store and the site. */
@@ -236,22 +234,16 @@ static void make_salt(struct pipeline *p)
         (void)hex_from_bytes(bytes, sizeof bytes, p->salt);
 }
 
-/* What is left for open flows and for judging; a small ceiling is shared. */
-static uint64_t analysis_memory(const struct pipeline_options *o)
-{
-    uint64_t all = o->memory_bytes != 0 ? o->memory_bytes : DEFAULT_MEMORY;
-    return all >= 2 * RESERVED_MEMORY ? all - RESERVED_MEMORY : all / 8 * 3;
-}
-
 static bool start(struct pipeline *p, struct error *error)
 {
     const struct pipeline_options *o = p->options;
+    uint64_t room = pipeline_memory(o->memory_bytes);
     p->strings = intern_new();
     p->site = site_new(p->profile);
     if (p->strings == NULL || p->site == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
-    site_limit(p->site, analysis_memory(o));
-    intern_limit(p->strings, analysis_memory(o) / 8);
+    site_limit(p->site, room);
+    intern_limit(p->strings, room / 8);
     p->first_source_id = store_next_source_id(p->store);
     if (!(o->interface != NULL ? open_live(p, error) : open_files(p, error)))
         return false;
@@ -270,11 +262,13 @@ static bool start(struct pipeline *p, struct error *error)
         .capture_id = p->capture_id,
         .first_flow_id = store_next_flow_id(p->store),
         .first_path_id = store_next_path_id(p->store),
-        .memory_bytes = analysis_memory(o),
+        .memory_bytes = room,
         .beside = &p->site_bytes,
         .ndpi = (enum engine_ndpi)o->ndpi,
         .verify_checksums = true,
     };
+    if (p->certificates != NULL)
+        certificate_cache_limit(p->certificates, room / 8);
     p->merger = merger_new(p->sources, p->source_count);
     p->secrets_taken = calloc(p->source_count, sizeof *p->secrets_taken);
     if (p->certificates != NULL)
@@ -418,7 +412,7 @@ static bool conclude(struct pipeline *p, struct error *error)
     engine_free(p->engine); /* its tables are the larger half of the memory, and judging needs some */
     p->engine = NULL;
     heap_trim();
-    site_note_texts(p->site, intern_refused(p->strings));
+    site_note_limits(p->site, intern_refused(p->strings), certificate_cache_refused(p->certificates));
     fill_capture(p, &capture);
     capture.interrupted = p->result->interrupted;
     put_sources(p, &capture);
@@ -428,7 +422,8 @@ static bool conclude(struct pipeline *p, struct error *error)
     if (p->out_of_memory)
         return error_set(error, ERROR_RUNTIME, "out of memory while diagnosing; a smaller --memory "
                                                "or fewer files at once help");
-    return pipeline_load_earlier(p->store, p->capture_id, p->site, error) &&
+    store_limit_texts(p->store, pipeline_memory(p->options->memory_bytes) / 16);
+    return pipeline_load_earlier(p->store, p->capture_id, p->options->memory_bytes, p->site, error) &&
            site_judge(p->site, store_next_finding_id(p->store), &out, error) &&
            store_finish(p->store, error);
 }
@@ -475,6 +470,8 @@ struct store *pipeline_read(const struct pipeline_options *options, struct pipel
     if (!ok)
         (void)store_flush(p.store, &ignored); /* strings of ours must not outlive us in its queue */
     release(&p);
+    store_forget_texts(p.store); /* of earlier captures */
+    heap_trim();
     if (!ok) {
         store_close(p.store);
         return NULL;

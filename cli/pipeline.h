@@ -46,14 +46,18 @@ struct pipeline_result {
 /* Analyses, diagnoses and stores; returns the open store, finished, for the reports. NULL on failure. */
 struct store *pipeline_read(const struct pipeline_options *options, struct pipeline_result *out,
                             struct error *error);
-/* Diagnoses a capture again from the store alone and replaces its findings. */
+/* Diagnoses a capture again from the store alone and replaces its findings; memory_bytes is the ceiling, 0 = 1 GiB. What
+ * does not fit is left out and told as read does. */
 bool pipeline_judge(struct store *store, const struct profile *profile, int64_t capture_id,
-                    struct pipeline_result *out, struct error *error);
+                    uint64_t memory_bytes, struct pipeline_result *out, struct error *error);
 
 struct site;
 
-/* Gives the site what servers showed in earlier captures of the store, as read and judge both do. */
-bool pipeline_load_earlier(struct store *store, int64_t capture_id, struct site *site,
-                           struct error *error);
+/* Of a ceiling (0 = 1 GiB), what is left for open flows, certificates, texts and judging; a small ceiling is shared. */
+uint64_t pipeline_memory(uint64_t memory_bytes);
+/* Gives the site what servers showed in earlier captures of the store, as read and judge both do, as far as the ceiling
+ * has room. */
+bool pipeline_load_earlier(struct store *store, int64_t capture_id, uint64_t memory_bytes,
+                           struct site *site, struct error *error);
 
 #endif

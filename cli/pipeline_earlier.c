@@ -27,18 +27,20 @@ static bool keep_baseline(void *self, const void *record)
     return site_add(self, RECORD_CHAIN, &chain);
 }
 
-bool pipeline_load_earlier(struct store *store, int64_t capture_id, struct site *site,
-                           struct error *error)
+bool pipeline_load_earlier(struct store *store, int64_t capture_id, uint64_t memory_bytes,
+                           struct site *site, struct error *error)
 {
     char where[96];
+    uint64_t room = pipeline_memory(memory_bytes) / 16 / sizeof(struct chain_record);
+    int64_t most = room < LIMIT_BASELINES ? (int64_t)room + 1 : LIMIT_BASELINES;
     if (!store_flush(store, error) ||
         !store_select(store, RECORD_BASELINE, "kind = 'server' AND name IS NOT NULL", "id",
-                      LIMIT_BASELINES, true, keep_baseline, site, error))
+                      most, true, keep_baseline, site, error))
         return false;
     if (capture_id < 2)
         return true;
     (void)snprintf(where, sizeof where, "capture_id < %lld AND name IS NOT NULL",
                    (long long)capture_id);
-    return store_select(store, RECORD_CHAIN, where, "capture_id DESC, number", LIMIT_BASELINES, true,
+    return store_select(store, RECORD_CHAIN, where, "capture_id DESC, number", most, true,
                         keep_earlier, site, error);
 }

@@ -25,8 +25,10 @@ bool site_add(struct site *site, enum record_kind kind, const void *record);
 /* The ceiling of all: whoever reads the packets has at least a quarter of it, judging has it alone. From now on flows and
  * rows that would not fit are left out, and counted (diagnosis/site/budget.h); 0: none are. */
 void site_limit(struct site *site, uint64_t bytes);
-/* So many texts (names, paths) were not kept when the records were made. */
-void site_note_texts(struct site *site, uint64_t left_out);
+/* So many bytes are kept elsewhere for what was added (certificates); they count as kept here. */
+void site_note_beside(struct site *site, uint64_t bytes);
+/* So many texts (names, paths) and certificates were not kept when the records were made. */
+void site_note_limits(struct site *site, uint64_t texts, uint64_t certificates);
 /* How many flows were left out so far: what was added last is one of them when the number grew. */
 uint64_t site_flows_left_out(const struct site *site);
 /* Bytes that what was added takes. */

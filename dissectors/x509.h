@@ -13,11 +13,16 @@ struct certificate_cache;
 /* strings must outlive the cache; ids count up from first_id (>= 1). NULL when memory is out. */
 struct certificate_cache *certificate_cache_new(struct intern *strings, int64_t first_id);
 void certificate_cache_free(struct certificate_cache *cache);
+/* From now on what would take more than so many bytes is not kept, and counted; 0: all is, up to LIMIT_CERTIFICATES
+ * and LIMIT_CERTIFICATE_BYTES. */
+void certificate_cache_limit(struct certificate_cache *cache, uint64_t bytes);
+uint64_t certificate_cache_memory(const struct certificate_cache *cache);
+/* Lookups that found no room: a certificate that comes again counts again. */
+uint64_t certificate_cache_refused(const struct certificate_cache *cache);
 
 /* Returns the id of the certificate with these bytes. At first sight it is parsed and its record
  * put into the sink (which may be NULL) as RECORD_CERTIFICATE; bytes that are no certificate get a
- * record with parse_error. Returns 0 when len is 0, or the cache is full (LIMIT_CERTIFICATES,
- * LIMIT_CERTIFICATE_BYTES) or memory is out: then nothing is put. time_ns is of the packet. */
+ * record with parse_error. Returns 0 when len is 0, or the cache is full or memory is out: then nothing is put. time_ns is of the packet. */
 int64_t certificate_cache_lookup(struct certificate_cache *cache, const uint8_t *der, size_t len,
                                  int64_t time_ns, const struct sink *sink, int64_t capture_id);
 

@@ -20,6 +20,9 @@ struct entry {
     } record;
 };
 
+/* With its places in the tables, and what the heap adds to its three pieces. */
+#define ENTRY_BYTES (sizeof(struct entry) + 2 * sizeof(struct entry *) + 4 * sizeof(uint32_t) + 48)
+
 /* Distinct DER values of one kind. */
 struct der_table {
     struct entry **entries; /* in order of id */
@@ -32,7 +35,10 @@ struct der_table {
 struct certificate_cache {
     struct intern *strings;
     struct der_table certificates, staples;
-    size_t bytes; /* of both */
+    size_t der_bytes; /* of both */
+    size_t bytes;     /* of all that they take */
+    uint64_t limit;   /* of bytes, 0 none */
+    uint64_t refused;
 };
 
 static bool table_start(struct der_table *table, int64_t first_id)
@@ -55,6 +61,21 @@ struct certificate_cache *certificate_cache_new(struct intern *strings, int64_t 
         return NULL;
     }
     return cache;
+}
+
+void certificate_cache_limit(struct certificate_cache *cache, uint64_t bytes)
+{
+    cache->limit = bytes;
+}
+
+uint64_t certificate_cache_memory(const struct certificate_cache *cache)
+{
+    return cache->bytes;
+}
+
+uint64_t certificate_cache_refused(const struct certificate_cache *cache)
+{
+    return cache->refused;
 }
 
 void certificate_cache_number_staples(struct certificate_cache *cache, int64_t first_id)
@@ -153,16 +174,19 @@ static int64_t take(struct certificate_cache *cache, struct der_table *table, co
     size_t slot = find_slot(table, hash, der, len);
     if (table->slots[slot] != 0)
         return table->first_id + table->slots[slot] - 1;
-    if (table->count >= LIMIT_CERTIFICATES || cache->bytes + len > LIMIT_CERTIFICATE_BYTES ||
-        !make_room(table))
+    if (table->count >= LIMIT_CERTIFICATES || cache->der_bytes + len > LIMIT_CERTIFICATE_BYTES ||
+        (cache->limit != 0 && cache->bytes + ENTRY_BYTES + len > cache->limit) || !make_room(table)) {
+        cache->refused++;
         return 0;
+    }
     struct entry *entry = new_entry(hash, der, len);
     if (entry == NULL)
         return 0;
     slot = find_slot(table, hash, der, len);
     table->entries[table->count++] = entry;
     table->slots[slot] = (uint32_t)table->count;
-    cache->bytes += len;
+    cache->der_bytes += len;
+    cache->bytes += ENTRY_BYTES + len;
     *added = entry;
     return table->first_id + (int64_t)table->count - 1;
 }
@@ -177,6 +201,7 @@ int64_t certificate_cache_lookup(struct certificate_cache *cache, const uint8_t 
         return id;
     struct certificate_record *record = &added->record.certificate;
     certificate_parse(cache->strings, added->der, len, record, &added->san);
+    cache->bytes += added->san != NULL ? strlen(added->san) : 0;
     record->id = id;
     record->first_seen_ns = time_ns;
     if (sink != NULL)

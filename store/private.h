@@ -35,6 +35,7 @@ struct store {
     bool ends_interrupted;  /* what the capture's own record says */
     struct intern *strings; /* of store_select with keep_strings */
     struct arena arena;
+    uint64_t text_limit, texts_refused; /* of both; 0 none */
 };
 
 /* ---- sql.c ---- */

@@ -214,6 +214,29 @@ void store_close(struct store *store)
     free(store);
 }
 
+void store_limit_texts(struct store *store, uint64_t bytes)
+{
+    store->text_limit = bytes;
+    intern_limit(store->strings, bytes);
+}
+
+uint64_t store_texts_refused(const struct store *store)
+{
+    return store->texts_refused;
+}
+
+void store_forget_texts(struct store *store)
+{
+    struct intern *fresh = intern_new();
+    if (fresh == NULL) {
+        return; /* what is kept stays */
+    }
+    intern_free(store->strings);
+    arena_free(&store->arena);
+    store->strings = fresh;
+    store->text_limit = store->texts_refused = 0;
+}
+
 const char *store_path(const struct store *store)
 {
     return store->path;

@@ -74,6 +74,21 @@ bool store_select(struct store *store, enum record_kind kind, const char *where,
                   const char *order_by, int64_t limit, bool keep_strings,
                   bool (*row)(void *self, const void *record), void *self, struct error *error);
 
+/* The same one after another, for merging several kinds: NULL on failure. */
+struct store_cursor;
+struct store_cursor *store_cursor_open(struct store *store, enum record_kind kind, const char *where,
+                                       const char *order_by, int64_t limit, bool keep_strings,
+                                       struct error *error);
+/* *out lives until the next call; NULL at the end. False on failure. */
+bool store_cursor_next(struct store_cursor *cursor, const void **out, struct error *error);
+void store_cursor_close(struct store_cursor *cursor);
+/* From now on texts that would take more than so many bytes are not kept (keep_strings): they are absent, and
+ * counted. */
+void store_limit_texts(struct store *store, uint64_t bytes);
+uint64_t store_texts_refused(const struct store *store);
+/* Frees all that was kept so far, for callers that have no more use for it, and ends the limit. */
+void store_forget_texts(struct store *store);
+
 /* Free read-only SQL (reports, `invcap sql`, --where). Each row as text cells, NULL cells as NULL;
  * column types as SQLite's (1 integer, 2 real, 3 text, 4 blob, 5 null) in types. */
 struct store_row {

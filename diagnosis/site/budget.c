@@ -24,7 +24,7 @@ static const struct step steps[] = {
  * (texts). */
 static uint64_t used(const struct site *site)
 {
-    uint64_t kept = site_memory(site), judged = kept + site->judging;
+    uint64_t kept = site_memory(site) + site->beside, judged = kept + site->judging;
     return kept / 5 * 8 > judged / 7 * 8 ? kept / 5 * 8 : judged / 7 * 8;
 }
 

@@ -352,6 +352,9 @@ static void find_limits(struct judge *judge)
     } else if (judge->site->texts_left_out > 0) {
         claim_add_text(&claim, "limit", "strings");
         claim_add_number(&claim, "given_up", (double)judge->site->texts_left_out);
+    } else if (judge->site->certificates_left_out > 0) {
+        claim_add_text(&claim, "limit", "certificates");
+        claim_add_number(&claim, "given_up", (double)judge->site->certificates_left_out);
     } else if (c->limit_streams > 0) {
         claim_add_text(&claim, "limit", "reassembly");
         claim_add_number(&claim, "given_up", (double)c->limit_streams);

@@ -69,9 +69,15 @@ void site_limit(struct site *site, uint64_t bytes)
     site->limit = bytes;
 }
 
-void site_note_texts(struct site *site, uint64_t left_out)
+void site_note_beside(struct site *site, uint64_t bytes)
 {
-    site->texts_left_out = left_out;
+    site->beside = bytes;
+}
+
+void site_note_limits(struct site *site, uint64_t texts, uint64_t certificates)
+{
+    site->texts_left_out = texts;
+    site->certificates_left_out = certificates;
 }
 
 uint64_t site_flows_left_out(const struct site *site)

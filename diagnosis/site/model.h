@@ -123,9 +123,10 @@ struct site {
     struct arena arena;
     bool failed;              /* memory ran out */
     uint64_t limit;           /* of memory, that of judging included; 0 none */
+    uint64_t beside;          /* bytes kept elsewhere for what is kept here */
     uint64_t judging;         /* bytes that judging what is kept will take */
     uint64_t flows_left_out, rows_left_out; /* to stay below it */
-    uint64_t texts_left_out;
+    uint64_t texts_left_out, certificates_left_out;
     struct site_flow **flows; /* after site_build: by (first_ns, id) */
     size_t flow_count, flow_capacity;
     struct site_flow **by_id, **by_service, **by_client, **by_pair, **by_server;

@@ -208,6 +208,21 @@ static void test_growth(void **state)
     assert_int_equal(f->last_id, 2006);
 }
 
+/* What has no room is not kept, and counted; what is there is found all the same. */
+static void test_limit(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[1000] = {0x30};
+    certificate_cache_limit(f->cache, 20000);
+    for (unsigned i = 0; i < 100; i++) {
+        memcpy(bytes + 1, &i, sizeof i);
+        int64_t id = certificate_cache_lookup(f->cache, bytes, sizeof bytes, 0, NULL, 1);
+        assert_int_equal(id, certificate_cache_lookup(f->cache, bytes, sizeof bytes, 0, NULL, 1));
+    }
+    assert_in_range(certificate_cache_memory(f->cache), 18000, 20000);
+    assert_in_range(certificate_cache_refused(f->cache), 2 * 80, 2 * 90);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_that_are_no_certificate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
