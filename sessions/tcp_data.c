@@ -418,6 +418,20 @@ static int64_t join_midstream(struct tcp_direction *d, int64_t start)
     return 1;
 }
 
+/* A side that opened unseen is heard for the first time. What its peer has taken of it stands before
+ * this segment, and the capture has none of it. */
+RARE
+static void join_opened(struct tcp_direction *d, int64_t start, const struct packet *p,
+                        const struct layers *l, struct tcp_env *env)
+{
+    d->next = 1;
+    if (start <= 1 || start - 1 >= SANE_AHEAD || !tcp_add_hole(d, 1, start, p, l, env))
+        return;
+    d->next = start;
+    if (d->acked >= start)
+        d->holes->at[d->holes->count - 1].acked_ns = p->time_ns;
+}
+
 /* Payload that is no probe: new, in a hole, again, or both again and new. */
 static void note_payload(struct tcp_flow *tcp, enum side side, int64_t start,
                          const struct packet *p, const struct layers *l, struct tcp_env *env,
@@ -489,6 +503,8 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
     }
     if (!d->seen && tcp->facts.syn_count == 0 && !tcp->synack_seen)
         start = join_midstream(d, start);
+    else if (!d->seen && !syn && peer->acknowledged_any && d->base_known)
+        join_opened(d, start, p, l, env);
     if (l->payload_len == 0 && !syn && d->seen && start > d->next && start - d->next < SANE_AHEAD &&
         tcp_add_hole(d, d->next, start, p, l, env))
         d->next = start; /* its own sequence number tells of bytes that never came by */

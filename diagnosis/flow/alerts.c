@@ -112,8 +112,18 @@ static bool fits_missing(const struct tls_facts *t)
            (t->alert == ALERT_HANDSHAKE_FAILURE || t->alert == ALERT_BAD_CERTIFICATE);
 }
 
-static enum finding_code by_server(const struct tls_facts *t)
+/* handshake_failure as the server's first word is about the offers. Where something of the server may be missing
+ * before it, its hello may be what is missing, and the alert about anything that came later. */
+static bool refuses_offers(const struct flow_facts *f)
 {
+    const struct tls_facts *t = f->tls;
+    return (t->alert == ALERT_HANDSHAKE_FAILURE || t->alert == ALERT_INSUFFICIENT_SECURITY) &&
+           t->server_hello_ns < 0 && facts_is_heard_whole(f, SIDE_SERVER);
+}
+
+static enum finding_code by_server(const struct flow_facts *f)
+{
+    const struct tls_facts *t = f->tls;
     bool missing = t->certificate_requested && !t->certificate_sent;
     if (t->alert == ALERT_CERTIFICATE_REQUIRED)
         return FINDING_TLS_CLIENT_CERTIFICATE_MISSING;
@@ -128,8 +138,7 @@ static enum finding_code by_server(const struct tls_facts *t)
         return FINDING_TLS_VERSION_MISMATCH;
     if (t->alert == ALERT_UNRECOGNIZED_NAME)
         return FINDING_TLS_UNRECOGNIZED_NAME;
-    if ((t->alert == ALERT_HANDSHAKE_FAILURE || t->alert == ALERT_INSUFFICIENT_SECURITY) &&
-        t->server_hello_ns < 0)
+    if (refuses_offers(f))
         return FINDING_TLS_NO_SHARED_CIPHER;
     return FINDING_TLS_ALERT;
 }
@@ -146,6 +155,6 @@ bool alert_find_verdict(const struct flow_facts *f, enum finding_code *out)
     if (t->server_hello_ns < 0 && t->alert_by == SIDE_CLIENT && peer->fin_ns >= 0 &&
         peer->fin_ns < t->alert_ns)
         return false;
-    *out = t->alert_by == SIDE_CLIENT ? by_client(t) : by_server(t);
+    *out = t->alert_by == SIDE_CLIENT ? by_client(t) : by_server(f);
     return true;
 }

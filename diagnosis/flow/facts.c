@@ -251,6 +251,12 @@ bool facts_is_blurred(const struct flow_facts *f)
            f->end == END_EVICTED;
 }
 
+bool facts_is_heard_whole(const struct flow_facts *f, enum side side)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[side];
+    return !facts_is_midstream(f) && s->capture_gap_bytes == 0 && s->wire_gap_bytes == 0;
+}
+
 /* Mail, directories and databases say goodbye in a message that nobody answers; behind a proxy's
  * header anything may come, most often the web. */
 static bool tls_is_web(const struct tls_facts *t)

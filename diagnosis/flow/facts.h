@@ -107,6 +107,9 @@ bool facts_gave_up(const struct flow_facts *f, enum side side, int64_t since_ns)
 bool facts_hello_unanswered(const struct flow_facts *f);
 /* Bytes that nobody captured, cut or given up stand where the answer would be. */
 bool facts_is_blurred(const struct flow_facts *f);
+/* Every byte of the side from its first to its last was captured: what came first, and what came before
+ * its end, is known. */
+bool facts_is_heard_whole(const struct flow_facts *f, enum side side);
 /* A control connection of FTP, by what is spoken or by its port. */
 bool facts_is_ftp_control(const struct flow_facts *flow);
 /* The application speaks by request and answer (HTTP, TLS). */

@@ -98,7 +98,11 @@ static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
 static bool is_date_refused(const struct site_flow *flow)
 {
     const struct tls_facts *t = flow->f.tls;
-    return !t->established && (t->alert >= 0 || facts_end_ns(&flow->f, SIDE_CLIENT) >= 0);
+    const struct flow_facts *f = &flow->f;
+    bool told = t->alert > 0 && !t->alert_inferred && t->alert_by == SIDE_CLIENT;
+    /* that it did not go on is known where no packet of it is missing */
+    bool whole = facts_is_heard_whole(f, SIDE_CLIENT) && facts_is_heard_whole(f, SIDE_SERVER);
+    return !t->established && (told || (whole && (t->alert >= 0 || facts_end_ns(f, SIDE_CLIENT) >= 0)));
 }
 
 /* Nobody refused the certificate and somebody's clock has it valid: the capture's may be wrong. */

@@ -32,6 +32,7 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
     struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
     syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, &claim);
     blame_delay(flow, &claim);
+    judge_doubt_absence(judge, &claim); /* the SYN that was answered, and what it left out */
     claim.weight = (double)took;
     claim_add_ms(&claim, "connect_ms", took);
     claim_add_number(&claim, "retransmissions", again);

@@ -1,5 +1,6 @@
 /* Names that did not resolve, or late: who did not answer whom. */
 #include "core/sort.h"
+#include "core/texts.h"
 #include "diagnosis/site/lookups.h"
 
 #include <stdlib.h>
@@ -258,6 +259,49 @@ static bool is_known_name(struct judge *judge, const char *question)
                    by_text) != NULL;
 }
 
+static int by_question(const void *left, const void *right)
+{
+    const struct dns_record *a = *(const struct dns_record *const *)left;
+    const struct dns_record *b = *(const struct dns_record *const *)right;
+    return strcmp(text_of(a->question), text_of(b->question));
+}
+
+static bool make_open_questions(struct judge *judge)
+{
+    const struct site *site = judge->site;
+    judge->open_questions = arena_take(&judge->site->arena, (site->dns_count + 1) * sizeof(struct dns_record *));
+    if (judge->open_questions == NULL) {
+        judge->failed = true;
+        return false;
+    }
+    for (size_t i = 0; i < site->dns_count; i++) {
+        if (site->dns[i]->answer_ns < 0)
+            judge->open_questions[judge->open_question_count++] = site->dns[i];
+    }
+    sort_rows((void *)judge->open_questions, judge->open_question_count, sizeof judge->open_questions[0], by_question);
+    return true;
+}
+
+/* Somebody else asked for the name, and the capture has no answer to him: it may be known to others. */
+static bool is_asked_by_others(struct judge *judge, const struct dns_record *r)
+{
+    if (judge->open_questions == NULL && !make_open_questions(judge))
+        return false;
+    size_t low = 0, high = judge->open_question_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_question(&judge->open_questions[middle], &r) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < judge->open_question_count && by_question(&judge->open_questions[low], &r) == 0; low++) {
+        if (!address_equal(&judge->open_questions[low]->client_ip, &r->client_ip))
+            return true;
+    }
+    return false;
+}
+
 static bool is_profile_name(const struct judge *judge, const char *question)
 {
     for (size_t i = 0; judge->profile != NULL && i < judge->profile->service_count; i++) {
@@ -282,7 +326,7 @@ static void judge_missing(struct judge *judge, const struct lookup *lookup)
     if (r == NULL || r->rcode != RCODE_NXDOMAIN || r->tries == 0 || !lookup_is_plain_name(r) ||
         r->conflicts > 0 ||
         lookup_found_near(judge->site, &r->client_ip, r->question, NULL, lookup->first_ns) ||
-        lookup_is_walk(judge->site, r))
+        lookup_is_walk(judge->site, r) || lookup_is_among_forms(judge->site, r))
         return;
     struct claim claim = start(judge, FINDING_DNS_NXDOMAIN, r);
     if (judge_is_withdrawn(judge, FINDING_DNS_NXDOMAIN, claim.flow))
@@ -292,6 +336,11 @@ static void judge_missing(struct judge *judge, const struct lookup *lookup)
                  (!searching && is_known_name(judge, r->question));
     claim.culprit = known ? CULPRIT_DEPENDENCY : CULPRIT_CLIENT;
     claim.confidence = known ? 80 : 70;
+    if (!known && is_asked_by_others(judge, r)) {
+        claim.culprit = CULPRIT_UNKNOWN;
+        claim.reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+    }
+    judge_doubt_absence(judge, &claim);
     if (searching) {
         claim.severity = SEVERITY_LOW;
         claim.confidence = 50;

@@ -1,3 +1,4 @@
+#include "core/texts.h"
 #include "diagnosis/site/chains.h"
 #include "diagnosis/site/exchanges.h"
 #include "diagnosis/site/extent.h"
@@ -164,6 +165,15 @@ uint8_t judge_doubt_loss(const struct judge *judge, uint8_t confidence)
 {
     bool doubtful = judge->quality.deep_loss && confidence >= CONFIDENCE_POSSIBLE;
     return doubtful ? CONFIDENCE_POSSIBLE - 5 : confidence;
+}
+
+void judge_doubt_absence(const struct judge *judge, struct claim *claim)
+{
+    if (!judge->quality.deep_loss)
+        return;
+    claim->confidence = judge_doubt_loss(judge, claim->confidence);
+    claim->culprit = CULPRIT_UNKNOWN;
+    claim->reason = text_get(TEXT_REASON_CAPTURE_LOSS, LANG_EN);
 }
 
 static int64_t absence_wait(const struct judge *judge, const struct site_flow *flow)

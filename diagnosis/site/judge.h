@@ -102,6 +102,8 @@ struct judge {
     const struct dns_record **dns_by_flow; /* and number; made on first need */
     const char **known_names; /* that somebody was given an address for, sorted; made on first need */
     size_t known_name_count;
+    const struct dns_record **open_questions; /* nobody's answer to them was seen, by name; made on first need */
+    size_t open_question_count;
     struct exchange_list *exchanges;       /* by service; made on first need */
     struct site_chain *chains; /* by first use; made by detector_chains */
     size_t chain_count;
@@ -146,6 +148,9 @@ const struct claim *judge_verdict(const struct judge *judge, const struct site_f
 
 /* How sure a claim that somebody tampers may be: where much is missing, what would excuse him may be, too. */
 uint8_t judge_doubt_loss(const struct judge *judge, uint8_t confidence);
+
+/* The same of a claim that rests on what was not seen: possible at most, and nobody is named. */
+void judge_doubt_absence(const struct judge *judge, struct claim *claim);
 
 /* How far the clock of the host is off as far as known; 0 also when nothing tells. */
 int64_t judge_skew_ns(const struct judge *judge, const struct address *address);

@@ -133,8 +133,27 @@ static bool found_longer(const struct site *site, const struct dns_record *r)
     return false;
 }
 
-/* The first suffix of a search list was in vain, another led to the name. */
-static bool found_elsewhere(const struct site *site, const struct dns_record *r)
+static bool is_found(const struct dns_record *r, const struct dns_record *other)
+{
+    (void)r;
+    return other->rcode == 0;
+}
+
+static bool is_extended(const char *name, const char *other)
+{
+    size_t len = strlen(name);
+    return strncmp(other, name, len) == 0 && (other[len] == '.' || other[len] == '\0');
+}
+
+static bool is_open_form(const struct dns_record *r, const struct dns_record *other)
+{
+    return (other->answer_ns < 0 || other->rcode == RCODE_NXDOMAIN) && lookup_wants_address(other) &&
+           !is_extended(r->question, other->question) && !is_extended(other->question, r->question);
+}
+
+/* Another name of the same first label near it, of which holds(r, other). "www" says nothing. */
+static bool has_sibling(const struct site *site, const struct dns_record *r,
+                        bool (*holds)(const struct dns_record *, const struct dns_record *))
 {
     char label[LABEL_MOST + 3];
     size_t len = strcspn(r->question, ".") + 1;
@@ -147,10 +166,21 @@ static bool found_elsewhere(const struct site *site, const struct dns_record *r)
         if (!address_equal(&other->client_ip, &r->client_ip) ||
             strncmp(text_of(other->question), label, len) != 0)
             return false;
-        if (other->rcode == 0 && is_near(other, lookup_time(r)))
+        if (is_near(other, lookup_time(r)) && holds(r, other))
             return true;
     }
     return false;
+}
+
+/* The first suffix of a search list was in vain, another led to the name. */
+static bool found_elsewhere(const struct site *site, const struct dns_record *r)
+{
+    return has_sibling(site, r, is_found);
+}
+
+bool lookup_is_among_forms(const struct site *site, const struct dns_record *r)
+{
+    return has_sibling(site, r, is_open_form);
 }
 
 bool lookup_is_walk(const struct site *site, const struct dns_record *r)

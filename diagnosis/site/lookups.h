@@ -33,6 +33,9 @@ bool lookup_found_near(const struct site *site, const struct address *client, co
 /* Whether the client asked for a shorter form (the name is it with a search suffix), or found a longer
  * one (it has found the name with a suffix). */
 bool lookup_is_walk(const struct site *site, const struct dns_record *record);
+/* Another name of the same first label was in vain near it, or nothing of its answer was seen: a search list is being
+ * tried, and which form would have led somewhere is not in the capture. A form with a suffix added does not count. */
+bool lookup_is_among_forms(const struct site *site, const struct dns_record *record);
 /* A or AAAA of a name that somebody wants to reach: no reverse names, no probes of the local network, no
  * block lists. */
 bool lookup_is_plain_name(const struct dns_record *record);

@@ -109,6 +109,16 @@ static const struct answer *sent_on_before(const struct answers *redirects,
     return own;
 }
 
+/* The page came in clear before the client was ever sent on, too: two machines answer in turns. */
+static bool was_clear_before(const struct answers *pages, const struct answer *answer,
+                             const struct answers *redirects)
+{
+    size_t first = 0, count = find_page(pages, answer, &first), sent = 0;
+    size_t redirect_count = find_page(redirects, answer, &sent);
+    return count > 0 && redirect_count > 0 &&
+           pages->list[first].record->response_ns < redirects->list[sent].record->response_ns;
+}
+
 /* It comes from another distance than the redirect did, or ARP or DNS moved. */
 static bool is_placed(const struct judge *judge, const struct answer *before,
                       const struct answer *answer)
@@ -146,7 +156,7 @@ static void detect(struct judge *judge)
         collect(judge, &pages, is_page);
     for (size_t i = 0; i < pages.count && !judge->failed; i++) {
         const struct answer *before = sent_on_before(&redirects, &pages.list[i]);
-        if (before != NULL)
+        if (before != NULL && !was_clear_before(&pages, &pages.list[i], &redirects))
             claim_stripped(judge, before, &pages.list[i]);
     }
     free(redirects.list);

@@ -107,6 +107,8 @@ static enum ruling rule_on(struct judge *judge, const struct site_flow *flow, st
         enum ruling ruling = rules[i].judge(judge, flow, out);
         if (ruling == RULING_FAILED && spoiled(flow, rules[i].proof))
             return RULING_UNKNOWN;
+        if (ruling == RULING_FAILED && rules[i].proof != PROOF_DIRECT)
+            judge_doubt_absence(judge, out);
         if (ruling != RULING_PASS)
             return ruling;
     }

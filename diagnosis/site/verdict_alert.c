@@ -30,6 +30,14 @@ static const char *alert_text(struct judge *judge, const struct tls_facts *t)
     return arena_format(&judge->site->arena, "%d %s", t->alert, name);
 }
 
+/* The step that the alert came at; NULL where messages before it may be missing. */
+static const char *alert_step(const struct flow_facts *f)
+{
+    bool whole = facts_is_heard_whole(f, SIDE_CLIENT) && facts_is_heard_whole(f, SIDE_SERVER);
+    return whole || f->tls->alert_step > TLS_STEP_HELLO_RETRY ? verdict_step_word(f->tls->alert_step)
+                                                             : "unknown";
+}
+
 const char *verdict_step_word(unsigned step)
 {
     if (step <= TLS_STEP_HELLO_RETRY)
@@ -198,13 +206,16 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
         break;
     case FINDING_TLS_UNKNOWN_CA:
         out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER
-                       : chain_was_missed(judge, flow)  ? CULPRIT_UNKNOWN
+                       : chain_was_missed(judge, flow) || judge->quality.deep_loss ? CULPRIT_UNKNOWN
                                                         : CULPRIT_CLIENT;
         if (out->culprit == CULPRIT_CLIENT && may_lack_issuer(judge, flow))
             out->confidence = CHAIN_UNSURE;
         break;
     case FINDING_TLS_CERTIFICATE_REFUSED:
-        blame_clock(judge, flow, out);
+        if (chain_was_missed(judge, flow) || judge->quality.deep_loss)
+            out->culprit = CULPRIT_UNKNOWN; /* nor is who else takes it */
+        else
+            blame_clock(judge, flow, out);
         break;
     case FINDING_TLS_ALERT:
         out->culprit = (uint8_t)alert_culprit(t->alert, (enum side)t->alert_by);
@@ -232,7 +243,7 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
     claim_add_text(out, "alert", alert_text(judge, t));
     if (out->code == FINDING_TLS_ALERT) {
         claim_add_text(out, "sender", verdict_side_word((enum side)t->alert_by));
-        claim_add_text(out, "step", verdict_step_word(t->alert_step));
+        claim_add_text(out, "step", alert_step(&flow->f));
     }
 }
 
@@ -247,11 +258,22 @@ void verdict_start_alert(struct judge *judge, const struct site_flow *flow, enum
     blame_alert(judge, flow, out);
 }
 
+/* The client objects, and nothing was seen that it could object to: what it answers, a word of the server or its
+ * goodbye, is not in the capture. Its own troubles it may tell at any time. */
+static bool answers_nothing(const struct flow_facts *f)
+{
+    int alert = f->tls->alert;
+    return facts_is_tcp(f) && f->tls->alert_by == SIDE_CLIENT && f->payload[SIDE_SERVER] == 0 &&
+           alert != ALERT_INTERNAL_ERROR && alert != ALERT_USER_CANCELED;
+}
+
 enum ruling verdict_alert(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     enum finding_code code;
     if (!alert_find_verdict(&flow->f, &code) || flow->f.tls->alert_inferred)
         return RULING_PASS;
+    if (answers_nothing(&flow->f))
+        return RULING_UNKNOWN;
     /* GnuTLS says handshake_failure where no version fits. */
     bool is_cipher = code == FINDING_TLS_NO_SHARED_CIPHER;
     bool is_version = is_cipher && offers_are_too_new(flow);

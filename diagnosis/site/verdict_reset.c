@@ -154,6 +154,21 @@ static bool all_acknowledged(const struct flow_facts *f)
     return false;
 }
 
+/* When it reset the connection, the last word was the server's: what the client said, it said later, and the two
+ * crossed. */
+static bool had_last_word(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
+    if (f->tcp->side[SIDE_CLIENT].last_payload_ns <= server->rst_ns || server->last_payload_ns < 0)
+        return false;
+    for (size_t i = f->event_count; i > 0; i--) {
+        const struct flow_event *event = &f->events[i - 1];
+        if (event->length > 0 && event->time_ns <= server->rst_ns && event->side <= SIDE_SERVER)
+            return event->side == SIDE_SERVER;
+    }
+    return false;
+}
+
 enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *flow,
                                  struct claim *out)
 {
@@ -170,7 +185,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
                    server->rst_ns - f->tcp->established_ns < USELESS_NS;
     if (!owed && !useless)
         return RULING_PASS;
-    if (may_be_goodbye(f))
+    if (may_be_goodbye(f) || had_last_word(f))
         return RULING_UNKNOWN;
     bool fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_SERVER);

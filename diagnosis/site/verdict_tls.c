@@ -286,6 +286,8 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
         return RULING_PASS;
     if (!facts_left_first(f, SIDE_SERVER))
         return client_left(judge, flow, out);
+    if (!facts_is_heard_whole(f, SIDE_SERVER) || reset_forensics(judge, flow, SIDE_SERVER).follows_gap)
+        return RULING_UNKNOWN; /* it said something that is not in the capture */
     bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
     uint16_t refused = flow->service->refused_offer;
     if (refused != 0 && f->tls->version_offered != 0 && f->tls->version_offered <= refused)

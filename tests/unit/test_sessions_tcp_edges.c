@@ -48,6 +48,51 @@ static void test_picked_up_at_a_keepalive(void **state)
     assert_int_equal(f->seen.flows[0].client_payload_bytes, 100);
 }
 
+/* The SYN-ACK and the first answer are missing: what the client took of them tells so, whatever comes first. */
+static void test_server_heard_late(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, SYN(0));
+    send_at(c, 20, DATA(0, 1, 1, 100));
+    send_at(c, 20, ACK(0, 101, 501));
+    send_at(c, 1, DATA(0, 101, 501, 50));
+    send_at(c, 10, DATA(1, 501, 151, 7));
+    send_at(c, 10, ACK(0, 151, 508));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 500);
+    assert_int_equal(f->seen.flows[0].server_payload_bytes, 7);
+    assert_int_equal(f->seen.tcp[0].side[1].capture_gap_bytes, 500);
+}
+
+/* Nothing is missing but the SYN-ACK. */
+static void test_server_heard_from_its_first_byte(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, SYN(0));
+    send_at(c, 20, DATA(0, 1, 1, 100));
+    send_at(c, 10, DATA(1, 1, 101, 7));
+    send_at(c, 10, ACK(0, 101, 8));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+    assert_int_equal(f->seen.flows[0].server_payload_bytes, 7);
+}
+
+/* The server closes, and the numbers of its FIN tell that it said something first. */
+static void test_server_heard_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, SYN(0));
+    send_at(c, 20, DATA(0, 1, 1, 100));
+    send_at(c, 10, ((struct segment){1, TCP_FIN | TCP_ACK, 296, 101, NULL, 0, 0, 0}));
+    send_at(c, 10, ACK(0, 101, 297));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 295);
+    assert_int_equal(f->seen.flows[0].server_payload_bytes, 0);
+}
+
 /* More than a keep-alive's one number was acknowledged: bytes that nobody captured. */
 static void test_picked_up_before_a_gap(void **state)
 {
@@ -574,6 +619,9 @@ int main(void)
         CASE(test_keepalive_before_any_data),
         CASE(test_midstream_keepalive),
         CASE(test_picked_up_at_a_keepalive),
+        CASE(test_server_heard_late),
+        CASE(test_server_heard_from_its_first_byte),
+        CASE(test_server_heard_at_its_end),
         CASE(test_picked_up_before_a_gap),
         CASE(test_one_giant_fills_several_holes),
         CASE(test_more_holes_than_places),

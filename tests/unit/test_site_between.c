@@ -251,6 +251,17 @@ static void a_redirect_is_kept_back(void **state)
     assert_null(scene_find(s, FINDING_MITM_HTTPS_STRIPPED));
 }
 
+/* It came in clear before the client was sent on, too: two machines take turns. */
+static void two_machines_take_turns(void **state)
+{
+    struct scene *s = *state;
+    page(s, "10.0.0.1", "/login", 1, false, 64);
+    page(s, "10.0.0.1", "/login", 3, true, 56);
+    page(s, "10.0.0.1", "/login", 5, false, 64);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_MITM_HTTPS_STRIPPED));
+}
+
 static void other_pages_and_clients(void **state)
 {
     struct scene *s = *state;
@@ -277,6 +288,7 @@ int main(void)
         SCENE_TEST(another_way_to_write_it),
         SCENE_TEST(organisations_and_sites),
         SCENE_TEST(a_redirect_is_kept_back),
+        SCENE_TEST(two_machines_take_turns),
         SCENE_TEST(other_pages_and_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

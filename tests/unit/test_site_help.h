@@ -52,7 +52,8 @@ struct scene {
     struct certificate_record certificates[8];
     struct flow_delay_record delays[32];
     struct ntp_record ntp[8];
-    size_t ntp_count;
+    struct dns_record dns[8];
+    size_t ntp_count, dns_count;
     size_t delay_count;
     struct path_sample_record paths[4], put_paths[4]; /* given, and put again by the diagnosis */
     struct swarm_record swarms[2];
@@ -469,6 +470,8 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
         scene_add_flow(s, site, &s->flows[i * step % s->flow_count]);
     for (size_t i = 0; i < s->icmp_count; i++)
         assert_true(site_add(site, RECORD_ICMP, &s->icmp[i]));
+    for (size_t i = 0; i < s->dns_count; i++)
+        assert_true(site_add(site, RECORD_DNS, &s->dns[i]));
     for (size_t i = 0; i < s->ntp_count; i++)
         assert_true(site_add(site, RECORD_NTP, &s->ntp[i]));
     for (size_t i = 0; i < s->arp_count; i++)
