@@ -85,6 +85,17 @@ static void fill_tls(const struct tls_record *r, struct tls_facts *out)
     memcpy(out->ja4, r->ja4, sizeof out->ja4);
 }
 
+/* Logs, flow records and measurements (RFC 5426, RFC 7011 over UDP, sFlow 5, collectd), by nDPI's names. */
+static bool sends_unanswered(const char *ndpi_protocol)
+{
+    static const char *const names[] = {"Syslog", "NetFlow", "sFlow", "Collectd"};
+    for (size_t i = 0; ndpi_protocol != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(ndpi_protocol, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void fill_flow(const struct flow_record *r, struct flow_facts *out)
 {
     *out = (struct flow_facts){
@@ -104,7 +115,7 @@ static void fill_flow(const struct flow_record *r, struct flow_facts *out)
         .rtt_ns = {r->rtt_min_client_ns, r->rtt_min_server_ns},
         .capture_lost_bytes = r->capture_lost_bytes,
         .ndpi_risk = r->ndpi_risk,
-        .bits = r->facts,
+        .bits = r->facts | (sends_unanswered(r->ndpi_protocol) ? FACTS_ONE_WAY : 0),
         .syn_retransmissions = r->syn_retransmissions,
         .synack_retransmissions = r->synack_retransmissions,
         .retransmissions = r->client_retransmissions + r->server_retransmissions,

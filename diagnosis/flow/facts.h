@@ -49,6 +49,9 @@ struct tls_facts {
     uint32_t server_flight_bytes;
 };
 
+/* Beside the FLOW_FACT_ bits of the record, made from it: a protocol that sends without being answered. */
+#define FACTS_ONE_WAY (1ull << 32)
+
 struct flow_facts {
     int64_t id, source_id, first_frame;
     int64_t first_ns, last_ns;

@@ -16,6 +16,85 @@ static bool asked_enough(const struct site_flow *flow)
            service->last_ns - service->flows.flows[0]->f.first_ns >= SPAN_MIN_NS;
 }
 
+/* ---- answers that come by another way -------------------------------------------------------- */
+
+/* They come soon, and may belong to a conversation that began before. */
+#define OTHERWISE_BEFORE_NS (60 * FACTS_SECOND)
+#define OTHERWISE_AFTER_NS (5 * FACTS_SECOND)
+#define OTHERWISE_LOOKED_AT 256
+
+/* One datagram conversation beside the unanswered one, seen from the host at `side`. */
+struct beside {
+    const struct site_flow *flow;
+    enum side side;
+};
+
+static bool is_beside(const struct site_flow *flow, const struct site_flow *other)
+{
+    return other != flow && other->f.protocol == FACTS_PROTOCOL_UDP &&
+           other->f.last_ns >= flow->f.first_ns;
+}
+
+/* The host that was asked speaks to the port that asked (a new port for each transfer: RFC 1350 4), or from the
+ * port that was asked: to another port of the asker, or to a group that hears it all. */
+static bool speaks_from_server(const struct site_flow *flow, struct beside b)
+{
+    const struct flow_facts *o = &b.flow->f;
+    enum side peer = side_other(b.side);
+    const struct site_host *to = peer == SIDE_SERVER ? b.flow->server : b.flow->client;
+    if (o->packets[b.side] == 0)
+        return false;
+    bool from_port = o->port[b.side] == flow->f.port[SIDE_SERVER];
+    if (to == flow->client)
+        return from_port || o->port[peer] == flow->f.port[SIDE_CLIENT];
+    return from_port && address_is_multicast(&to->address);
+}
+
+/* Somebody who was not asked speaks to the port that asked, from a port as it was asked: another address of the
+ * same machine. */
+static bool speaks_unasked(const struct site_flow *flow, struct beside b)
+{
+    const struct flow_facts *o = &b.flow->f;
+    enum side peer = side_other(b.side);
+    return o->packets[b.side] == 0 && o->packets[peer] > 0 &&
+           o->port[b.side] == flow->f.port[SIDE_CLIENT] && o->port[peer] == flow->f.port[SIDE_SERVER];
+}
+
+static bool any_beside(const struct site_flow *flow, struct flow_range range, enum side side,
+                       bool (*fits)(const struct site_flow *, struct beside))
+{
+    size_t at = range_find_time(range, flow->f.first_ns - OTHERWISE_BEFORE_NS);
+    for (size_t seen = 0; at < range.count && seen < OTHERWISE_LOOKED_AT; at++, seen++) {
+        const struct site_flow *other = range.flows[at];
+        if (other->f.first_ns > flow->f.last_ns + OTHERWISE_AFTER_NS)
+            return false;
+        if (is_beside(flow, other) && fits(flow, (struct beside){other, side}))
+            return true;
+    }
+    return false;
+}
+
+static bool is_answered_otherwise(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct site *site = judge->site;
+    return any_beside(flow, flow->pair->flows, SIDE_SERVER, speaks_from_server) ||
+           any_beside(flow, site_client_flows(site, flow->server), SIDE_CLIENT, speaks_from_server) ||
+           any_beside(flow, site_client_flows(site, flow->client), SIDE_CLIENT, speaks_unasked) ||
+           any_beside(flow, site_server_flows(site, flow->client), SIDE_SERVER, speaks_unasked);
+}
+
+/* Who asks waits for the answer, and asks again in a second at the earliest (RFC 1035 4.2.1 2 s, RFC 5080 2.2.1
+ * 2 s); a stream to a port that never answers anybody may expect no answer at all. */
+#define STREAM_LEAST 20
+#define STREAM_GAP_NS FACTS_SECOND
+
+static bool may_be_stream(const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    return flow->service->two_sided == 0 && f->packets[SIDE_CLIENT] >= STREAM_LEAST &&
+           f->last_ns - f->first_ns < (int64_t)f->packets[SIDE_CLIENT] * STREAM_GAP_NS;
+}
+
 /* A port that is closed says so at once, when its host lets it. */
 static const struct icmp_record *find_refusal(const struct site_flow *flow)
 {
@@ -143,8 +222,16 @@ enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
     const struct icmp_record *r = find_refusal(flow);
     if (r != NULL)
         return refused(judge, flow, r, out);
-    if (!asked_enough(flow) || !judge_absence_holds(judge, flow, f->first_ns))
+    if (facts_has(f, FACTS_ONE_WAY) || !asked_enough(flow) ||
+        !judge_absence_holds(judge, flow, f->first_ns) || is_answered_otherwise(judge, flow))
         return RULING_UNKNOWN;
     start_no_answer(flow, out);
+    if (may_be_stream(flow)) {
+        static const enum rival rivals[] = {RIVAL_ONE_WAY_PROTOCOL, RIVAL_SILENT_FIREWALL,
+                                            RIVAL_SERVICE_STOPPED, RIVAL_COUNT};
+        out->rivals = judge_rivals(judge, rivals);
+        out->severity = SEVERITY_LOW;
+        out->confidence = CONFIDENCE_POSSIBLE - 10;
+    }
     return RULING_FAILED;
 }

@@ -374,28 +374,6 @@ static void slow_connect(void **state)
     assert_true(finding_value(found, "connect_ms")->number == 1011.0);
 }
 
-static void udp_without_answer(void **state)
-{
-    struct scene *s = *state;
-    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 54321, 10);
-    f->flow.protocol = 17;
-    f->flow.client_packets = 4;
-    f->flow.last_ns += 6 * SECOND;
-    f->has_tcp = false;
-    f = scene_flow_add(s, CLIENT, 1002, SERVER, 9999, 10); /* nobody watches that port */
-    f->flow.protocol = 17;
-    f->flow.client_packets = 4;
-    f->flow.last_ns += 6 * SECOND;
-    f->has_tcp = false;
-    f = scene_flow_add(s, CLIENT, 5353, "224.0.0.251", 5353, 10);
-    f->flow.protocol = 17;
-    f->has_tcp = false;
-    scene_judge(s);
-    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
-    expect_outcome(s, 2, OUTCOME_UNKNOWN);
-    expect_outcome(s, 3, OUTCOME_OK);
-}
-
 static struct arp_record *arp_request(struct scene *s, const char *target, int64_t requests)
 {
     struct arp_record *r = &s->arp[s->arp_count++];
@@ -639,7 +617,6 @@ int main(void)
         SCENE_TEST(lost_race_without_words),
         SCENE_TEST(refused_backend_is_no_race),
         SCENE_TEST(slow_connect),
-        SCENE_TEST(udp_without_answer),
         SCENE_TEST(arp_unresolved),
         SCENE_TEST(arp_heard_by_a_bystander),
         SCENE_TEST(arp_look_alikes),

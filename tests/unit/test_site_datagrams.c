@@ -1,0 +1,125 @@
+/* Datagrams without an answer, and what only looks so: answers that come by another way, streams that expect none. */
+#include "test_site_help.h"
+
+#define CLIENT "10.0.0.1"
+#define SERVER "10.0.0.2"
+#define WATCHED 54321
+
+/* `seconds` from the first to the last datagram. */
+static struct scene_flow *datagrams(struct scene *s, const char *client, uint16_t client_port, const char *server,
+                                    uint16_t server_port, uint64_t sent, uint64_t received, double seconds)
+{
+    struct scene_flow *f = scene_flow_add(s, client, client_port, server, server_port, 10);
+    f->flow.protocol = 17;
+    f->flow.client_packets = sent;
+    f->flow.server_packets = received;
+    f->flow.last_ns += (int64_t)(seconds * (double)SECOND);
+    f->has_tcp = false;
+    return f;
+}
+
+static void udp_without_answer(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 1001, SERVER, WATCHED, 4, 0, 6);
+    datagrams(s, CLIENT, 1002, SERVER, 9999, 4, 0, 6); /* nobody watches that port */
+    datagrams(s, CLIENT, 5353, "224.0.0.251", 5353, 1, 0, 0);
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+    expect_outcome(s, 2, OUTCOME_UNKNOWN);
+    expect_outcome(s, 3, OUTCOME_OK);
+}
+
+static void answered_from_another_port(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 1001, SERVER, WATCHED, 4, 0, 6);
+    struct scene_flow *f = datagrams(s, SERVER, 40000, CLIENT, 1001, 3, 3, 5);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+    f->flow.server_port = 1002; /* to a port that did not ask, from one that was not asked */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
+static void answered_from_another_address(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 1001, SERVER, WATCHED, 4, 0, 6);
+    struct scene_flow *f = datagrams(s, CLIENT, 1001, "10.0.0.3", WATCHED, 0, 3, 5);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+    f->flow.client_packets = 3; /* that one was asked, too: it answers for itself */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
+static void answered_to_a_fixed_port(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 1001, SERVER, WATCHED, 4, 0, 6);
+    struct scene_flow *answers = datagrams(s, SERVER, WATCHED, CLIENT, WATCHED, 4, 0, 6);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_outcome(s, 2, OUTCOME_UNKNOWN); /* nor are the answers questions */
+    expect_quiet(s);
+    answers->flow.first_ns += 30 * SECOND;
+    answers->flow.last_ns += 30 * SECOND;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
+static void answered_to_a_group(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, "2001:db8::1", 1001, "2001:db8::2", WATCHED, 4, 0, 6);
+    struct scene_flow *answers = datagrams(s, "2001:db8::2", WATCHED, "ff02::123", WATCHED, 4, 0, 6);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+    answers->flow.client_port = 9999;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
+static void logs_expect_no_answer(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = datagrams(s, CLIENT, 1001, SERVER, WATCHED, 10, 0, 60);
+    f->flow.ndpi_protocol = "Syslog";
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+    f->flow.ndpi_protocol = "TFTP";
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
+/* Faster than anybody asks again: possible only, unless the port answers others. */
+static void a_stream_may_expect_no_answer(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 1001, SERVER, WATCHED, 100, 0, 20);
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+    assert_true(found->record.confidence < 50);
+    assert_int_equal(found->record.severity, SEVERITY_LOW);
+    datagrams(s, "10.0.0.9", 1001, SERVER, WATCHED, 5, 5, 20);
+    scene_judge(s);
+    found = expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+    assert_true(found->record.confidence > 50);
+    assert_int_equal(found->record.severity, SEVERITY_MEDIUM);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(udp_without_answer),       SCENE_TEST(answered_from_another_port),
+        SCENE_TEST(answered_from_another_address), SCENE_TEST(answered_to_a_fixed_port),
+        SCENE_TEST(answered_to_a_group),      SCENE_TEST(logs_expect_no_answer),
+        SCENE_TEST(a_stream_may_expect_no_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
