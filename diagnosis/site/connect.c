@@ -17,6 +17,21 @@ static void blame_delay(const struct site_flow *flow, struct claim *claim)
     claim->culprit = client ? CULPRIT_CLIENT : CULPRIT_SERVER;
 }
 
+/* So many samples show how long a round trip takes at least. */
+#define RTT_SAMPLES_LEAST 5
+
+/* Asked again before the answer could be there: it came within one round trip of that path, nothing was lost. */
+static bool was_impatient(const struct site_flow *flow, int64_t took_ns)
+{
+    const struct path_sample_record *path = flow->pair->path;
+    int64_t rtt_ns = 0;
+    for (int side = 0; path != NULL && side < 2; side++) {
+        const struct path_side *s = &path->side[side];
+        rtt_ns += s->rtt_count >= RTT_SAMPLES_LEAST && s->rtt_min_ns > 0 ? s->rtt_min_ns : 0;
+    }
+    return took_ns <= rtt_ns + rtt_ns / 4;
+}
+
 static void find_slow(struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -27,7 +42,7 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
         judge_is_withdrawn(judge, FINDING_CONN_SLOW_CONNECT, flow))
         return;
     int64_t took = f->tcp->established_ns - f->first_ns;
-    if (took < SLOW_CONNECT_NS)
+    if (took < SLOW_CONNECT_NS || was_impatient(flow, took))
         return;
     struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
     syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, &claim);
@@ -37,6 +52,38 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
     claim_add_ms(&claim, "connect_ms", took);
     claim_add_number(&claim, "retransmissions", again);
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
+    judge_claim(judge, &claim);
+}
+
+/* The client was through and had asked; its server went on offering the connection, and took what came again
+ * only then: it had no room for it, or nothing of all that reached it. */
+static void find_taken_late(struct judge *judge, const struct site_flow *flow)
+{
+    static const enum rival rivals[] = {RIVAL_ACCEPT_QUEUE_FULL, RIVAL_LOST_AFTER_TAP, RIVAL_COUNT};
+    const struct flow_facts *f = &flow->f;
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    if (!facts_is_established(f) || f->tcp->synack_count < 2 || f->payload[SIDE_SERVER] == 0 ||
+        client->retransmitted_bytes == 0 || client->unacked_bytes > 0 || f->tcp->synack_conflict ||
+        f->tcp->synack_last_ns - f->tcp->established_ns < SLOW_CONNECT_NS ||
+        was_impatient(flow, f->tcp->synack_last_ns - f->first_ns) ||
+        judge_is_withdrawn(judge, FINDING_CONN_SLOW_CONNECT, flow))
+        return;
+    struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
+    int64_t took = f->tcp->synack_last_ns - f->first_ns;
+    claim.confidence = 70;
+    claim.rivals = judge_rivals(judge, rivals);
+    claim.culprit = CULPRIT_UNKNOWN;
+    claim.reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+    if (verdict_link_ns(flow->server) >= 0) {
+        claim.category = CATEGORY_SERVER;
+        claim.culprit = CULPRIT_SERVER;
+        claim.reason = NULL;
+    }
+    claim.weight = (double)took;
+    claim_add_ms(&claim, "connect_ms", took);
+    claim_add_number(&claim, "retransmissions", f->tcp->synack_count - 1);
+    claim_add_ms(&claim, "left_ms", f->tcp->synack_last_ns - f->tcp->established_ns);
+    claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK) | EVIDENCE(EVENT_RETRANSMISSION);
     judge_claim(judge, &claim);
 }
 
@@ -71,6 +118,7 @@ static void detect(struct judge *judge)
         if (!facts_is_tcp(&flow->f) || flow->outcome == OUTCOME_UNSOLICITED)
             continue;
         find_slow(judge, flow);
+        find_taken_late(judge, flow);
         find_half_open(judge, flow);
     }
 }

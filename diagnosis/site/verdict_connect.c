@@ -529,14 +529,36 @@ static bool took_one(const struct site_flow *flow)
     return verdict_link_ns(flow->server) >= 0;
 }
 
+/* SYN-ACKs that come again behind the acknowledgment of the handshake, and nothing else. */
+static bool repeats_synack(const struct flow_facts *f)
+{
+    return facts_is_established(f) && f->tcp->synack_count >= 3 && f->payload[SIDE_SERVER] == 0 &&
+           f->tcp->synack_last_ns > f->tcp->established_ns;
+}
+
+/* Servers that wait for the first bytes before they accept (TCP_DEFER_ACCEPT) repeat their SYN-ACK in the same
+ * way as long as nothing is asked: unless theirs is the first word, or they left what others asked. */
+static bool waits_for_data(const struct site_flow *flow)
+{
+    struct flow_range range = flow->service->flows;
+    if (flow->f.payload[SIDE_CLIENT] > 0)
+        return false;
+    for (size_t i = 0; i < range.count && i < ATTEMPTS_LOOKED_AT; i++) {
+        const struct flow_facts *f = &range.flows[i]->f;
+        bool left = repeats_synack(f) && f->tcp->side[SIDE_CLIENT].unacked_bytes > 0;
+        if (left || facts_has(f, FLOW_FACT_SERVER_SPOKE_FIRST))
+            return false;
+    }
+    return true;
+}
+
 enum ruling verdict_accept_queue(struct judge *judge, const struct site_flow *flow,
                                  struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
     const struct flow_tcp_record *t = f->tcp;
     const struct tcp_side_facts *client = &t->side[SIDE_CLIENT];
-    if (!facts_is_established(f) || t->synack_count < 3 || f->payload[SIDE_SERVER] > 0 ||
-        t->synack_last_ns <= t->established_ns)
+    if (!repeats_synack(f) || waits_for_data(flow))
         return RULING_PASS;
     if (dual_synack_holds(judge, f))
         return RULING_PASS; /* they repeat because the client took the other one */

@@ -374,6 +374,66 @@ static void slow_connect(void **state)
     assert_true(finding_value(found, "connect_ms")->number == 1011.0);
 }
 
+/* The answer to the first SYN took longer than its client's timer, as all do on that path: nothing was lost. */
+static void an_impatient_syn_is_no_slow_connect(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1001, SERVER, 8443, 10);
+    f->has_tcp = true;
+    f->flow.syn_retransmissions = 1;
+    f->tcp.syn_count = 2;
+    f->tcp.synack_first_ns = f->tcp.synack_last_ns = f->flow.first_ns + 1200 * MS;
+    f->tcp.established_ns = f->flow.first_ns + 1201 * MS;
+    f->flow.connect_rtt_server_ns = -1;
+    struct path_sample_record *path = scene_path(s, CLIENT, SERVER);
+    path->side[SIDE_SERVER].rtt_min_ns = 1190 * MS;
+    path->side[SIDE_SERVER].rtt_count = 6;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_SLOW_CONNECT));
+    path->side[SIDE_SERVER].rtt_count = 1; /* a slow acknowledgment tells nothing */
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_CONN_SLOW_CONNECT));
+}
+
+/* SYN-ACKs behind the client's acknowledgment, until there is room for it. */
+static void taken_late(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1001, SERVER, 8443, 10);
+    f->has_tcp = true;
+    f->tcp.synack_count = 3;
+    f->flow.synack_retransmissions = 2;
+    f->tcp.synack_last_ns = f->tcp.established_ns + 3000 * MS;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_SLOW_CONNECT)); /* nobody asked meanwhile: it may have waited for data */
+    f->tcp.side[0].retransmitted_bytes = 600;
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_SLOW_CONNECT);
+    assert_non_null(found);
+    assert_string_equal(culprit_name(found->record.culprit), "unknown");
+    assert_true(finding_value(found, "left_ms")->number == 3000.0);
+    assert_non_null(strstr(found->record.rivals, "accept-queue-full"));
+    expect_outcome(s, 1, OUTCOME_OK);
+}
+
+/* A server that waits for the first bytes repeats its SYN-ACK until they come (TCP_DEFER_ACCEPT). */
+static void unused_connections_fill_no_queue(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1001, SERVER, 8443, 10);
+    flow_establish(f);
+    f->tcp.synack_count = 4;
+    f->tcp.synack_last_ns = f->flow.first_ns + 7 * SECOND;
+    flow_fin(f, SIDE_CLIENT, 20);
+    flow_fin(f, SIDE_SERVER, 20.01);
+    struct scene_flow *other = scene_healthy(s, CLIENT, 1002, SERVER, 8443, 5);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_BACKLOG_OVERFLOW));
+    other->flow.facts |= FLOW_FACT_SERVER_SPOKE_FIRST; /* it waits for nothing */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_BACKLOG_OVERFLOW, CULPRIT_SERVER);
+}
+
 static struct arp_record *arp_request(struct scene *s, const char *target, int64_t requests)
 {
     struct arp_record *r = &s->arp[s->arp_count++];
@@ -617,6 +677,9 @@ int main(void)
         SCENE_TEST(lost_race_without_words),
         SCENE_TEST(refused_backend_is_no_race),
         SCENE_TEST(slow_connect),
+        SCENE_TEST(an_impatient_syn_is_no_slow_connect),
+        SCENE_TEST(taken_late),
+        SCENE_TEST(unused_connections_fill_no_queue),
         SCENE_TEST(arp_unresolved),
         SCENE_TEST(arp_heard_by_a_bystander),
         SCENE_TEST(arp_look_alikes),

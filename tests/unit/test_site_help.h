@@ -371,6 +371,42 @@ static inline struct icmp_record *scene_icmp(struct scene *s, const struct scene
     return r;
 }
 
+/* As the engine leaves a path of which nothing is worth telling. */
+static inline struct path_sample_record *scene_path(struct scene *s, const char *client, const char *server)
+{
+    struct path_sample_record *p = &s->paths[s->path_count++];
+    *p = (struct path_sample_record){.id = (int64_t)s->path_count,
+                                     .capture_id = 1,
+                                     .vlan = -1,
+                                     .outage_ns = -1,
+                                     .outage_first_ns = -1,
+                                     .outage_last_ns = -1,
+                                     .outage_side = SIDE_NONE,
+                                     .idle_survived_ns = -1,
+                                     .idle_lost_ns = -1,
+                                     .idle_timer_ns = -1};
+    assert_true(address_from_text(client, &p->client_ip));
+    assert_true(address_from_text(server, &p->server_ip));
+    for (int i = 0; i < 2; i++) {
+        struct path_side *side = &p->side[i];
+        *side = (struct path_side){.ttl = 60,
+                                   .hops = 4,
+                                   .ttl_changed_ns = -1,
+                                   .syns = 3,
+                                   .scale_seen = 3,
+                                   .sack_seen = 3,
+                                   .timestamps_seen = 3,
+                                   .mss_min = 1460,
+                                   .mss_max = 1460,
+                                   .rtt_data_min_ns = -1,
+                                   .rtt_min_ns = -1,
+                                   .rtt_p50_ns = -1,
+                                   .rtt_p95_ns = -1,
+                                   .rtt_p99_ns = -1};
+    }
+    return p;
+}
+
 /* ---- judging --------------------------------------------------------------------------------- */
 
 static inline struct scene_finding *scene_last(struct scene *s)

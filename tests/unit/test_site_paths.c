@@ -7,42 +7,6 @@
 #define SERVER "10.0.0.2"
 #define OTHER "10.0.0.3"
 
-/* As the engine leaves a path of which nothing is worth telling. */
-static struct path_sample_record *path_add(struct scene *s, const char *client, const char *server)
-{
-    struct path_sample_record *p = &s->paths[s->path_count++];
-    *p = (struct path_sample_record){.id = (int64_t)s->path_count,
-                                     .capture_id = 1,
-                                     .vlan = -1,
-                                     .outage_ns = -1,
-                                     .outage_first_ns = -1,
-                                     .outage_last_ns = -1,
-                                     .outage_side = SIDE_NONE,
-                                     .idle_survived_ns = -1,
-                                     .idle_lost_ns = -1,
-                                     .idle_timer_ns = -1};
-    assert_true(address_from_text(client, &p->client_ip));
-    assert_true(address_from_text(server, &p->server_ip));
-    for (int i = 0; i < 2; i++) {
-        struct path_side *side = &p->side[i];
-        *side = (struct path_side){.ttl = 60,
-                                   .hops = 4,
-                                   .ttl_changed_ns = -1,
-                                   .syns = 3,
-                                   .scale_seen = 3,
-                                   .sack_seen = 3,
-                                   .timestamps_seen = 3,
-                                   .mss_min = 1460,
-                                   .mss_max = 1460,
-                                   .rtt_data_min_ns = -1,
-                                   .rtt_min_ns = -1,
-                                   .rtt_p50_ns = -1,
-                                   .rtt_p95_ns = -1,
-                                   .rtt_p99_ns = -1};
-    }
-    return p;
-}
-
 static struct scene_flow *open_flow(struct scene *s, uint16_t port, const char *server, double at)
 {
     struct scene_flow *f = scene_flow_add(s, CLIENT, port, server, 8101, at);
@@ -56,7 +20,7 @@ static struct path_sample_record *dead_path(struct scene *s)
 {
     struct scene_flow *f = open_flow(s, 1000, SERVER, 10);
     flow_touch(f, SIDE_SERVER, START_NS + 30 * SECOND);
-    struct path_sample_record *p = path_add(s, CLIENT, SERVER);
+    struct path_sample_record *p = scene_path(s, CLIENT, SERVER);
     p->outages = 1;
     p->outage_side = SIDE_SERVER;
     p->outage_connections = 4;
@@ -120,8 +84,8 @@ static struct path_sample_record *two_paths(struct scene *s)
 {
     open_flow(s, 1000, SERVER, 10);
     open_flow(s, 1001, OTHER, 11);
-    (void)path_add(s, CLIENT, OTHER);
-    struct path_sample_record *p = path_add(s, CLIENT, SERVER);
+    (void)scene_path(s, CLIENT, OTHER);
+    struct path_sample_record *p = scene_path(s, CLIENT, SERVER);
     p->side[SIDE_CLIENT].scale_seen = 0;
     p->side[SIDE_CLIENT].scale_missing = 3;
     return p;
@@ -203,7 +167,7 @@ static void forget(struct scene *s, int64_t survived_s, int64_t lost_s)
     flow_touch(f, SIDE_CLIENT, t->tail_last_ns);
     s->capture.last_ns = f->flow.last_ns + 100 * SECOND;
     scene_healthy(s, CLIENT, 1001, SERVER, 8101, (double)(lost_s + 11));
-    (void)path_add(s, CLIENT, SERVER);
+    (void)scene_path(s, CLIENT, SERVER);
     scene_judge(s);
     assert_int_equal(s->verdicts[1].verdict, FINDING_TCP_IDLE_STATE_LOST + 1);
     assert_int_equal(s->put_path_count, 1);
@@ -262,7 +226,7 @@ static void resets_in_silence_show_a_timer(void **state)
     struct scene *s = *state;
     for (uint16_t i = 0; i < 3; i++)
         (void)swept(s, (uint16_t)(1000 + i), 10 + i, 30.2 + 0.3 * i);
-    (void)path_add(s, CLIENT, SERVER);
+    (void)scene_path(s, CLIENT, SERVER);
     scene_judge(s);
     assert_int_equal(s->put_path_count, 1);
     assert_int_equal(s->put_paths[0].idle_timer_ns, 30 * SECOND);
@@ -286,7 +250,7 @@ static void resets_after_unequal_pauses_show_none(void **state)
     struct scene *s = *state;
     for (uint16_t i = 0; i < 3; i++)
         (void)swept(s, (uint16_t)(1000 + i), 10 + i, 12 + 7 * i);
-    (void)path_add(s, CLIENT, SERVER);
+    (void)scene_path(s, CLIENT, SERVER);
     scene_judge(s);
     assert_int_equal(s->put_paths[0].idle_timer_ns, -1);
 }
