@@ -16,6 +16,7 @@ struct sql_printer {
     struct table_head heads[TABLE_COLUMNS_MOST];
     char names[TABLE_COLUMNS_MOST][64];
     struct table *table;
+    const struct view *view;
     int64_t rows, limit;
 };
 
@@ -61,6 +62,9 @@ static void add_row(struct sql_printer *printer, const struct store_row *row)
             printer->heads[i] = (struct table_head){printer->names[i], number, number};
         }
         printer->table = table_new(printer->heads, count);
+        if (printer->table != NULL) {
+            table_stream(printer->table, printer->view);
+        }
     }
     for (size_t i = 0; printer->table != NULL && i < count; i++) {
         table_add(printer->table, row->cells[i] != NULL ? row->cells[i] : "");
@@ -106,6 +110,7 @@ static int run(struct context *context)
                 : arguments->given[OPTION_CSV] ? AS_CSV
                                                : AS_TEXT,
         .limit = arguments->number[OPTION_LIMIT],
+        .view = &context->view,
     };
     json_init(&printer.json);
     bool good = store_query(store, arguments->words[0], print_row, &printer, &error);

@@ -18,9 +18,13 @@ struct table;
 struct table *table_new(const struct table_head *heads, size_t columns);
 /* Adds the next cell, row by row; control characters become spaces. */
 void table_add(struct table *table, const char *text);
+/* Those held. */
 size_t table_rows(const struct table *table);
-/* Wide columns are cut until a line fits; a file or a pipe gets everything. */
-void table_print(const struct table *table, const struct view *view);
+/* From some thousand rows on, which decide the widths, rows are printed as they come: so a table takes the same memory
+ * however long it is. Keeps `view`. */
+void table_stream(struct table *table, const struct view *view);
+/* Prints what was not printed. Wide columns are cut until a line fits; a file or a pipe gets everything. */
+void table_print(struct table *table, const struct view *view);
 void table_free(struct table *table);
 
 #endif

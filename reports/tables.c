@@ -368,6 +368,7 @@ bool report_table(const struct view *view, struct store *store, enum table_kind 
     if (printer.table == NULL) {
         return error_set(error, ERROR_RUNTIME, "out of memory");
     }
+    table_stream(printer.table, view);
     json_init(&printer.json);
     bool good = print_rows(store, &printer, request, error);
     if (good && request->form == TABLE_AS_TEXT) {

@@ -106,7 +106,7 @@ bool sql_settle(const struct store *store, struct sqlite3 *db, struct error *err
     /* Foreign keys are declared for readers; our own deletes keep them, so nothing checks each row. */
     return sql_exec(store, db,
                     "PRAGMA foreign_keys=OFF; PRAGMA synchronous=NORMAL;"
-                    "PRAGMA cache_size=-65536; PRAGMA trusted_schema=OFF",
+                    "PRAGMA cache_size=-16384; PRAGMA trusted_schema=OFF",
                     "open", error) &&
            functions_add(store, db, error);
 }

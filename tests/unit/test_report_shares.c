@@ -182,6 +182,38 @@ static void stories_are_told_in_words(void **state)
                         "第 3 次 成功，历时 37 毫秒；另有 1 次");
 }
 
+/* A long table is printed as it comes: its rows are those of one that is held, and few are held at a time. */
+static void a_long_table_is_printed_as_it_comes(void **state)
+{
+    (void)state;
+    static const struct table_head heads[] = {{"number", true, true}, {"text", false, false}};
+    enum { ROWS = 20000 };
+    char *printed[2] = {NULL, NULL};
+    for (int streams = 0; streams < 2; streams++) {
+        size_t size = 0, most = 0;
+        FILE *out = open_memstream(&printed[streams], &size);
+        const struct view view = {out, LANG_EN, false, 100};
+        struct table *table = table_new(heads, 2);
+        if (streams == 1) {
+            table_stream(table, &view);
+        }
+        for (int i = 0; i < ROWS; i++) {
+            char cell[32];
+            snprintf(cell, sizeof(cell), "%d", i == 5 ? 123456789 : i);
+            table_add(table, cell);
+            table_add(table, "x");
+            most = table_rows(table) > most ? table_rows(table) : most;
+        }
+        table_print(table, &view);
+        table_free(table);
+        fclose(out);
+        assert_true(streams == 0 ? most == ROWS : most < ROWS / 4);
+    }
+    assert_string_equal(printed[0], printed[1]);
+    free(printed[0]);
+    free(printed[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +222,7 @@ int main(void)
         cmocka_unit_test(quantities_carry_their_unit),
         cmocka_unit_test(times_are_local_with_their_offset),
         cmocka_unit_test(columns_align_whatever_the_script),
+        cmocka_unit_test(a_long_table_is_printed_as_it_comes),
         cmocka_unit_test(stories_are_told_in_words),
         cmocka_unit_test(csv_fields_are_quoted_and_are_no_formulas),
     };
