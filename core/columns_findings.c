@@ -42,6 +42,9 @@ static const struct column finding_columns[] = {
     COL(first_ns, "ns", 0, "First time it happened, ns since 1970 UTC."),
     COL(last_ns, "ns", 0, "Last time it happened, ns since 1970 UTC."),
     COL(count, "count", 0, "Connections or events that it covers."),
+    COL(joined, "count", COLUMN_ZERO_IS_NULL,
+        "Findings of the same code and culprit, each about another client, server or name, that it stands for beside "
+        "itself; the columns tell the worst of them. NULL none."),
     COL(client_ip, "", 0, "Client of the worst of them."),
     COL(server_ip, "", 0, "Server that it is about."),
     COL(client_port, "", COLUMN_ZERO_IS_NULL, "Client port of the worst of them."),

@@ -118,6 +118,12 @@
 #define LIMIT_ENDPOINTS 8192
 #define LIMIT_ENDPOINTS_LEAST 16
 
+/* Findings of one code and culprit that stand for themselves: nobody reads more. Where there are more than the first
+ * number (a flood of names, of forged clients), the worst ones stay, as many as the second, and one stands for all
+ * others. A large site has some hundreds of certificates that end soon. */
+#define LIMIT_FINDINGS_ALIKE 1000u
+#define LIMIT_FINDINGS_WORST 100u
+
 /* Attempts that led to nothing (floods, scans) and are kept as flows: of one server port or one client
  * a burst a minute, more than any finding needs to be sure, up to a total; then some a minute, so that
  * the course of it stays visible. The same for the whole capture, of TCP and of the rest, of ports and clients seen

@@ -597,6 +597,7 @@ struct finding_record {
     bool is_primary;               /* the verdict of the connections it covers */
     uint8_t state;                 /* enum finding_state */
     int64_t first_ns, last_ns, count;
+    int64_t joined;                /* findings alike that it stands for beside itself; 0 none */
     struct address client_ip, server_ip;
     uint16_t client_port, server_port;
     const char *name, *service;

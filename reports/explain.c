@@ -259,7 +259,7 @@ bool report_explain_finding(const struct view *view, const struct report_case *l
     struct rival_printer rivals = {view, true};
     char text[FINDING_TEXT_SIZE + 16], confidence[VIEW_TIME_SIZE];
     finding_words_make(finding, view->language, &words);
-    finding_sentence(&words, info->title, view->language, text);
+    finding_title(finding, &words, view->language, text);
     print_heading(view, text, finding->record.severity, info->code);
     fputc('\n', view->out);
     view_labelled(view, say(view, TEXT_REPORT_WHO), LABEL_COLUMNS,
@@ -363,7 +363,7 @@ void report_ticket(const struct view *view, const struct report_case *loaded,
     finding_words_make(finding, view->language, &words);
     count_meanwhile(loaded, finding, meanwhile);
     const struct text_value values[] = {
-        {"title", finding_sentence(&words, info->title, view->language, title)},
+        {"title", finding_title(finding, &words, view->language, title)},
         {"code", info->code},
         {"path", finding_path(finding, path)},
         {"who", finding_who(finding, &words, view->language, who)},

@@ -145,6 +145,20 @@ char *finding_sentence(const struct finding_words *words, enum text_id id, enum 
     return out;
 }
 
+char *finding_title(const struct case_finding *finding, const struct finding_words *words,
+                    enum language language, char out[FINDING_TEXT_SIZE])
+{
+    char title[FINDING_TEXT_SIZE], count[VIEW_TIME_SIZE];
+    finding_sentence(words, case_info(finding)->title, language, out);
+    if (finding->record.joined > 0) {
+        const struct text_value values[] = {{"title", title},
+                                            {"count", view_number(finding->record.joined, count)}};
+        memcpy(title, out, sizeof(title));
+        text_format(out, FINDING_TEXT_SIZE, text_get(TEXT_REPORT_ALIKE, language), values, 2);
+    }
+    return out;
+}
+
 static enum text_id who_text(enum culprit culprit)
 {
     static const enum text_id texts[CULPRIT_COUNT] = {
@@ -286,8 +300,8 @@ char *finding_path(const struct case_finding *finding, char out[FINDING_TEXT_SIZ
     write_endpoint(&record->client_ip, port, client, sizeof(client));
     write_server(record, server, sizeof(server));
     out[0] = '\0';
-    append(out, FINDING_TEXT_SIZE, "%s%s%s", client,
-           client[0] != '\0' && server[0] != '\0' ? " → " : "", server);
+    append(out, FINDING_TEXT_SIZE, "%s%s%s%s", client,
+           client[0] != '\0' && server[0] != '\0' ? " → " : "", server, record->joined > 0 ? " …" : "");
     return out;
 }
 

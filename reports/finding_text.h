@@ -26,6 +26,9 @@ void finding_words_make_general(const struct finding_info *info, enum language l
 /* A sentence of the catalogue with these values. Returns out. */
 char *finding_sentence(const struct finding_words *words, enum text_id id, enum language language,
                        char out[FINDING_TEXT_SIZE]);
+/* What it says first, and how many alike it stands for. Returns out. */
+char *finding_title(const struct case_finding *finding, const struct finding_words *words,
+                    enum language language, char out[FINDING_TEXT_SIZE]);
 /* The culprit in words, with "possible" below confidence 50, and why when it is unknown. */
 char *finding_who(const struct case_finding *finding, const struct finding_words *words,
                   enum language language, char out[FINDING_TEXT_SIZE]);
@@ -40,7 +43,8 @@ char *finding_frames(const struct report_case *loaded, const struct case_finding
                      char out[FINDING_TEXT_SIZE]);
 /* The display filter that shows it in Wireshark; "" when it has no address. */
 char *finding_filter(const struct case_finding *finding, char out[FINDING_TEXT_SIZE]);
-/* "10.0.0.1:40000 -> 10.0.0.2:8443 (inv.example.cn)"; ports left out where they mean nothing. */
+/* "10.0.0.1:40000 -> 10.0.0.2:8443 (inv.example.cn)"; ports left out where they mean nothing; "…" behind it where it
+ * stands for others alike. */
 char *finding_path(const struct case_finding *finding, char out[FINDING_TEXT_SIZE]);
 /* Rivals in words with what would exclude them: calls back for each. */
 void finding_each_rival(const struct case_finding *finding,

@@ -56,7 +56,7 @@ static void add_row(struct findings_printer *printer, const struct case_finding 
     table_add(printer->table, text);
     table_add(printer->table, finding_path(finding, text));
     table_add(printer->table,
-              finding_sentence(&words, case_info(finding)->title, view->language, text));
+              finding_title(finding, &words, view->language, text));
 }
 
 static bool print_finding(struct findings_printer *printer, const struct report_case *loaded,
@@ -139,6 +139,9 @@ bool report_findings(const struct view *view, struct store *store,
                                               : ids != NULL          ? ids
                                                                      : none};
     bool good = printer.table != NULL || error_set(error, ERROR_RUNTIME, "out of memory");
+    if (good) {
+        table_stream(printer.table, view);
+    }
     json_init(&printer.json);
     good = good && print_captures(&printer, error);
     if (good && request->form == TABLE_AS_TEXT) {

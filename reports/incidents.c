@@ -32,7 +32,7 @@ static bool print_step(void *self, const void *record)
         return true;
     }
     finding_words_make(finding, steps->view->language, &words);
-    finding_sentence(&words, case_info(finding)->title, steps->view->language, text);
+    finding_title(finding, &words, steps->view->language, text);
     int used = snprintf(label, sizeof(label), "  %s  ", view_time(step->time_ns, time));
     fputs(label, steps->view->out);
     snprintf(label, sizeof(label), "%s [%s %lld]", text, case_info(finding)->code,

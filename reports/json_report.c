@@ -70,6 +70,7 @@ static void add_finding(struct json *json, const struct case_finding *finding)
     json_time(json, "first", record->first_ns);
     json_time(json, "last", record->last_ns);
     json_int(json, "count", record->count);
+    add_number(json, "joined", record->joined);
     add_address(json, "client_ip", &record->client_ip);
     add_number(json, "client_port", record->client_port);
     add_address(json, "server_ip", &record->server_ip);
@@ -154,7 +155,7 @@ static void add_texts(struct json *json, const struct case_finding *finding, enu
     struct finding_words words;
     char text[FINDING_TEXT_SIZE];
     finding_words_make(finding, language, &words);
-    json_string(json, "title", finding_sentence(&words, info->title, language, text));
+    json_string(json, "title", finding_title(finding, &words, language, text));
     json_string(json, "explanation", finding_sentence(&words, info->meaning, language, text));
     json_string(json, "advice", finding_sentence(&words, info->advice, language, text));
 }

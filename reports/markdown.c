@@ -63,7 +63,7 @@ static void print_finding(const struct view *view, const struct report_case *loa
     char text[FINDING_TEXT_SIZE], count[VIEW_TIME_SIZE];
     finding_words_make(finding, view->language, &words);
     fprintf(view->out, "\n### %lld · ", (long long)finding->record.id);
-    print_safe(view->out, finding_sentence(&words, info->title, view->language, text));
+    print_safe(view->out, finding_title(finding, &words, view->language, text));
     fprintf(view->out, "\n\n`%s` · %s · ×%s\n\n", info->code,
             say(view, severity_text((enum severity)finding->record.severity)),
             view_number(finding->record.count, count));

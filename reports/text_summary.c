@@ -225,7 +225,7 @@ static void print_title(const struct view *view, const struct case_finding *find
     char title[FINDING_TEXT_SIZE], head[64];
     const struct finding_record *record = &finding->record;
     finding_words_make(finding, view->language, &words);
-    finding_sentence(&words, case_info(finding)->title, view->language, title);
+    finding_title(finding, &words, view->language, title);
     size_t len = strlen(title);
     snprintf(title + len, sizeof(title) - len, " (#%lld)", (long long)record->id);
     snprintf(head, sizeof(head), "%zu %s ", number,
@@ -337,7 +337,7 @@ static size_t collect_groups(const struct report_case *loaded, bool observations
         if (at == count) {
             groups[count++] = (struct group){finding, 0, 0};
         }
-        groups[at].findings++;
+        groups[at].findings += 1 + finding->record.joined;
         groups[at].count += finding->record.count;
     }
     return count;
@@ -353,13 +353,14 @@ static void print_group(const struct view *view, const struct group *group)
     finding_sentence(&words, case_info(finding)->title, view->language, title);
     snprintf(count, sizeof(count), "×%s", view_number(group->count, number));
     snprintf(id, sizeof(id), "#%lld", (long long)finding->record.id);
+    size_t count_columns = text_width(count) > 7 ? text_width(count) : 7;
     text_fit(head, sizeof(head), id, 6);
-    text_fit_right(tail, sizeof(tail), count, 7);
+    text_fit_right(tail, sizeof(tail), count, count_columns);
     const struct text_value values[] = {{"title", title},
                                         {"count", view_number(group->findings - 1, number)}};
     text_format(line, sizeof(line),
                 say(view, group->findings > 1 ? TEXT_REPORT_ALIKE : TEXT_REPORT_ALONE), values, 2);
-    size_t room = view->columns - 17;
+    size_t room = view->columns - 10 - count_columns;
     text_fit(fitted, sizeof(fitted), line, text_width(line) < room ? text_width(line) : room);
     for (size_t len = strlen(fitted); len > 0 && fitted[len - 1] == ' '; len--) {
         fitted[len - 1] = '\0'; /* a wide character that no longer fitted */

@@ -1,3 +1,4 @@
+#include "core/limits.h"
 #include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
@@ -6,10 +7,11 @@
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
-/* Claims with one identity: a run of the sorted claims. */
+/* Claims with one identity: a run of the sorted claims; or those of several identities that are told together. */
 struct group {
     const struct claim **claims;
     size_t count;
+    size_t joined; /* identities beside the one told */
 };
 
 static int compare_text(const char *a, const char *b)
@@ -99,6 +101,7 @@ static struct finding_record make_finding(const struct judge *judge, const struc
         .confidence = lead->confidence,
         .state = FINDING_CONFIRMED,
         .first_ns = group->claims[0]->first_ns,
+        .joined = (int64_t)group->joined,
         .client_ip = lead->client_ip,
         .server_ip = lead->server_ip,
         .client_port = lead->client_port,
@@ -299,31 +302,106 @@ static size_t make_groups(const struct claim **sorted, size_t count, struct grou
     size_t group_count = 0;
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || compare_identity(sorted[i - 1], sorted[i]) != 0)
-            groups[group_count++] = (struct group){&sorted[i], 0};
+            groups[group_count++] = (struct group){&sorted[i], 0, 0};
         groups[group_count - 1].count++;
     }
     return group_count;
+}
+
+/* ---- many alike ------------------------------------------------------------------------------ */
+
+static bool is_alike(const struct group *a, const struct group *b)
+{
+    return a->claims[0]->code == b->claims[0]->code && a->claims[0]->culprit == b->claims[0]->culprit;
+}
+
+static int64_t count_of(const struct group *group)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < group->count; i++)
+        count += group->claims[i]->count;
+    return count;
+}
+
+/* The worst first: what a reader would have to see if there were room for few. */
+static int by_worth(const void *left, const void *right)
+{
+    const struct group *a = left, *b = right;
+    const struct claim *x = lead_of(a), *y = lead_of(b);
+    int order = COMPARE(y->severity, x->severity);
+    if (order == 0)
+        order = COMPARE(y->primary, x->primary);
+    if (order == 0)
+        order = COMPARE(y->confidence, x->confidence);
+    if (order == 0)
+        order = COMPARE(count_of(b), count_of(a));
+    return order != 0 ? order : by_age(left, right);
+}
+
+static int claims_by_age(const void *left, const void *right)
+{
+    const struct claim *a = *(const struct claim *const *)left;
+    const struct claim *b = *(const struct claim *const *)right;
+    int order = compare_age(a, b);
+    if (order == 0)
+        order = compare_identity(a, b);
+    return order != 0 ? order : COMPARE(a, b);
+}
+
+/* Of count groups alike the worst stay, the claims of all others go to room as those of one; returns how many groups
+ * are left. */
+static size_t join_alike(struct group *groups, size_t count, const struct claim **room)
+{
+    sort_rows(groups, count, sizeof *groups, by_worth);
+    struct group all = {room, 0, count - LIMIT_FINDINGS_WORST - 1};
+    for (size_t i = LIMIT_FINDINGS_WORST; i < count; i++) {
+        memcpy(room + all.count, groups[i].claims, groups[i].count * sizeof *room);
+        all.count += groups[i].count;
+    }
+    sort_rows(room, all.count, sizeof *room, claims_by_age);
+    groups[LIMIT_FINDINGS_WORST] = all;
+    return LIMIT_FINDINGS_WORST + 1;
+}
+
+/* Groups alike lie together, as the claims were sorted; room takes as many claims as there are. */
+static size_t join_groups(struct group *groups, size_t count, const struct claim **room)
+{
+    size_t kept = 0, used = 0;
+    for (size_t i = 0, end = 0; i < count; i = end) {
+        for (end = i + 1; end < count && is_alike(&groups[i], &groups[end]);)
+            end++;
+        size_t left = end - i;
+        if (left > LIMIT_FINDINGS_ALIKE) {
+            left = join_alike(&groups[i], left, room + used);
+            used += groups[i + LIMIT_FINDINGS_WORST].count;
+        }
+        memmove(&groups[kept], &groups[i], left * sizeof *groups);
+        kept += left;
+    }
+    return kept;
 }
 
 bool judge_emit(struct judge *judge, int64_t first_id, const struct sink *out)
 {
     size_t count = judge->claim_count;
     const struct claim **sorted = malloc((count + 1) * sizeof *sorted);
+    const struct claim **room = malloc((count + 1) * sizeof *room);
     struct group *groups = malloc((count + 1) * sizeof *groups);
     double *numbers = malloc((count + 1) * sizeof *numbers);
-    bool ok = sorted != NULL && groups != NULL && numbers != NULL;
+    bool ok = sorted != NULL && room != NULL && groups != NULL && numbers != NULL;
     if (ok) {
         for (size_t i = 0; i < count; i++)
             sorted[i] = &judge->claims[i];
         if (count > 1)
             sort_rows(sorted, count, sizeof *sorted, by_identity);
-        size_t group_count = make_groups(sorted, count, groups);
+        size_t group_count = join_groups(groups, make_groups(sorted, count, groups), room);
         if (group_count > 1)
             sort_rows(groups, group_count, sizeof *groups, by_age);
         for (size_t i = 0; i < group_count; i++)
             put_group(judge, &groups[i], first_id + (int64_t)i, numbers, out);
     }
     free(sorted);
+    free(room);
     free(groups);
     free(numbers);
     return ok;

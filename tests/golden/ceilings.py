@@ -55,7 +55,29 @@ def judged_under_a_ceiling(binary, samples, folder):
         yield f"of 4,000 failed connections {outcomes.get('unknown')} were left out"
 
 
-CHECKS = [judged_under_a_ceiling]
+def many_findings_alike(binary, samples, folder):
+    """Names that do not exist, each asked for by another client: the worst findings and one for the rest."""
+    path, musts = mixed(folder, samples, "DNS flood, answered", 6000)
+    db = path + ".db"
+    run(binary, "read", "-q", "--db", db, path)
+    told = findings(binary, db)
+    alike = [f for f in told if f["code"] == "dns-nxdomain"]
+    joined = [f for f in alike if "joined" in f]
+    yield from flood.missed(musts, set(), told)
+    if len(alike) != 101 or len(joined) != 1 or len(alike) + joined[0]["joined"] != 3000:
+        yield f"{len(alike)} findings, {[f['joined'] for f in joined]} joined, of 3,000 names"
+        return
+    if sum(f["count"] for f in alike) != 3000:
+        yield f"they count {sum(f['count'] for f in alike)} of 3,000"
+    number = f"{joined[0]['joined']:,}"
+    for language, words in (("en", f"(and {number} alike)"), ("zh", f"（另有 {number} 项同类）")):
+        shown = run(binary, "findings", "--db", db, "--lang", language).decode()
+        page = run(binary, "explain", "--finding", str(joined[0]["id"]), "--db", db, "--lang", language).decode()
+        if shown.count(words) != 1 or "".join(words.split()) not in "".join(page.split()):
+            yield f"{language}: nothing says {words}"
+
+
+CHECKS = [judged_under_a_ceiling, many_findings_alike]
 
 
 def main():
