@@ -178,6 +178,10 @@ static const struct column arp_columns[] = {
     COL(asked_own, "count", 0, "How often the owner asked for the address itself, and claimed it again."),
     COL(announced_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "When the owner last told everybody, ns since 1970 UTC."),
     COL(mac_last_ns, "ns", COLUMN_NEGATIVE_IS_NULL, "Time of the owner's last IP frame from any address, ns since 1970 UTC."),
+    COL(disputed, "count", 0,
+        "Claims told to who had been told of another hardware address a moment before: a second answer to one question, "
+        "or an announcement contradicted."),
+    COL(told, "count", 0, "Answers for the address told to this requester alone."),
     COL(requester_frames, "count", 0, "Other unicast frames of the requester in the capture."),
     COL(target_seen, "bool", 0, "1: the address asked for sent at least one frame meanwhile."),
 };

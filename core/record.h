@@ -515,6 +515,8 @@ struct arp_record {
     int64_t asked_own;             /* else: how often mac asked for ip itself and claimed it again */
     int64_t announced_ns;          /* else: when mac last told all that ip is its own */
     int64_t mac_last_ns;           /* else: last IP frame of that mac, whatever its IP source */
+    int64_t disputed;              /* else: claims told to who had just been told of another mac */
+    int64_t told;                  /* is_request: answers told to this requester alone */
     int64_t requester_frames;      /* is_request: other unicast frames of the requester captured */
     bool target_seen;              /* any frame whose IP source is the target, in the period */
 };

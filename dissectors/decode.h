@@ -80,6 +80,7 @@ struct neighbor_message {
     bool sender_mac_known;
     bool duplicate_probe;     /* sender_ip unspecified */
     bool gratuitous;
+    bool in_place_of;         /* NDP: not to override what is known: of anycast, a proxy (RFC 4861 7.2.7, 7.2.8) */
 };
 
 enum checksum_state {

@@ -5,6 +5,7 @@
 #define ARP_REPLY 2
 #define NDP_SOLICITATION 135
 #define NDP_SOLICITED 0x40000000u
+#define NDP_OVERRIDE 0x20000000u
 #define NDP_OPTION_SOURCE 1 /* link-layer address of the sender of a solicitation */
 #define NDP_OPTION_TARGET 2 /* link-layer address of the target of an advertisement */
 #define NDP_HOP_LIMIT 255   /* RFC 4861 7.1: a lower one came from off the link */
@@ -95,5 +96,6 @@ void neighbor_discovery(struct cursor message, struct layers *layers)
     out->sender_ip = target;
     out->target_ip = layers->dst;
     out->gratuitous = (flags & NDP_SOLICITED) == 0;
+    out->in_place_of = (flags & NDP_OVERRIDE) == 0;
     mac_option_read(message, NDP_OPTION_TARGET, out);
 }

@@ -34,6 +34,8 @@ struct row {
     int64_t asked_own_ns;
     int64_t claimed_ns;         /* of a claim: last told to anybody */
     int64_t unasked_ns;         /* of a claim: last told to one host that had not asked */
+    struct address told_last;   /* of a claim: whom, when not all */
+    bool told_all;              /* of a claim: the last one */
     uint32_t next_of_ip;        /* row + 1 with the same hash of ip */
     uint32_t next_of_requester; /* row + 1 with the same hash of the requester */
     uint32_t next_of_mac;       /* of a claim: row + 1 with the same hash of the mac */
@@ -243,12 +245,32 @@ static bool was_announced_by_other(const struct neighbors *table, const struct r
     return false;
 }
 
+/* Another machine said a moment before that the address is its own: to all, or to the same host, who had asked
+ * once. An announcement behind another one's answer alone may be a failover. */
+static bool is_disputed(const struct neighbors *table, const struct row *row, const struct packet *packet,
+                        const struct layers *l)
+{
+    uint32_t at = table->by_ip[chain_of(&row->key.ip)];
+    for (; at != 0; at = table->rows[at - 1].next_of_ip) {
+        const struct row *other = &table->rows[at - 1];
+        if (other == row || other->key.is_request || other->key.vlan != row->key.vlan ||
+            !address_equal(&other->key.ip, &row->key.ip) || other->claimed_ns <= row->claimed_ns ||
+            packet->time_ns - other->claimed_ns > ASKED_NS)
+            continue;
+        if (other->told_all ||
+            (!is_told_to_all(l) && address_equal(&other->told_last, &l->neighbor.target_ip)))
+            return true;
+    }
+    return false;
+}
+
 /* One more claim: whom it was told, and whether its owner had to ask where the address is. */
 static void note_manner(struct neighbors *table, struct row *row, const struct packet *packet,
                         const struct layers *l)
 {
     const struct neighbor_message *m = &l->neighbor;
     bool own_word = !knows_frame(l) || memcmp(l->src_mac, m->sender_mac, 6) == 0;
+    row->record.disputed += is_disputed(table, row, packet, l);
     if (is_told_to_all(l)) {
         row->record.announced_ns = packet->time_ns;
     } else if (own_word && packet->time_ns - row->unasked_ns > COPY_NS &&
@@ -262,6 +284,8 @@ static void note_manner(struct neighbors *table, struct row *row, const struct p
         row->record.asked_own++;
     row->asked_own = false;
     row->claimed_ns = packet->time_ns;
+    row->told_all = is_told_to_all(l);
+    row->told_last = m->target_ip;
 }
 
 static void note_claim(struct neighbors *table, const struct packet *packet, const struct layers *l,
@@ -281,12 +305,16 @@ static void note_claim(struct neighbors *table, const struct packet *packet, con
 }
 
 /* An answer settles the requests of those who asked for it. */
-static void settle_requests(struct neighbors *table, const struct address *ip, int32_t vlan)
+static void settle_requests(struct neighbors *table, const struct layers *l)
 {
+    const struct address *ip = &l->neighbor.sender_ip;
+    int32_t vlan = network_of(l);
     for (uint32_t at = table->by_ip[chain_of(ip)]; at != 0; at = table->rows[at - 1].next_of_ip) {
         struct row *row = &table->rows[at - 1];
         if (row->key.is_request && row->key.vlan == vlan && address_equal(&row->key.ip, ip)) {
             row->record.replies++;
+            row->record.told +=
+                !is_told_to_all(l) && address_equal(&row->key.requester, &l->neighbor.target_ip);
             row->record.target_seen = true;
         }
     }
@@ -307,8 +335,8 @@ void neighbors_message(struct neighbors *table, const struct packet *packet,
     }
     if (m->duplicate_probe || !m->sender_mac_known)
         return;
-    note_claim(table, packet, layers, &m->sender_ip, true);
-    settle_requests(table, &m->sender_ip, network_of(layers));
+    note_claim(table, packet, layers, &m->sender_ip, !m->in_place_of);
+    settle_requests(table, layers);
 }
 
 static void note_source(struct row *row, const struct address *ip, const uint8_t mac[6],

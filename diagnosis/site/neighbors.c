@@ -143,10 +143,38 @@ static bool hears_answers(const struct judge *judge, const struct arp_record *r)
     return peer != NULL && is_remote(peer);
 }
 
-static bool is_unresolved(const struct judge *judge, const struct rows *claims,
+static bool was_told(const struct arp_record *r)
+{
+    return r->is_request && r->told > 0;
+}
+
+static size_t find_mac(const struct rows *macs, const char *mac)
+{
+    size_t low = 0, high = macs->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(macs->at[middle]->mac, mac) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Or answers to its other questions, told to it alone, came by: a router speaks in its own name by them alone. */
+static bool is_told_here(const struct rows *told, const struct arp_record *r)
+{
+    int64_t answers = 0;
+    for (size_t i = find_mac(told, r->mac); i < told->count && strcmp(told->at[i]->mac, r->mac) == 0; i++)
+        answers += told->at[i]->vlan == r->vlan ? told->at[i]->told : 0;
+    return answers >= REQUESTS_MIN;
+}
+
+static bool is_unresolved(const struct judge *judge, const struct rows *claims, const struct rows *told,
                           const struct arp_record *r)
 {
-    if (r->requests < REQUESTS_MIN || r->requester_frames == 0 || !hears_answers(judge, r))
+    bool own = r->requester_frames > 0 && hears_answers(judge, r);
+    if (r->requests < REQUESTS_MIN || (!own && !is_told_here(told, r)))
         return false;
     const struct site_host *host = site_find_host(judge->site, &r->ip);
     return (host == NULL || !host->sent) && !is_claimed(claims, &r->ip);
@@ -156,6 +184,7 @@ static bool is_unresolved(const struct judge *judge, const struct rows *claims,
 static void choose_unresolved(struct judge *judge)
 {
     struct rows claims = choose(judge, is_claim, by_owner);
+    struct rows told = choose(judge, was_told, by_mac);
     struct rows rows = choose(judge, is_unanswered, by_mac);
     size_t kept = 0;
     for (size_t i = 0; i < rows.count;) {
@@ -163,7 +192,7 @@ static void choose_unresolved(struct judge *judge)
         while (end < rows.count && strcmp(rows.at[end]->mac, rows.at[i]->mac) == 0)
             end++;
         for (size_t j = i; end - i < SWEEP_TARGETS && j < end; j++) {
-            if (is_unresolved(judge, &claims, rows.at[j]))
+            if (is_unresolved(judge, &claims, &told, rows.at[j]))
                 rows.at[kept++] = rows.at[j];
         }
         i = end;
@@ -257,19 +286,39 @@ static bool is_failover_mac(const char *mac)
 /* Addresses that a MAC claims, up to PROXY_ADDRESSES; rows are sorted by MAC. */
 static size_t count_addresses(const struct rows *macs, const char *mac)
 {
-    size_t low = 0, high = macs->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(macs->at[middle]->mac, mac) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t count = 0;
-    for (; low < macs->count && strcmp(macs->at[low]->mac, mac) == 0 && count < PROXY_ADDRESSES;
-         low++)
+    size_t at = find_mac(macs, mac), count = 0;
+    for (; at < macs->count && strcmp(macs->at[at]->mac, mac) == 0 && count < PROXY_ADDRESSES; at++)
         count++;
     return count;
+}
+
+/* Two of its interfaces stand in one network, and a system answers on each for all its addresses (Linux:
+ * arp_ignore=0). */
+static bool share_another(const struct rows *macs, const struct arp_record *a, const struct arp_record *b)
+{
+    for (size_t i = find_mac(macs, a->mac); i < macs->count && strcmp(macs->at[i]->mac, a->mac) == 0; i++) {
+        const struct arp_record *other = macs->at[i];
+        if (address_equal(&other->ip, &a->ip) || other->vlan != a->vlan)
+            continue;
+        for (size_t j = find_mac(macs, b->mac); j < macs->count && strcmp(macs->at[j]->mac, b->mac) == 0; j++) {
+            if (address_equal(&macs->at[j]->ip, &other->ip) && macs->at[j]->vlan == b->vlan)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* It answers for an address that it never uses, and has another one: as a proxy does. */
+static bool answers_for_another(const struct rows *macs, const struct arp_record *r)
+{
+    return r->frames == 0 && count_addresses(macs, r->mac) > 1;
+}
+
+/* One of them contradicted the other. Else each may have been told to other hosts by one machine with several
+ * interfaces (balance-alb). */
+static bool is_disputed(const struct arp_record *a, const struct arp_record *b)
+{
+    return a->disputed + b->disputed > 0;
 }
 
 static int64_t last_use(const struct arp_record *r)
@@ -289,11 +338,14 @@ static bool was_handed_back(const struct arp_record *a, const struct arp_record 
            last_use(other) <= holder->announced_ns + HANDED_OVER_NS;
 }
 
+/* A failover may meet one word of who had the address; who contradicts again and again has not given it up. */
+#define DISPUTES_SURE 2
+
 /* a was there first: it still speaks after b began, or both answered the same request. */
 static bool are_together(const struct arp_record *a, const struct arp_record *b)
 {
     return (last_use(a) > b->first_ns || b->first_ns - a->last_ns < SAME_ANSWER_NS) &&
-           !was_handed_back(a, b);
+           (a->disputed + b->disputed >= DISPUTES_SURE || !was_handed_back(a, b));
 }
 
 /* False answers are told as such: mitm_arp went before. */
@@ -319,7 +371,8 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
     most = other > most ? other : most;
     struct claim claim =
         claim_start(together ? FINDING_NET_IP_CONFLICT : FINDING_NET_ADDRESS_MOVED, NULL);
-    if ((together && most >= PROXY_ADDRESSES) || is_told_false(judge, a, b))
+    bool proxy = answers_for_another(macs, a) || answers_for_another(macs, b);
+    if ((together && (most >= PROXY_ADDRESSES || share_another(macs, a, b))) || is_told_false(judge, a, b))
         return;
     /* heard once and never again: a damaged or forged frame is no second owner */
     if (together && (a->claims + a->frames < 2 || b->claims + b->frames < 2))
@@ -327,6 +380,10 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
     if (together && a->unasked + b->unasked > 0) /* false answers that are not proven as such */
         claim.culprit = CULPRIT_UNKNOWN;
     claim.confidence = most > 1 ? 55 : a->frames > 0 && b->frames > 0 ? 85 : 75;
+    if (together && (proxy || !is_disputed(a, b))) {
+        claim.confidence = CONFIDENCE_POSSIBLE - 5;
+        claim.severity = SEVERITY_LOW;
+    }
     claim.first_ns = b->first_ns;
     claim.last_ns = last_use(a) > last_use(b) ? last_use(a) : last_use(b);
     claim.server_ip = a->ip;
@@ -336,7 +393,7 @@ static void claim_conflict(struct judge *judge, const struct rows *macs, const s
     claim_add_reference(&claim, a->source_id, a->first_frame, a->first_ns, EVENT_DATAGRAM);
     claim_add_reference(&claim, b->source_id, b->first_frame, b->first_ns, EVENT_DATAGRAM);
     judge_claim(judge, &claim);
-    if (together)
+    if (together && !proxy)
         judge->conflicts[judge->conflict_count++] =
             (struct address_conflict){a->ip, a->first_ns, claim.last_ns, {a, b}};
 }
