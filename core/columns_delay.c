@@ -59,11 +59,11 @@ static const struct column delay_columns[] = {
     COL(fed_pauses, "count", COLUMN_ZERO_IS_NULL,
         "Pauses of a second or more between the segments of that turn."),
     COL(window_acks, "count", COLUMN_ZERO_IS_NULL,
-        "Acknowledgments while more data was on its way, of the side below."),
-    COL(window_full, "count", COLUMN_ZERO_IS_NULL, "Of these, with the receiver's window used up."),
+        "Right edges of the receiver's window that were watched, for the data of the side below."),
+    COL(window_full, "count", COLUMN_ZERO_IS_NULL, "Of these, those that the data reached as soon as the sender knew them."),
     COL(window_bytes, "bytes", COLUMN_ZERO_IS_NULL, "The largest window that was used up."),
-    COL(window_rate, "bytes/s", COLUMN_ZERO_IS_NULL, "Rate reached between first and last of them."),
-    COL(window_span_ns, "ns", COLUMN_ZERO_IS_NULL, "Time between the first and the last of them."),
+    COL(window_rate, "bytes/s", COLUMN_ZERO_IS_NULL, "Rate reached since the first of them."),
+    COL(window_span_ns, "ns", COLUMN_ZERO_IS_NULL, "Time from the first of them to the last acknowledgment."),
     NAMED(window_sender, column_sides, 0, "Whose data was held back by the other side's window."),
 };
 

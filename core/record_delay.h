@@ -50,11 +50,11 @@ struct flow_delay_record {
      * behind the first. A pause is a second or more without any. */
     int64_t fed_ns, fed_bytes;
     uint32_t fed_segments, fed_pauses;
-    int64_t window_acks;    /* acknowledgments of the side's data while more was on its way */
-    int64_t window_full;    /* of these, those that found the receiver's window used up */
+    int64_t window_acks;    /* right edges of the receiver's window that were watched */
+    int64_t window_full;    /* of these, those that the data reached at once */
     int64_t window_bytes;   /* the largest window that was used up */
-    int64_t window_rate;    /* bytes acknowledged per second between the first and the last of these */
-    int64_t window_span_ns; /* between the first and the last of these */
+    int64_t window_rate;    /* bytes acknowledged per second since the first of these */
+    int64_t window_span_ns; /* from the first of these to the last acknowledgment */
     uint8_t window_sender;  /* enum side: whose data; SIDE_NONE: never limited */
 };
 

@@ -82,7 +82,6 @@ struct tcp_direction {
     uint32_t base;               /* sequence number of offset 0 */
     bool base_known;
     bool seen;         /* any packet of this side */
-    bool window_known; /* scale valid or not used */
     bool syn_seen;     /* without ACK */
     bool joined_empty; /* taken up at a segment without data, nothing sent since */
     bool early_data;   /* the SYN carried payload (RFC 7413) */

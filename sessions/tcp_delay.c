@@ -26,6 +26,8 @@
 #define TICKET_NS (50 * MS)
 /* A client reads a small answer and goes on, or leaves, within this. */
 #define HELD_GAP_NS SECOND
+/* The largest segment of an Ethernet: larger ones in a capture are several in one. */
+#define MSS_MOST 1460u
 /* Longer than a sender's retransmission timer on any usual way: it had nothing to send. */
 #define PAUSE_NS SECOND
 
@@ -39,7 +41,6 @@ void tcp_delay_init(struct tcp_delay *delay, const struct tcp_flow *tcp, const s
     delay->ack_ns = delay->held_ns = RECORD_NONE_NS;
     delay->interval_rtt_ns[0] = delay->interval_rtt_ns[1] = RECORD_NONE_NS;
     delay->last_side = SIDE_NONE;
-    delay->window[0].window = delay->window[1].window = -1;
     if (tcp->facts.syn_count > 1 && tcp->facts.syn_last_ns > flow->first_ns) {
         r->term_ns[DELAY_SYN_BACKOFF] = tcp->facts.syn_last_ns - flow->first_ns;
         delay->last_ns = tcp->facts.syn_last_ns;
@@ -321,6 +322,20 @@ static bool is_idle_ccs(struct tcp_delay *d, const struct tcp_delay_input *in)
     return fits;
 }
 
+static struct tcp_window_way way_of(const struct tcp_delay *d, const struct tcp_flow *tcp,
+                                    const struct tcp_delay_input *in, enum side sender)
+{
+    uint32_t largest = d->rtt[sender].largest;
+    const struct tcp_header *l = &in->layers->tcp;
+    return (struct tcp_window_way){
+        .now_ns = in->packet->time_ns,
+        .mss = largest < MSS_MOST ? largest : MSS_MOST,
+        .sender_ns = tcp->rtt_min_ns[sender] > 0 ? tcp->rtt_min_ns[sender] : RECORD_NONE_NS,
+        .whole_ns = leg(tcp, SIDE_CLIENT) + leg(tcp, SIDE_SERVER),
+        .timestamp = in->side == sender ? l->timestamp_echo : l->timestamp_value,
+        .stamped = l->has_timestamp};
+}
+
 static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
                          const struct tcp_delay_input *in)
 {
@@ -335,8 +350,12 @@ static void note_payload(struct tcp_delay *d, const struct tcp_flow *tcp,
             d->last_side = (uint8_t)side;
         return;
     }
-    tcp_rtt_sent(&d->rtt[side], in->verdict->payload_offset + in->layers->payload_len, in->packet,
-                 in->layers);
+    int64_t end = in->verdict->payload_offset + in->layers->payload_len;
+    tcp_rtt_sent(&d->rtt[side], end, in->packet, in->layers);
+    if (d->window[side].watching) {
+        struct tcp_window_way way = way_of(d, tcp, in, side);
+        tcp_window_sent(&d->window[side], &way, end);
+    }
     if (is_idle_ccs(d, in))
         return;
     if (may_be_ticket(d, tcp, in)) {
@@ -378,28 +397,20 @@ static void note_handshake_rtt(struct tcp_delay *d, const struct tcp_flow *tcp,
     }
 }
 
-/* An acknowledgment by `side` of the peer's data: a round trip, and how full the window was. */
+/* An acknowledgment by `side` of the peer's data: a round trip, and a window. */
 static void note_ack(struct tcp_delay *d, const struct tcp_flow *tcp,
                      const struct tcp_delay_input *in)
 {
     enum side side = in->side, sender = !side;
-    struct tcp_window_use *w = &d->window[sender];
+    const struct tcp_direction *own = &tcp->dir[side], *other = &tcp->dir[sender];
     struct tcp_rtt *rtt = &d->rtt[sender];
-    int64_t before = rtt->acked, acked = tcp->dir[sender].acked, now = in->packet->time_ns;
-    if (acked > before && rtt->largest > 0 && w->window > 0 && w->next > before) {
-        int64_t mss = rtt->largest < 1460 ? rtt->largest : 1460;
-        w->acks++;
-        if (w->next - before >= w->window - mss) {
-            w->full++;
-            w->largest = w->window > w->largest ? w->window : w->largest;
-        }
-        if (w->acks == 1)
-            w->first_ns = now;
-        else
-            w->bytes += acked - before;
-        w->last_ns = now > w->last_ns ? now : w->last_ns;
+    if (rtt->largest > 0 && own->scale >= 0) {
+        struct tcp_window_way way = way_of(d, tcp, in, sender);
+        int64_t gained = other->acked > rtt->acked ? other->acked - rtt->acked : 0;
+        tcp_window_announced(&d->window[sender], &way, other->acked, gained,
+                             (int64_t)own->window << own->scale, other->next);
     }
-    add_rtt(d, side, tcp_rtt_acked(rtt, acked, in->packet, in->layers));
+    add_rtt(d, side, tcp_rtt_acked(rtt, other->acked, in->packet, in->layers));
 }
 
 /* What this packet leaves for the next one to compare with. */
@@ -407,10 +418,6 @@ static void remember(struct tcp_delay *d, const struct tcp_flow *tcp,
                      const struct tcp_delay_input *in)
 {
     const struct tcp_direction *own = &tcp->dir[in->side];
-    d->window[in->side].next = own->next;
-    if ((in->layers->tcp.flags & (TCP_SYN | TCP_RST)) == 0)
-        d->window[!in->side].window =
-            own->window_known && own->scale >= 0 ? (int64_t)own->window << own->scale : -1;
     d->window_closed[in->side] = own->zero_since_ns >= 0;
     if (d->tls_open && !in->tls_open) {
         d->tickets = TICKET_BYTES;
@@ -504,20 +511,6 @@ bool tcp_delay_last_interval(struct tcp_delay *d, struct rtt_sample_record *out)
     return true;
 }
 
-static void fill_window(const struct tcp_delay *d, struct flow_delay_record *out)
-{
-    int sender = d->window[1].full > d->window[0].full;
-    const struct tcp_window_use *w = &d->window[sender];
-    if (w->full * 2 <= w->acks || w->last_ns <= w->first_ns)
-        return;
-    out->window_sender = (uint8_t)sender;
-    out->window_acks = w->acks;
-    out->window_full = w->full;
-    out->window_bytes = w->largest;
-    out->window_span_ns = w->last_ns - w->first_ns;
-    out->window_rate = (int64_t)((double)w->bytes * 1e9 / (double)out->window_span_ns);
-}
-
 void tcp_delay_close(struct tcp_delay *d, const struct tcp_flow *tcp,
                      struct flow_delay_record *out)
 {
@@ -528,7 +521,7 @@ void tcp_delay_close(struct tcp_delay *d, const struct tcp_flow *tcp,
         end_waiting(d, tcp);
     clear_pending(d);
     *out = d->record;
-    fill_window(d, out);
+    tcp_window_close(d->window, out);
 }
 
 void tcp_delay_flip(struct tcp_delay *d)

@@ -8,16 +8,7 @@
 #include "core/hints.h"
 #include "sessions/tcp.h"
 #include "sessions/tcp_rtt.h"
-
-/* Acknowledgments of one side's data, for what the peer's window holds back. */
-struct tcp_window_use {
-    int64_t acks, full;
-    int64_t window;           /* of the peer, bytes, as last announced; -1 unknown */
-    int64_t largest;          /* window that was used up */
-    int64_t first_ns, last_ns; /* of these acknowledgments */
-    int64_t bytes;            /* acknowledged between */
-    int64_t next;             /* what the side had sent before this packet */
-};
+#include "sessions/tcp_window.h"
 
 struct tcp_delay {
     struct flow_delay_record record;

@@ -14,8 +14,10 @@
 /* Shorter pauses count when what they went by on is known. */
 #define CLIENT_WAITS_NS FACTS_SECOND
 #define WINDOW_RTTS 3
-/* Fewer acknowledgments are no sample. */
+/* Fewer edges of a window are no sample. */
 #define WINDOW_ACKS 10
+/* The least part of window / RTT that a transfer held back by it reaches. */
+#define WINDOW_REACHED 0.5
 /* What is usual for a service is known from so many answers; they are quicker than a slow one by this
  * factor, else it waits for news (long poll). */
 #define USUAL_ANSWERS 5
@@ -206,6 +208,10 @@ static void find_window_limit(struct judge *judge, const struct site_flow *flow)
     if (d->window_sender > SIDE_SERVER || d->window_acks < WINDOW_ACKS || rtt <= 0 ||
         d->window_full * 2 <= d->window_acks || d->window_span_ns < WINDOW_RTTS * rtt)
         return;
+    /* Far below what the window allows, a queue is what takes the time. */
+    double ceiling = (double)d->window_bytes * (double)FACTS_SECOND / (double)rtt;
+    if ((double)d->window_rate < WINDOW_REACHED * ceiling)
+        return;
     enum side reader = side_other(d->window_sender);
     if (flow->f.tcp->side[reader].zero_window_ns > 0 || facts_is_midstream(&flow->f) ||
         judge_is_withdrawn(judge, FINDING_TCP_WINDOW_LIMITED, flow))
@@ -217,8 +223,7 @@ static void find_window_limit(struct judge *judge, const struct site_flow *flow)
     claim_add_text(&claim, "receiver", verdict_side_word(reader));
     claim_add_number(&claim, "window_bytes", (double)d->window_bytes);
     claim_add_ms(&claim, "rtt_ms", rtt);
-    claim_add_number(&claim, "ceiling_bytes",
-                     (double)d->window_bytes * (double)FACTS_SECOND / (double)rtt);
+    claim_add_number(&claim, "ceiling_bytes", ceiling);
     claim_add_number(&claim, "reached_bytes", (double)d->window_rate);
     claim_add_reference(&claim, flow->f.source_id, flow->f.first_frame, flow->f.first_ns, EVENT_SYN);
     judge_claim(judge, &claim);
@@ -240,7 +245,7 @@ static bool is_hidden(const struct site_flow *flow)
            !may_be_multiplexed(flow->f.tls) && !facts_is_midstream(&flow->f);
 }
 
-static bool is_hidden_dialogue(const struct site_flow *flow)
+bool delays_is_hidden_dialogue(const struct site_flow *flow)
 {
     return flow->delay != NULL && flow->delay->answers > 0 && is_hidden(flow);
 }
@@ -257,7 +262,7 @@ static bool is_unusual(const struct site_flow *flow, int64_t wait)
             all++; /* whose time is not kept was quick */
             quick++;
         }
-        if (!is_hidden_dialogue(flows.flows[i]))
+        if (!delays_is_hidden_dialogue(flows.flows[i]))
             continue;
         int64_t rest = d->answer_sum_ns - d->answer_max_ns, others = (int64_t)d->answers - 1;
         all += d->answers;
@@ -278,7 +283,7 @@ static void find_slow_answer(struct judge *judge, const struct site_flow *flow)
 {
     const struct delay_facts *d = flow->delay;
     int64_t limit = judge_slow_ns(judge, flow);
-    if (d->answer_max_ns <= limit || d->answer_asked < REQUEST_BYTES || !is_hidden_dialogue(flow) ||
+    if (d->answer_max_ns <= limit || d->answer_asked < REQUEST_BYTES || !delays_is_hidden_dialogue(flow) ||
         speaks_unasked(d) || flow->service == NULL || !is_unusual(flow, d->answer_max_ns) ||
         judge_is_withdrawn(judge, FINDING_SERVER_SLOW_RESPONSE, flow))
         return;
@@ -293,119 +298,6 @@ static void find_slow_answer(struct judge *judge, const struct site_flow *flow)
     judge_claim(judge, &claim);
 }
 
-/* ---- a service that becomes slower ----------------------------------------------------------- */
-
-#define INTERVALS 6
-#define INTERVAL_ANSWERS 5
-/* Climbs that users feel. */
-#define DEGRADED_FACTOR 2
-#define DEGRADED_NS (50 * FACTS_MS)
-
-struct answer {
-    int64_t time_ns, wait_ns;
-    const struct site_flow *flow;
-};
-
-static int answers_by_time(const void *left, const void *right)
-{
-    const struct answer *a = left, *b = right;
-    int order = (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
-    return order != 0 ? order : (a->flow->f.id > b->flow->f.id) - (a->flow->f.id < b->flow->f.id);
-}
-
-/* The answers to one kind of request of a service: clear ones to the endpoint that is asked most, or
- * those of its TLS connections, one per connection. */
-static size_t take_answers(struct judge *judge, const struct site_service *service,
-                           struct answer **out)
-{
-    const struct endpoint *most = NULL;
-    size_t room = 1, count = 0;
-    for (size_t i = 0; i < service->flows.count; i++) {
-        const struct site_flow *flow = service->flows.flows[i];
-        room += flow->request_count + 1;
-        for (uint32_t j = 0; j < flow->request_count; j++) {
-            const struct endpoint *e = judge_endpoint(judge, flow, flow->requests[j]);
-            most = e != NULL && (most == NULL || e->requests > most->requests) ? e : most;
-        }
-    }
-    *out = malloc(room * sizeof **out);
-    for (size_t i = 0; *out != NULL && i < service->flows.count; i++) {
-        const struct site_flow *flow = service->flows.flows[i];
-        for (uint32_t j = 0; j < flow->request_count; j++) {
-            const struct http_record *r = flow->requests[j];
-            if (r->wait_ns >= 0 && r->response_ns >= 0 && r->request_ns >= 0 &&
-                judge_endpoint(judge, flow, r) == most)
-                (*out)[count++] = (struct answer){r->request_ns, r->wait_ns, flow};
-        }
-        if (most == NULL && is_hidden_dialogue(flow))
-            (*out)[count++] =
-                (struct answer){flow->f.first_ns,
-                                flow->delay->answer_sum_ns / (int64_t)flow->delay->answers, flow};
-    }
-    if (*out != NULL && count > 1)
-        sort_rows(*out, count, sizeof **out, answers_by_time);
-    judge->failed = judge->failed || *out == NULL;
-    return count;
-}
-
-/* Medians of as many parts of equal time; false when one has too few answers. */
-static bool find_medians(const struct answer *answers, size_t count, bool of_way, int64_t *out)
-{
-    int64_t first = answers[0].time_ns, span = answers[count - 1].time_ns - first + 1;
-    int64_t *values = malloc(count * sizeof *values);
-    size_t at = 0;
-    bool enough = values != NULL;
-    for (int part = 0; enough && part < INTERVALS; part++) {
-        int64_t end = first + (int64_t)((double)span * (part + 1) / INTERVALS);
-        size_t taken = 0;
-        for (; at < count && (answers[at].time_ns < end || part == INTERVALS - 1); at++) {
-            int64_t way = answers[at].flow->f.rtt_ns[SIDE_SERVER];
-            if (!of_way || way >= 0)
-                values[taken++] = of_way ? way : answers[at].wait_ns;
-        }
-        enough = taken >= INTERVAL_ANSWERS;
-        out[part] = delays_quantile(values, taken, 0.5);
-    }
-    free(values);
-    return enough;
-}
-
-static bool climbs(const int64_t *medians, const int64_t *ways)
-{
-    for (int i = 1; i < INTERVALS; i++) {
-        if (medians[i] <= medians[i - 1])
-            return false;
-    }
-    int64_t moved = ways[INTERVALS - 1] - ways[0];
-    int64_t grown = medians[INTERVALS - 1] - medians[0];
-    return medians[INTERVALS - 1] >= DEGRADED_FACTOR * medians[0] && grown >= DEGRADED_NS &&
-           moved * 5 <= grown;
-}
-
-static void find_degrading(struct judge *judge, const struct site_service *service)
-{
-    struct answer *answers = NULL;
-    int64_t medians[INTERVALS], ways[INTERVALS];
-    if (service->flows.count == 0)
-        return;
-    size_t count = take_answers(judge, service, &answers);
-    if (answers != NULL && count >= INTERVALS * INTERVAL_ANSWERS &&
-        find_medians(answers, count, false, medians) && find_medians(answers, count, true, ways) &&
-        climbs(medians, ways) &&
-        !judge_is_withdrawn(judge, FINDING_SERVER_DEGRADING, answers[count - 1].flow)) {
-        struct claim claim = claim_start(FINDING_SERVER_DEGRADING, answers[count - 1].flow);
-        claim.confidence = 75;
-        claim.client_port = 0;
-        claim.first_ns = answers[0].time_ns;
-        claim.last_ns = answers[count - 1].time_ns;
-        claim_add_ms(&claim, "before_ms", medians[0]);
-        claim_add_ms(&claim, "after_ms", medians[INTERVALS - 1]);
-        claim_add_number(&claim, "intervals", INTERVALS);
-        judge_claim(judge, &claim);
-    }
-    free(answers);
-}
-
 static void detect(struct judge *judge)
 {
     const struct site *site = judge->site;
@@ -417,8 +309,6 @@ static void detect(struct judge *judge)
         find_window_limit(judge, site->flows[i]);
         find_slow_answer(judge, site->flows[i]);
     }
-    for (size_t i = 0; i < site->service_count; i++)
-        find_degrading(judge, &site->services[i]);
 }
 
 const struct detector detector_delay_turn = {"delay_turn", detect};

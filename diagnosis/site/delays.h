@@ -46,6 +46,8 @@ size_t delays_gather(struct judge *judge, const struct host_loads *loads,
                      const struct site_pair *pair, enum side side, struct rtt_point **out);
 /* delay_queue.c: tells of queues that a transfer of a host fills, and that all its others wait in. */
 void delays_find_queues(struct judge *judge, const struct host_loads *loads);
+/* delay_turn.c: whether questions and answers that nobody decrypts alternate on the flow, and were timed. */
+bool delays_is_hidden_dialogue(const struct site_flow *flow);
 /* How many different flows the points are of, up to most. */
 size_t delays_flows(const struct rtt_point *points, size_t count, size_t most);
 /* The value at share q of the values, which are sorted on the way. */

@@ -12,7 +12,7 @@ import time
 
 import peers
 import staple
-from net import CLIENT, CLIENTS4, NAME, SERVER2, SERVER6
+from net import CLIENT, CLIENTS4, NAME, SERVER, SERVER2, SERVER6
 from peers import expect
 from runner import scenario
 from scenarios.reach import contrast, usual
@@ -105,15 +105,27 @@ def latency_step_kept(lab):
             s.close()
 
 
+def swings(lab, **options):
+    dice = random.Random(7)
+    for _ in range(24):
+        set_rtt(lab, FAR, dice.choice((10, 20, 40, 70, 110)))
+        asks(lab, 1, 0.12, **options)
+
+
 @scenario("path-jitter", "the round trip to the server swings between 10 and 110 ms from packet to packet")
 def path_jitter(lab):
     start(lab, server_ms=10)
     usual(lab)
-    dice = random.Random(7)
+    with lab.capture("cm"):
+        swings(lab)
+
+
+@scenario("path-jitter6", "IPv6, tagged: the same")
+def path_jitter6(lab):
+    start(lab, server_ms=10, ipv6=True, vlan=210)
+    usual(lab, peers.http_server(lab, 8080, ip=SERVER6))
     with lab.capture("m"):
-        for _ in range(24):
-            set_rtt(lab, FAR, dice.choice((10, 20, 40, 70, 110)))
-            asks(lab, 1, 0.12)
+        swings(lab, ip=SERVER6)
 
 
 class SlowTls:
@@ -249,24 +261,47 @@ def revocation_stall(lab):
         contrast(lab)
 
 
-@scenario("server-degrading", "the answers of 8201 take 10 ms at first and 200 ms at last, the way stays as it is")
-def server_degrading(lab):
-    start(lab)
-    usual(lab)
-    wait = {"s": 0.01}
+def grows(lab, wait, ip=SERVER, taps="m", size=lambda part: 0):
+    """15 s of requests whose answers take wait(part) seconds, where part runs from 0 to 1."""
+    part = {"now": 0.0}
 
     def handle(conn, _peer):
         with conn:
             while peers.read_request(conn):
-                time.sleep(wait["s"])
+                time.sleep(wait(part["now"]))
                 conn.sendall(peers.answer())
-    peers.listen(lab, 8201, handle)
+    peers.listen(lab, 8201, handle, ip=ip)
     begin = time.monotonic()
-    with lab.capture("m"):
-        while time.monotonic() - begin < 15:
-            wait["s"] = 0.01 * 20 ** ((time.monotonic() - begin) / 15)
-            expect(peers.http(lab, 8201, "/api/v1/invoices"), "200")
+    with lab.capture(taps):
+        s = peers.connect(lab, 8201, ip=ip)
+        while part["now"] < 1:
+            body = b"o" * size(part["now"])
+            s.sendall(peers.request("/api/v1/invoices", method="POST", body=body))
+            expect(peers.read_answer(s).decode(), "200 OK")
             time.sleep(0.12)
+            part["now"] = (time.monotonic() - begin) / 15
+        s.close()
+
+
+@scenario("server-degrading", "the answers of 8201 take 10 ms at first and 200 ms at last, the way stays as it is")
+def server_degrading(lab):
+    start(lab)
+    usual(lab)
+    grows(lab, lambda part: 0.01 * 20 ** part, taps="ms")
+
+
+@scenario("server-step6", "IPv6, tagged: the answers of 8201 take 20 ms, and 150 ms from the middle on")
+def server_step6(lab):
+    start(lab, ipv6=True, vlan=210)
+    usual(lab)
+    grows(lab, lambda part: 0.02 if part < 0.5 else 0.15, ip=SERVER6)
+
+
+@scenario("server-larger", "the answers take longer because ever more is asked: 10 ms per kilobyte")
+def server_larger(lab):
+    start(lab)
+    usual(lab)
+    grows(lab, lambda part: 0.01 + 0.2 * part, size=lambda part: 1 + int(20000 * part))
 
 
 @scenario("ack-stall", "a client sends head and body apart without TCP_NODELAY to a server that delays its acknowledgments")
@@ -295,16 +330,47 @@ def ack_stall(lab):
         s.close()
 
 
-@scenario("window-limited", "a receiver with a window of 8 KB over a way of 60 ms holds a download back")
+@scenario("window-limited", "a receiver with a window of 16 KB over a way of 60 ms holds a download back")
 def window_limited(lab):
     start(lab, client_ms=40, server_ms=20)
     usual(lab)
-    peers.listen(lab, 8201, peers.http_handler(body=b"i" * 48000))
-    with lab.capture("m"):
-        s = peers.connect(lab, 8201, rcvbuf=4096)
+    peers.listen(lab, 8201, peers.http_handler(body=b"i" * 240000))
+    with lab.capture("cms"):
+        asks(lab, 2)
+        s = peers.connect(lab, 8201, rcvbuf=16384)
         s.sendall(peers.request("/api/v1/export"))
         expect(peers.read_answer(s).decode(), "200 OK")
         s.close()
+
+
+@scenario("window-limited6", "IPv6, tagged: a server with a small receive buffer holds an upload over 60 ms back")
+def window_limited6(lab):
+    start(lab, client_ms=40, server_ms=20, ipv6=True, vlan=210)
+    usual(lab)
+    peers.listen(lab, 8201, peers.http_handler(), ip=SERVER6, rcvbuf=16384)
+    with lab.capture("ms"):
+        s = peers.connect(lab, 8201, ip=SERVER6)
+        s.sendall(peers.request("/api/v1/import", method="POST", body=b"i" * 240000))
+        expect(peers.read_answer(s).decode(), "200 OK")
+        s.close()
+
+
+@scenario("window-enough", "the same way and as much data, sent as the application makes it: 16 KB each 70 ms")
+def window_enough(lab):
+    start(lab, client_ms=40, server_ms=20)
+    usual(lab)
+
+    def handle(conn, _peer):
+        with conn:
+            while peers.read_request(conn):
+                head, body = peers.answer(body=b"i" * 240000).split(b"\r\n\r\n")
+                conn.sendall(head + b"\r\n\r\n")
+                for at in range(0, len(body), 16384):
+                    conn.sendall(body[at:at + 16384])
+                    time.sleep(0.07)
+    peers.listen(lab, 8201, handle)
+    with lab.capture("cms"):
+        expect(peers.http(lab, 8201, "/api/v1/export"), "200")
 
 
 # --- what only looks like it --------------------------------------------------------------------------------------
