@@ -161,7 +161,8 @@ static void append_step(const struct view *view, const char *step, size_t number
         snprintf(out + len, FINDING_TEXT_SIZE - len, "%s", say(view, TEXT_REPORT_SEMICOLON));
         len = strlen(out);
     }
-    text_format(out + len, FINDING_TEXT_SIZE - len, say(view, TEXT_EXTENT_STEP), values, 3);
+    enum text_id form = ms > 0 ? TEXT_EXTENT_STEP : TEXT_EXTENT_STEP_SHORT;
+    text_format(out + len, FINDING_TEXT_SIZE - len, say(view, form), values, 3);
 }
 
 char *extent_story(const struct view *view, const struct report_case *loaded,
