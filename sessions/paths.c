@@ -1,4 +1,4 @@
-#include "sessions/paths.h"
+#include "sessions/paths_internal.h"
 
 #include "core/arena.h"
 #include "core/hints.h"
@@ -16,21 +16,10 @@
 /* Clients whose first bytes agree are of one network: /24, /64. */
 #define NET_BYTES_4 3u
 #define NET_BYTES_6 8u
-/* FINDINGS.md: a TTL that stayed for so many packets has changed. */
-#define TTL_PACKETS 5
-/* What kernels with tcp_tw_recycle kept of an address: a minute (TCP_PAWS_MSL). */
-#define STAMP_KEPT_NS 60000000000LL
 /* A SYN sent so often got no answer. */
 #define SILENT_SYNS 3
 /* p0f's and the catalogue's tolerance: a TTL within it tells the same distance. */
 #define TTL_TOLERANCE 2
-
-/* The paths from one network of clients to a server: what no pair of hosts alone tells. */
-struct trunk {
-    struct address net, server;
-    struct path *first;
-    struct heard heard; /* since there is a second one */
-};
 
 /* Round trips by bucket of core/sketch, in chunks that are there once something falls into them: the
  * round trips of a path lie within a few. */
@@ -84,6 +73,11 @@ uint64_t paths_memory(const struct paths *paths)
 uint64_t paths_given_up(const struct paths *paths)
 {
     return paths->given_up;
+}
+
+struct silence *paths_take_silence(struct paths *paths)
+{
+    return arena_take(&paths->arena, sizeof(struct silence));
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -198,165 +192,6 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
     paths->unanswered += !answered;
     *slot = path;
     return path;
-}
-
-/* ---- the TTL of a side ----------------------------------------------------------------------- */
-
-/* p0f and Linux, Windows, routers: packets start at one of these. 0 for 0. */
-RARE
-static uint8_t initial_of(uint8_t ttl)
-{
-    static const uint8_t initial[] = {32, 64, 128, 255};
-    size_t i = 0;
-    while (initial[i] < ttl)
-        i++;
-    return ttl > 0 ? initial[i] : 0;
-}
-
-RARE
-static void settle_ttl(struct path *path, enum side side)
-{
-    struct path_side *s = &path->record.side[side];
-    s->ttl_before = s->ttl;
-    s->ttl = path->ttl_next[side];
-    s->ttl_changed_ns = path->ttl_ns[side];
-    s->ttl_changed_frame = path->ttl_frame[side];
-    s->ttl_source_id = path->ttl_source[side];
-    s->ttl_changes++;
-    path->ttl_next[side] = 0;
-}
-
-/* A TTL has changed when it stayed over several packets of two connections, one of which had the old
- * one before: another machine behind the same address cannot take over an open connection. */
-static void note_ttl(struct path *path, struct flow *flow, enum side side, const struct packet *p,
-                     uint8_t ttl)
-{
-    struct path_side *s = &path->record.side[side];
-    uint8_t before = flow->side[side].path_ttl;
-    flow->side[side].path_ttl = ttl;
-    if (s->ttl == 0)
-        s->ttl = ttl;
-    if (ttl == s->ttl || initial_of(ttl) != initial_of(s->ttl)) { /* another system answers */
-        path->ttl_next[side] = 0;
-        return;
-    }
-    if (ttl != path->ttl_next[side]) {
-        path->ttl_next[side] = ttl;
-        path->ttl_count[side] = 0;
-        path->ttl_crossed[side] = path->ttl_shared[side] = false;
-        path->ttl_flow[side] = flow->id;
-        path->ttl_ns[side] = p->time_ns;
-        path->ttl_frame[side] = (int64_t)p->frame;
-        path->ttl_source[side] = p->source_id;
-    }
-    path->ttl_crossed[side] |= before == s->ttl;
-    path->ttl_shared[side] |= flow->id != path->ttl_flow[side];
-    if (path->ttl_count[side] < TTL_PACKETS)
-        path->ttl_count[side]++;
-    if (path->ttl_count[side] == TTL_PACKETS && path->ttl_crossed[side] && path->ttl_shared[side])
-        settle_ttl(path, side);
-}
-
-/* ---- outages --------------------------------------------------------------------------------- */
-
-/* Of several clients that missed the server at once, so many have to go on. */
-#define TRUNK_LEAST 2
-
-static void wait_for(struct paths *paths, struct heard *heard, enum side silent, int64_t flow_id,
-                     struct path *path)
-{
-    struct silence **silence = &heard->silence[silent];
-    if (*silence == NULL)
-        *silence = arena_take(&paths->arena, sizeof **silence);
-    if (*silence != NULL)
-        silence_wait(*silence, flow_id, path);
-}
-
-/* The longest is kept. The same time told by a pair and by its network is one. */
-RARE
-static void keep_outage(struct path *path, enum side side, const struct silence *s)
-{
-    struct path_sample_record *r = &path->record;
-    int64_t lasted = s->to_ns - s->from_ns;
-    if (r->outages > 0 && path->outage_to_ns >= s->from_ns)
-        return;
-    path->outage_to_ns = s->to_ns;
-    r->outages++;
-    r->outage_total_ns += lasted;
-    if (lasted <= r->outage_ns)
-        return;
-    r->outage_ns = lasted;
-    r->outage_first_ns = s->from_ns;
-    r->outage_last_ns = s->to_ns;
-    r->outage_frame = s->frame;
-    r->outage_source_id = s->source_id;
-    r->outage_connections = s->connections;
-    r->outage_side = (uint8_t)side;
-}
-
-/* The outage that this packet ends; NULL none. */
-PER_PACKET
-static const struct silence *outage_of(struct heard *heard, enum side side, const struct flow *flow,
-                                       const struct packet *p, bool reset, uint32_t least)
-{
-    struct silence *s = heard->silence[side];
-    if (s == NULL)
-        return NULL;
-    bool acknowledged = flow->tcp != NULL && flow->tcp->dir[!side].facts.tail_retransmissions == 0;
-    bool ends = silence_end(s, heard->last_ns[side], flow->id, p, reset, acknowledged, least);
-    return ends ? s : NULL;
-}
-
-static void note_heard(struct path *path, enum side side, const struct flow *flow,
-                       const struct packet *p, bool reset)
-{
-    struct trunk *trunk = path->trunk;
-    const struct silence *s = outage_of(&path->heard, side, flow, p, reset, 1);
-    if (s != NULL)
-        keep_outage(path, side, s);
-    path->heard.last_ns[side] = p->time_ns;
-    if (trunk == NULL)
-        return;
-    s = outage_of(&trunk->heard, side, flow, p, reset, TRUNK_LEAST);
-    for (uint32_t i = 0; s != NULL && i < s->ended_count; i++)
-        keep_outage(s->ended[i].path, side, s);
-    trunk->heard.last_ns[side] = p->time_ns;
-}
-
-/* Which SYNs a server that remembers the timestamps of an address would think old (RFC 7323 5). */
-static void note_stamp(struct path *path, struct flow *flow, const struct packet *p,
-                       const struct tcp_header *h)
-{
-    bool kept = path->stamp_ns >= 0 && p->time_ns - path->stamp_ns <= STAMP_KEPT_NS;
-    bool newer = (int32_t)(h->timestamp_value - path->stamp) > 0;
-    if ((h->flags & TCP_SYN) != 0) {
-        flow->tcp->syn_stamp_old = kept && !newer && h->timestamp_value != path->stamp;
-        flow->tcp->syn_stamp_new = kept && newer;
-        return;
-    }
-    if (kept && !newer)
-        return;
-    path->stamp = h->timestamp_value;
-    path->stamp_ns = p->time_ns;
-}
-
-void path_note_packet(struct paths *paths, struct flow *flow, enum side side,
-                      const struct packet *packet, const struct layers *layers,
-                      enum event_kind event)
-{
-    struct path *path = flow->path;
-    bool reset = (layers->tcp.flags & TCP_RST) != 0;
-    note_heard(path, side, flow, packet, reset);
-    if (side == SIDE_CLIENT && !reset && layers->tcp.has_timestamp)
-        note_stamp(path, flow, packet, &layers->tcp);
-    if (reset || (layers->tcp.flags & TCP_SYN) != 0)
-        return;
-    note_ttl(path, flow, side, packet, layers->ttl);
-    if (event != EVENT_RETRANSMISSION || path->heard.last_ns[!side] < 0)
-        return;
-    wait_for(paths, &path->heard, !side, flow->id, path);
-    if (path->trunk != NULL)
-        wait_for(paths, &path->trunk->heard, !side, flow->id, path);
 }
 
 /* ---- flows that have ended ------------------------------------------------------------------- */
@@ -568,7 +403,7 @@ void paths_finish(struct paths *paths, const struct sink *sink)
             continue; /* its only flow turned out to run the other way */
         r->id = id++;
         for (int s = 0; s < 2; s++) {
-            r->side[s].hops = r->side[s].ttl > 0 ? initial_of(r->side[s].ttl) - r->side[s].ttl : -1;
+            r->side[s].hops = r->side[s].ttl > 0 ? path_initial_ttl(r->side[s].ttl) - r->side[s].ttl : -1;
             finish_rtt(paths, paths->order[i]->rtt[s], (enum side)s, &r->side[s]);
         }
         sink_put(sink, RECORD_PATH, r);

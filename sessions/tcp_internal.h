@@ -10,6 +10,17 @@
 /* Unwraps a sequence number to an offset near what was sent last. */
 int64_t tcp_offset(const struct tcp_direction *d, uint32_t sequence);
 void tcp_note_scaled(struct tcp_flow *tcp, enum side side, char letter);
+/* First sight of a direction fixes where its offset 0 lies. */
+APART
+void tcp_set_base(struct tcp_direction *d, uint32_t base);
+
+/* tcp_open.c: a SYN of the side, a SYN-ACK of the side. */
+APART
+void tcp_on_syn(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                const struct layers *l);
+APART
+void tcp_on_synack(struct tcp_flow *tcp, enum side side, const struct packet *p,
+                   const struct layers *l);
 
 /* tcp_ack.c: acknowledgments of side about the peer's bytes; round trips; windows. */
 void tcp_note_ack(struct tcp_flow *tcp, enum side side, const struct packet *p,
