@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#define LEVEL_WARNING 1
+
 struct alert_row {
     uint8_t number;
     const char *name;
@@ -149,6 +151,9 @@ bool alert_find_verdict(const struct flow_facts *f, enum finding_code *out)
     if (t == NULL || t->alert <= 0 || t->plaintext_client || t->plaintext_server)
         return false;
     if (t->established || t->alert_by > SIDE_SERVER)
+        return false;
+    /* RFC 5246 7.2: a warning ends nothing by itself; behind this one the handshake went on. */
+    if (t->alert_level == LEVEL_WARNING && t->step > t->alert_step)
         return false;
     /* What a side says after the other has left in the middle of nothing is only an echo of that. */
     const struct tcp_side_facts *peer = &f->tcp->side[!t->alert_by];

@@ -12,6 +12,8 @@
 #define LOSS_WORTH_MEDIUM 0.001
 #define LOSS_HEAVY 0.05
 #define LOSS_DEEP 0.1
+/* Fewer segments do not tell a twentieth from a tenth. */
+#define LOSS_FEW 100
 /* "Nearly the whole capture": nine connections in ten. */
 #define ONE_SIDED_SHARE 0.9
 /* Lone packets in such numbers are a flood, beside connections that were seen from both sides. */
@@ -65,6 +67,18 @@ static void point_at_gaps(const struct site *site, struct claim *claim)
     }
 }
 
+/* Longer than a SYN-ACK takes: later in the capture its SYN was not before the capture's time. */
+#define OPENING_NS FACTS_SECOND
+
+/* A SYN or a SYN-ACK must have been there. */
+static bool misses_opening(const struct judge *judge, const struct flow_facts *f)
+{
+    if (facts_is_established(f) && f->tcp->syn_count > 0 && f->tcp->synack_count == 0)
+        return true;
+    return facts_is_tcp(f) && f->tcp->syn_count == 0 && f->tcp->synack_count > 0 && facts_is_two_sided(f) &&
+           judge->site->has_capture && f->first_ns - judge->site->capture.first_ns > OPENING_NS;
+}
+
 /* Acknowledged bytes that nobody saw, drops that were counted, a SYN-ACK that must have been there.
  */
 static void look_for_holes(struct judge *judge)
@@ -76,8 +90,7 @@ static void look_for_holes(struct judge *judge)
         *misses |= site->sources[i]->dropped_kernel > 0 || site->sources[i]->dropped_interface > 0;
     for (size_t i = 0; i < site->flow_count && !*misses; i++) {
         const struct flow_facts *f = &site->flows[i]->f;
-        *misses |= f->capture_lost_bytes > 0 ||
-                   (facts_is_established(f) && f->tcp->syn_count > 0 && f->tcp->synack_count == 0);
+        *misses |= f->capture_lost_bytes > 0 || misses_opening(judge, f);
     }
 }
 
@@ -109,7 +122,7 @@ static void find_loss(struct judge *judge)
     claim_add_number(&claim, "lost_bytes", (double)c->gap_bytes);
     point_at_gaps(judge->site, &claim);
     judge->quality.heavy_loss |= share >= LOSS_HEAVY;
-    judge->quality.deep_loss |= share >= LOSS_DEEP;
+    judge->quality.deep_loss |= share >= LOSS_DEEP || (share >= LOSS_HEAVY && c->acked_segments < LOSS_FEW);
     found(judge, &claim);
 }
 

@@ -14,6 +14,7 @@
 /* A client that asks for so many names that are not there is searching (block lists, probes). */
 #define SEARCH_NAMES 10
 
+#define DNS_PORT 53
 #define RCODE_SERVFAIL 2
 #define RCODE_NXDOMAIN 3
 #define RCODE_REFUSED 5
@@ -58,6 +59,39 @@ static void take_verdict(struct judge *judge, struct claim *claim)
     flow->verdict = (uint16_t)(claim->code + 1);
     flow->stage = STAGE_DNS;
     claim->primary = true;
+}
+
+/* ---- what the capture misses ------------------------------------------------------------------ */
+
+/* A question was on its way for so long at most when the capture began. */
+#define ON_ITS_WAY_NS (5 * FACTS_SECOND)
+
+/* Of the answers one in so many without its question shows that silence may be the capture's. */
+#define ORPHANS_OF 20
+
+static void count_pair(struct judge *judge, const struct dns_record *r)
+{
+    struct site_host *ends[] = {site_find_host(judge->site, &r->client_ip), site_find_host(judge->site, &r->server_ip)};
+    bool late = judge->site->has_capture && r->answer_ns - judge->site->capture.first_ns > ON_ITS_WAY_NS;
+    if (r->answer_ns < 0 || (r->tries == 0 && !late))
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        if (ends[i] != NULL)
+            (*(r->tries > 0 ? &ends[i]->dns_pairs : &ends[i]->dns_orphans))++;
+    }
+}
+
+/* Where all questions are missing one direction is, not single packets. */
+static bool misses_words_of(const struct judge *judge, const struct address *address)
+{
+    const struct site_host *host = site_find_host(judge->site, address);
+    return host != NULL && host->dns_orphans > 0 && host->dns_pairs > host->dns_orphans &&
+           host->dns_orphans * ORPHANS_OF >= host->dns_pairs;
+}
+
+static bool misses_words(const struct judge *judge, const struct dns_record *r)
+{
+    return misses_words_of(judge, &r->client_ip) || misses_words_of(judge, &r->server_ip);
 }
 
 /* ---- nobody answers -------------------------------------------------------------------------- */
@@ -129,7 +163,8 @@ static double silent_share(const struct site *site, const struct address *server
 static void judge_silence(struct judge *judge, const struct lookup *lookup)
 {
     const struct dns_record *r = lookup->records[0];
-    if (!is_unanswered(lookup) || !lookup_is_plain_name(r) || !is_silence_proven(judge, lookup) ||
+    if (misses_words(judge, r) || !is_unanswered(lookup) || !lookup_is_plain_name(r) ||
+        !is_silence_proven(judge, lookup) ||
         lookup_found_near(judge->site, &r->client_ip, r->question, NULL, lookup->first_ns))
         return;
     int64_t end = judge_capture_end(judge, lookup->last_query_ns);
@@ -384,12 +419,14 @@ static void clear_hosts(struct site *site)
     for (size_t i = 0; i < site->host_slots; i++) {
         struct site_host *host = site->hosts[i];
         if (host != NULL)
-            host->dns_asked = host->dns_silent = host->dns_answers = host->dns_missing = 0;
+            host->dns_asked = host->dns_silent = host->dns_answers = host->dns_missing = host->dns_pairs =
+                host->dns_orphans = 0;
     }
 }
 
-static void count_all(struct site *site)
+static void count_all(struct judge *judge)
 {
+    struct site *site = judge->site;
     clear_hosts(site);
     for (size_t i = 0; i < site->flow_count; i++)
         site->flows[i]->resolves = false;
@@ -398,6 +435,8 @@ static void count_all(struct site *site)
         struct site_host *server = site_find_host(site, &site->dns[i]->server_ip);
         if (flow != NULL && site->dns[i]->rcode == 0)
             flow->resolves = true;
+        if (flow != NULL && flow->f.port[side_other(site->dns[i]->asker)] == DNS_PORT)
+            count_pair(judge, site->dns[i]);
         if (server != NULL)
             count_server(server, site->dns[i]);
         count_client(site, i);
@@ -419,7 +458,7 @@ static void settle_rest(struct site *site)
 static void detect(struct judge *judge)
 {
     struct site *site = judge->site;
-    count_all(site);
+    count_all(judge);
     for (size_t i = 0; i < site->dns_count;) {
         struct lookup lookup = lookup_at(site, i);
         judge_silence(judge, &lookup);

@@ -152,6 +152,8 @@ static bool may_be_overcome(const struct judge *judge, const struct site_flow *f
                             uint32_t number)
 {
     int64_t refused_ns = flow->requests[number]->response_ns;
+    if (flow->f.capture_lost_bytes > 0)
+        return true; /* and may have done so in what the capture has not */
     return number + 1 == flow->request_count && flow->f.closed_by > SIDE_SERVER &&
            judge_capture_end(judge, refused_ns) - refused_ns < FACTS_ABSENCE_NS;
 }
@@ -167,6 +169,7 @@ static void judge_refusal(struct judge *judge, const struct site_flow *flow, uin
     claim.confidence = r->has_credentials ? 90 : 70;
     if (!r->has_credentials)
         claim.severity = SEVERITY_LOW; /* who brought nothing may have meant nothing */
+    judge_doubt_absence(judge, &claim); /* of the answer to its next request */
     claim_add_text(&claim, "status", arena_format(&judge->site->arena, "%d", r->status));
     claim_add_text(&claim, "endpoint", http_endpoint_text(judge, r));
     claim_add_text(&claim, "cause", expired ? "expired token" : NULL);

@@ -31,10 +31,12 @@ static void claim_error(struct judge *judge, const struct site_flow *flow, enum 
 /* gRPC libraries close a channel that is done with INTERNAL_ERROR. */
 #define INTERNAL_ERROR 2
 
-static bool is_harmful_goaway(const struct h2_record *h2, const struct h2_side_facts *side)
+static bool is_harmful_goaway(const struct site_flow *flow, const struct h2_record *h2,
+                              const struct h2_side_facts *side)
 {
     bool farewell =
-        side->goaway_error == INTERNAL_ERROR && side->goaway_open == 0 && h2->streams > 0;
+        side->goaway_error == INTERNAL_ERROR && h2->streams > 0 &&
+        (side->goaway_open == 0 || flow->f.capture_lost_bytes > 0); /* where an end of a stream may be missing */
     return side->goaway_error > 0 && !farewell;
 }
 
@@ -43,7 +45,7 @@ static void judge_connection(struct judge *judge, const struct h2_record *h2)
     const struct site_flow *flow = site_find_flow(judge->site, h2->flow_id);
     for (int s = 0; flow != NULL && s < 2; s++) {
         const struct h2_side_facts *side = &h2->side[s];
-        if (is_harmful_goaway(h2, side))
+        if (is_harmful_goaway(flow, h2, side))
             claim_error(judge, flow, (enum side)s, side->goaway_error, side->goaway_ns,
                         side->goaway_frame);
         else if (side->reset_errors > 0)

@@ -26,6 +26,7 @@ struct site_host {
     /* as a name server: questions, those without an answer, answers that took time, the quickest */
     uint32_t dns_asked, dns_silent, dns_answers;
     int64_t dns_quickest_ns;
+    uint32_t dns_pairs, dns_orphans; /* answers with their question, and without one, which the capture then missed */
     uint32_t dns_missing; /* as a client: names that are not there, repeated ones once */
 };
 

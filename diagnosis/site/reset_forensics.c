@@ -73,10 +73,23 @@ static bool has_holes(const struct flow_facts *f, enum side side)
 
 /* The reset stands beyond what was seen of its side, or acknowledges more than was seen of the
  * other: in a capture that misses packets these are its last ones. */
+static bool is_beyond(const struct reset_record *r)
+{
+    return !r->changed && (r->guess == RESET_GUESS_AHEAD || (r->with_ack && r->ack_offset > 0));
+}
+
 static bool follows_gap(const struct judge *judge, const struct reset_record *r)
 {
-    return judge->quality.misses_packets && !r->changed &&
-           (r->guess == RESET_GUESS_AHEAD || (r->with_ack && r->ack_offset > 0));
+    return judge->quality.misses_packets && is_beyond(r);
+}
+
+bool reset_tells_of_unseen(const struct flow_facts *f, enum side side)
+{
+    for (size_t i = 0; i < f->reset_row_count; i++) {
+        if (f->reset_rows[i].side == side && is_beyond(&f->reset_rows[i]))
+            return true;
+    }
+    return false;
 }
 
 static bool has_odd_numbers(const struct flow_facts *f, enum side side,

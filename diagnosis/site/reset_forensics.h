@@ -34,6 +34,9 @@ struct reset_signs {
 /* The signs on the resets in the name of side. Those that a benign cause explains show none. */
 struct reset_signs reset_forensics(const struct judge *judge, const struct site_flow *flow,
                                    enum side side);
+/* Its numbers stand beyond what was seen of its side, or acknowledge more than was seen of the other: what came right
+ * before it, this tap has not. */
+bool reset_tells_of_unseen(const struct flow_facts *f, enum side side);
 /* "sequence, TTL": the families; "sequence 35, TTL 25, IP ID 10": every term of the score. NULL when
  * there is none. */
 const char *reset_family_words(struct judge *judge, const struct reset_signs *signs);

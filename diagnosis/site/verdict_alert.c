@@ -172,6 +172,13 @@ static uint32_t count_takers(const struct site_flow *flow)
     return takers;
 }
 
+/* Neither what was shown nor who else takes it is known. */
+static void doubt_refusal(struct claim *out)
+{
+    out->culprit = CULPRIT_UNKNOWN;
+    out->confidence = CHAIN_UNSURE;
+}
+
 /* Certificates that are valid were refused: by the client's own clock, where that is known to be off, they are not;
  * else "expired" may also come of a list of revoked ones that it keeps and did not renew. */
 static void blame_clock(struct judge *judge, const struct site_flow *flow, struct claim *out)
@@ -179,12 +186,14 @@ static void blame_clock(struct judge *judge, const struct site_flow *flow, struc
     const struct tls_facts *t = flow->f.tls;
     int64_t now_ns = clock_correct(&judge->clock, t->alert_ns);
     int64_t off_ns = judge_skew_ns(judge, &flow->client->address);
+    uint32_t takers = t->chain_count > 0 ? count_takers(flow) : 0;
     bool is_known = off_ns != 0 && dates_are_right(judge, t, now_ns, 0) &&
                     !dates_are_right(judge, t, now_ns + off_ns, 0);
-    if (!is_known && (t->alert != ALERT_CERTIFICATE_EXPIRED ||
-                      !dates_are_right(judge, t, now_ns, DAY_NS)))
+    bool is_right = dates_are_right(judge, t, now_ns, DAY_NS);
+    if (!is_known && is_right && takers > 0 && judge->quality.misses_packets)
+        doubt_refusal(out); /* what would show the client's clock may be missing */
+    if (!is_known && (t->alert != ALERT_CERTIFICATE_EXPIRED || !is_right))
         return;
-    uint32_t takers = count_takers(flow);
     out->culprit = is_known || takers > 0 ? CULPRIT_CLIENT : CULPRIT_UNKNOWN;
     out->confidence = is_known ? 92 : takers > 0 ? 85 : 75;
     claim_add_number(out, "takers", takers);
@@ -208,12 +217,15 @@ static void blame_alert(struct judge *judge, const struct site_flow *flow, struc
         out->culprit = chain_is_incomplete(judge, flow) ? CULPRIT_SERVER
                        : chain_was_missed(judge, flow) || judge->quality.deep_loss ? CULPRIT_UNKNOWN
                                                         : CULPRIT_CLIENT;
-        if (out->culprit == CULPRIT_CLIENT && may_lack_issuer(judge, flow))
+        if (out->culprit == CULPRIT_CLIENT && may_lack_issuer(judge, flow)) {
             out->confidence = CHAIN_UNSURE;
+            if (judge->quality.misses_packets)
+                out->culprit = CULPRIT_UNKNOWN; /* the issuer may have come along on another connection */
+        }
         break;
     case FINDING_TLS_CERTIFICATE_REFUSED:
         if (chain_was_missed(judge, flow) || judge->quality.deep_loss)
-            out->culprit = CULPRIT_UNKNOWN; /* nor is who else takes it */
+            doubt_refusal(out);
         else
             blame_clock(judge, flow, out);
         break;

@@ -62,6 +62,16 @@ static bool was_served(const struct site_flow *flow)
     return false;
 }
 
+/* Taken up in TLS after its hellos: what was said right before may be the handshake, and its end no goodbye to an
+ * idle connection. */
+#define SURELY_IDLE_NS FACTS_SECOND
+
+static bool may_be_handshake(const struct flow_facts *f, int64_t end_ns)
+{
+    return f->tls != NULL && !f->tls->established &&
+           end_ns - f->tcp->side[SIDE_SERVER].last_payload_ns < SURELY_IDLE_NS;
+}
+
 enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *flow,
                                    struct claim *out)
 {
@@ -83,7 +93,7 @@ enum ruling verdict_keepalive_race(struct judge *judge, const struct site_flow *
     int64_t disorder_ns = judge->site->capture.largest_backward_ns;
     if (disorder_ns > 0 && llabs(end - asked) <= disorder_ns)
         return RULING_UNKNOWN; /* the capture mixes up what is so close */
-    if (client->wire_gap_bytes > 0)
+    if (client->wire_gap_bytes > 0 || may_be_handshake(f, end))
         return RULING_UNKNOWN; /* a word of the client is missing: a goodbye, maybe */
     if (reset_forensics(judge, flow, SIDE_SERVER).count > 0)
         return RULING_PASS; /* maybe not the server's: the rule about its reset says so */

@@ -189,7 +189,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
         return RULING_UNKNOWN;
     bool fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_SERVER);
-    if (signs.count == 0 && (signs.follows_gap || is_cut_behind(judge, f, server->rst_ns)))
+    if (signs.count == 0 && (reset_tells_of_unseen(f, SIDE_SERVER) || is_cut_behind(judge, f, server->rst_ns)))
         return RULING_UNKNOWN; /* what came around it is not in the capture */
     int64_t waited = client->last_payload_ns >= 0 ? server->rst_ns - client->last_payload_ns : 0;
     *out = claim_start(FINDING_TCP_RESET_BY_SERVER, flow);
@@ -243,7 +243,7 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     out->culprit = untaken ? CULPRIT_UNKNOWN : patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
     out->reason = untaken ? text_get(TEXT_REASON_BOTH_SIDES, LANG_EN) : NULL;
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_CLIENT);
-    if (signs.count == 0 && (signs.follows_gap || is_cut_behind(judge, f, client->rst_ns)))
+    if (signs.count == 0 && (reset_tells_of_unseen(f, SIDE_CLIENT) || is_cut_behind(judge, f, client->rst_ns)))
         return RULING_UNKNOWN; /* what came around it is not in the capture */
     out->confidence = signs.count > 0 ? 45 : facts_is_dialogue(f) ? 75 : 55;
     doubt_sender(&signs, out);

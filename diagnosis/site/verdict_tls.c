@@ -260,12 +260,22 @@ static bool left_at_once(const struct flow_facts *f)
            end - client->last_payload_ns < (rtt > FACTS_MS ? rtt : FACTS_MS);
 }
 
+/* Something is missing just before the end that the side made: an alert, most likely. */
+static bool ends_unseen(const struct flow_facts *f, enum side closer)
+{
+    return f->tcp->side[closer].wire_gap_bytes > 0 || reset_tells_of_unseen(f, closer);
+}
+
 /* The client itself let go of it before the server could have answered in earnest. */
 static enum ruling client_left(const struct judge *judge, const struct site_flow *flow,
                                struct claim *out)
 {
     if (was_spare(judge, flow) || left_at_once(&flow->f))
         return RULING_UNSOLICITED;
+    /* It waited, or said why; what it waited for or said is not in the capture. */
+    if (facts_gave_up(&flow->f, SIDE_CLIENT, flow->f.tls->client_hello_ns) ||
+        ends_unseen(&flow->f, SIDE_CLIENT))
+        return RULING_UNKNOWN;
     *out = claim_start(FINDING_TLS_HANDSHAKE_ABORTED, flow);
     out->culprit = CULPRIT_CLIENT;
     out->confidence = 60;
@@ -286,7 +296,7 @@ enum ruling verdict_hello_closed(struct judge *judge, const struct site_flow *fl
         return RULING_PASS;
     if (!facts_left_first(f, SIDE_SERVER))
         return client_left(judge, flow, out);
-    if (!facts_is_heard_whole(f, SIDE_SERVER) || reset_forensics(judge, flow, SIDE_SERVER).follows_gap)
+    if (!facts_is_heard_whole(f, SIDE_SERVER) || reset_tells_of_unseen(f, SIDE_SERVER))
         return RULING_UNKNOWN; /* it said something that is not in the capture */
     bool reset = server_end == f->tcp->side[SIDE_SERVER].rst_ns;
     uint16_t refused = flow->service->refused_offer;
@@ -336,15 +346,6 @@ static bool has_open_tail(const struct flow_facts *f)
     return false;
 }
 
-/* Something is missing just before the end that it made: an alert, most likely. */
-static bool ends_after_gap(const struct judge *judge, const struct site_flow *flow,
-                           enum side closer)
-{
-    const struct tcp_side_facts *s = &flow->f.tcp->side[closer];
-    return s->wire_gap_bytes > 0 ||
-           (s->rst_ns >= 0 && reset_forensics(judge, flow, closer).follows_gap);
-}
-
 /* The client closes in peace in the middle of the server's flight, which no stack does on account of
  * what it read there: it was made to, or the rest never was a handshake. */
 static bool ends_after_server_hello(const struct flow_facts *f)
@@ -382,7 +383,7 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
                                        : t->close_notify_client || f->closed_by == SIDE_CLIENT;
     if (by_client && !t->alert_inferred && (was_spare(judge, flow) || left_at_once(f)))
         return RULING_UNSOLICITED;
-    if (ends_after_gap(judge, flow, by_client ? SIDE_CLIENT : SIDE_SERVER))
+    if (ends_unseen(f, by_client ? SIDE_CLIENT : SIDE_SERVER))
         return RULING_UNKNOWN;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
     out->confidence = t->alert_inferred ? 70 : 65;

@@ -51,6 +51,21 @@ static void client_tells_its_own_trouble(void **state)
     (void)expect_verdict(s, 1, FINDING_TLS_ALERT, CULPRIT_CLIENT);
 }
 
+/* RFC 5246 7.2: the server warned, and went on. What ended the handshake came later. */
+static void warning_that_the_handshake_outlived(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 1);
+    flow_alert(f, 112, SIDE_SERVER, 0.03);
+    f->tls.alert_level = 1;
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_TLS_UNRECOGNIZED_NAME, CULPRIT_CLIENT);
+    f->tls.step = TLS_STEP_SERVER_DONE;
+    f->tls.server_hello_ns = f->tls.alert_ns;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TLS_UNRECOGNIZED_NAME));
+}
+
 static struct scene_flow *closed(struct scene *s)
 {
     struct scene_flow *f = hello(s, 1000, 1);
@@ -117,6 +132,47 @@ static void reset_after_a_question(void **state)
     (void)expect_verdict(s, 1, FINDING_TCP_RESET_BY_SERVER, CULPRIT_SERVER);
 }
 
+/* The client resets in mid-handshake, beyond the last byte that was seen of it: it said why, to others than us. */
+static void reset_beyond_what_was_seen(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 1);
+    flow_server_hello(f, 0.04);
+    flow_rst(f, SIDE_CLIENT, 0.06, 64);
+    f->resets[f->reset_count++] = (struct reset_record){.flow_id = f->flow.id, .number = 1,
+        .side = SIDE_CLIENT, .source_id = 1, .frame = f->flow.first_frame + 9,
+        .time_ns = f->tcp.side[SIDE_CLIENT].rst_ns, .with_ack = true, .guess = RESET_GUESS_EXACT,
+        .ttl = 64, .usual_ttl = 64, .ip_id = -1, .ip_id_before = -1, .own_ns = 20 * MS, .peer_ns = 20 * MS,
+        .peer_first_ns = 20 * MS, .peer_payload_ns = 20 * MS};
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_TLS_HANDSHAKE_ABORTED, CULPRIT_CLIENT);
+    f->resets[0].guess = RESET_GUESS_AHEAD;
+    f->resets[0].sequence_offset = 7;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+}
+
+/* Taken up in TLS: what the server said just before its FIN may have been its side of the handshake. */
+static void goodbye_to_no_idle_connection(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = hello(s, 1000, 1);
+    f->tls.client_hello_ns = -1;
+    f->flow.facts |= FLOW_FACT_MIDSTREAM | FLOW_FACT_ANSWERED | FLOW_FACT_REQUEST_OPEN;
+    f->flow.facts &= ~(uint64_t)FLOW_FACT_ESTABLISHED;
+    f->tcp.syn_count = f->tcp.synack_count = 0;
+    flow_send(f, SIDE_SERVER, 0.5, 40);
+    flow_fin(f, SIDE_SERVER, 0.5001);
+    flow_send(f, SIDE_CLIENT, 0.505, 134);
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_HTTP_KEEPALIVE_RACE));
+    f->tcp.side[SIDE_SERVER].fin_ns = f->flow.first_ns + 10 * SECOND;
+    f->tcp.side[SIDE_CLIENT].last_payload_ns = f->flow.first_ns + 10 * SECOND + 5 * MS;
+    f->flow.last_ns = f->flow.first_ns + 10 * SECOND + 5 * MS;
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_HTTP_KEEPALIVE_RACE));
+}
+
 static void reset_where_much_is_missing(void **state)
 {
     struct scene *s = *state;
@@ -171,6 +227,21 @@ static void certificate_that_was_not_seen(void **state)
     s->capture.acked_segments = 100;
     scene_judge(s);
     (void)expect_verdict(s, 1, FINDING_TLS_CERTIFICATE_REFUSED, CULPRIT_UNKNOWN);
+}
+
+/* 401, and then bytes of the server that the capture has not: the next answer, maybe. */
+static void refusal_that_may_be_overcome(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1000, SERVER, 8201, 5);
+    struct http_record *r = scene_request(s, f, "/orders", 0.02);
+    r->has_credentials = true;
+    flow_answer(f, r, 401, 0.05);
+    scene_judge(s);
+    assert_int_equal(scene_find(s, FINDING_HTTP_AUTH_FAILED)->record.confidence, 90);
+    f->flow.capture_lost_bytes = 300;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_HTTP_AUTH_FAILED));
 }
 
 /* A handshake of which the rest is missing was not given up on account of a date. */
@@ -256,6 +327,25 @@ static void name_that_others_may_know(void **state)
     assert_int_equal(scene_find(s, FINDING_DNS_NXDOMAIN)->record.culprit, CULPRIT_UNKNOWN);
 }
 
+/* Nobody answered; but other answers are there without their questions, so that answers may be missing, too. */
+static void silence_that_may_be_the_captures(void **state)
+{
+    struct scene *s = *state;
+    for (int i = 0; i < 4; i++)
+        ask(s, CLIENT, "down.example.cn", 20 + 2 * i, -1);
+    ask(s, CLIENT, "a.example.cn", 40, 0);
+    ask(s, CLIENT, "b.example.cn", 41, 0);
+    struct dns_record *r = ask(s, CLIENT, "c.example.cn", 42, 0);
+    for (size_t i = 0; i < s->dns_count; i++)
+        s->flows[s->dns[i].flow_id - 1].flow.server_packets = s->dns[i].answers;
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_DNS_TIMEOUT));
+    r->tries = 0;
+    r->query_ns = r->last_query_ns = -1;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_DNS_TIMEOUT));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,19 +353,24 @@ int main(void)
         SCENE_TEST(handshake_failure_behind_a_hole),
         SCENE_TEST(client_objects_to_nothing),
         SCENE_TEST(client_tells_its_own_trouble),
+        SCENE_TEST(warning_that_the_handshake_outlived),
         SCENE_TEST(closed_without_a_word),
         SCENE_TEST(closed_behind_a_hole),
         SCENE_TEST(reset_after_its_last_word),
         SCENE_TEST(reset_after_a_question),
+        SCENE_TEST(reset_beyond_what_was_seen),
+        SCENE_TEST(goodbye_to_no_idle_connection),
         SCENE_TEST(reset_where_much_is_missing),
         SCENE_TEST(slow_connect_where_much_is_missing),
         SCENE_TEST(certificate_that_was_not_seen),
+        SCENE_TEST(refusal_that_may_be_overcome),
         SCENE_TEST(date_that_nobody_refused),
         SCENE_TEST(name_that_is_not_there),
         SCENE_TEST(other_form_without_its_answer),
         SCENE_TEST(forms_of_a_search_list),
         SCENE_TEST(form_with_a_suffix_added),
         SCENE_TEST(name_that_others_may_know),
+        SCENE_TEST(silence_that_may_be_the_captures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
