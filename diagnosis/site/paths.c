@@ -2,6 +2,7 @@
  * by turns, one direction only, a smaller MTU that was made known, who answers the handshake. */
 #include "core/sort.h"
 #include "diagnosis/site/mtu.h"
+#include "diagnosis/site/verdict.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -415,6 +416,7 @@ static void detect(struct judge *judge)
     for (size_t i = 0; i < site->flow_count; i++) {
         if (site->flows[i]->icmp_count > 0)
             find_reduced(judge, site->flows[i]);
+        stamps_tell_delay(judge, site->flows[i]);
     }
     find_asymmetric(judge);
 }

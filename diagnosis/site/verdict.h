@@ -47,6 +47,8 @@ VERDICT_RULE(accept_queue);
 VERDICT_RULE(stale_tuple);
 /* verdict_stamps.c: timestamps went back */
 VERDICT_RULE(stamps_refused);
+/* The same where they came right again: what the connection waited for meanwhile. */
+void stamps_tell_delay(struct judge *judge, const struct site_flow *flow);
 /* verdict_path.c: the way broke */
 VERDICT_RULE(mtu);
 VERDICT_RULE(idle_lost);

@@ -23,6 +23,32 @@ static void blame(struct judge *judge, const struct tcp_side_facts *s, struct cl
     out->reason = text_get(TEXT_REASON_STAMPS_BACK, LANG_EN);
 }
 
+/* Less may be packets that passed each other on the way. */
+#define BACK_LEAST 1000
+
+void stamps_tell_delay(struct judge *judge, const struct site_flow *flow)
+{
+    if (!facts_is_tcp(&flow->f) || flow->outcome != OUTCOME_OK ||
+        judge_is_withdrawn(judge, FINDING_CONN_PAWS_DROP, flow))
+        return;
+    for (int i = 0; i < 2; i++) {
+        enum side side = i == 0 ? SIDE_CLIENT : SIDE_SERVER;
+        const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+        if (s->stamp_refusals < FACTS_TRIES || s->stamp_back < BACK_LEAST || s->retransmitted_bytes == 0 ||
+            s->unacked_bytes > 0)
+            continue;
+        struct claim claim = claim_start(FINDING_CONN_PAWS_DROP, flow);
+        blame(judge, s, &claim);
+        claim.severity = SEVERITY_LOW; /* it passed */
+        claim_add_text(&claim, "side", verdict_side_word(side));
+        claim_add_number(&claim, "passing", s->stamp_refusals);
+        claim_add_number(&claim, "ticks", s->stamp_back);
+        claim.evidence = EVIDENCE(EVENT_RETRANSMISSION) | EVIDENCE(EVENT_DUPLICATE_ACK) | EVIDENCE(EVENT_DATA);
+        judge_claim(judge, &claim);
+        return;
+    }
+}
+
 enum ruling verdict_stamps_refused(struct judge *judge, const struct site_flow *flow,
                                    struct claim *out)
 {

@@ -315,6 +315,27 @@ static void tunnels_between_two_sizes(void **state)
     site_free(site);
 }
 
+/* ---- timestamps ---- */
+
+static void timestamps_that_came_right_again(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1001, SERVER, 8101, 10);
+    f->has_tcp = true;
+    f->tcp.side[SIDE_CLIENT].retransmitted_bytes = 400;
+    f->tcp.side[SIDE_CLIENT].stamp_refusals = 3;
+    f->tcp.side[SIDE_CLIENT].stamp_back = 90000;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_PAWS_DROP);
+    assert_non_null(found);
+    assert_int_equal(found->record.severity, SEVERITY_LOW);
+    assert_true(finding_value(found, "passing")->number == 3.0);
+    f->tcp.side[SIDE_CLIENT].stamp_back = 40; /* they passed each other on the way */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_CONN_PAWS_DROP));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +353,7 @@ int main(void)
         SCENE_TEST(a_transfer_fills_a_queue),
         SCENE_TEST(a_longer_way_is_no_queue),
         SCENE_TEST(a_little_more_is_no_queue),
+        SCENE_TEST(timestamps_that_came_right_again),
         cmocka_unit_test(tunnels_between_two_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
