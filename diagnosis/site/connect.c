@@ -18,7 +18,7 @@ static void blame_delay(const struct site_flow *flow, struct claim *claim)
 }
 
 /* So many samples show how long a round trip takes at least. */
-#define RTT_SAMPLES_LEAST 5
+#define RTT_SAMPLES_LEAST 3
 
 /* Asked again before the answer could be there: it came within one round trip of that path, nothing was lost. */
 static bool was_impatient(const struct site_flow *flow, int64_t took_ns)

@@ -182,6 +182,49 @@ static const struct icmp_record *find_icmp_of_twin(const struct site_flow *flow)
     return NULL;
 }
 
+/* An error follows its packet within this. */
+#define ICMP_FOLLOWS_NS (2 * FACTS_SECOND)
+/* Another port of the same server may be meant. */
+#define CUT_ICMP_CONFIDENCE 70
+
+/* Those of no flow stand first, by time. */
+static size_t first_cut_icmp(const struct site *site, int64_t from_ns)
+{
+    size_t low = 0, high = site->icmp_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct icmp_record *r = site->icmp[middle];
+        if (r->flow_id == 0 && r->time_ns < from_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct icmp_record *verdict_cut_icmp(const struct judge *judge, const struct site_flow *flow,
+                                           bool (*wanted)(const struct icmp_record *))
+{
+    const struct site *site = judge->site;
+    size_t at = first_cut_icmp(site, flow->f.first_ns);
+    for (size_t seen = 0; at < site->icmp_count && seen < TWINS_LOOKED_AT; at++, seen++) {
+        const struct icmp_record *r = site->icmp[at];
+        if (r->flow_id != 0 || r->time_ns > flow->f.last_ns + ICMP_FOLLOWS_NS)
+            return NULL;
+        if (r->client_port == 0 && r->server_port == 0 && r->protocol == flow->f.protocol && wanted(r) &&
+            address_equal(&r->client_ip, &flow->client->address) &&
+            address_equal(&r->server_ip, &flow->server->address))
+            return r;
+    }
+    return NULL;
+}
+
+static const struct icmp_record *find_cut_icmp(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct icmp_record *r = verdict_cut_icmp(judge, flow, is_prohibited);
+    return r != NULL ? r : verdict_cut_icmp(judge, flow, is_unreachable);
+}
+
 /* ---- RST to the SYN -------------------------------------------------------------------------- */
 
 /* Hops that the two differ by when each started at the nearest usual value: 0 when another stack of
@@ -431,10 +474,12 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
         return RULING_PASS;
     if (!silence_is_proven(judge, flow))
         return RULING_UNKNOWN;
-    const struct icmp_record *told = find_icmp_of_twin(flow);
+    const struct icmp_record *told = find_icmp_of_twin(flow), *cut = NULL;
+    if (told == NULL)
+        told = cut = find_cut_icmp(judge, flow);
     if (told != NULL) {
         enum ruling ruling = rule_on_icmp(judge, flow, told, out);
-        out->confidence = 80;
+        out->confidence = cut != NULL ? CUT_ICMP_CONFIDENCE : 80;
         return ruling;
     }
     int64_t waited = f->tcp->syn_count >= 2 ? f->tcp->syn_last_ns - f->first_ns

@@ -85,7 +85,7 @@ static bool is_answered_otherwise(const struct judge *judge, const struct site_f
 
 /* Who asks waits for the answer, and asks again in a second at the earliest (RFC 1035 4.2.1 2 s, RFC 5080 2.2.1
  * 2 s); a stream to a port that never answers anybody may expect no answer at all. */
-#define STREAM_LEAST 20
+#define STREAM_LEAST 10
 #define STREAM_GAP_NS FACTS_SECOND
 
 static bool may_be_stream(const struct site_flow *flow)
@@ -95,13 +95,17 @@ static bool may_be_stream(const struct site_flow *flow)
            f->last_ns - f->first_ns < (int64_t)f->packets[SIDE_CLIENT] * STREAM_GAP_NS;
 }
 
+static bool is_refusal(const struct icmp_record *r)
+{
+    return r->family == 6 ? r->type == 1 : r->type == 3 && r->code != 4;
+}
+
 /* A port that is closed says so at once, when its host lets it. */
 static const struct icmp_record *find_refusal(const struct site_flow *flow)
 {
     for (uint32_t i = 0; i < flow->icmp_count; i++) {
         const struct icmp_record *r = flow->icmp[i];
-        bool unreachable = r->family == 6 ? r->type == 1 : r->type == 3 && r->code != 4;
-        if (unreachable && r->quoted_side == SIDE_CLIENT)
+        if (is_refusal(r) && r->quoted_side == SIDE_CLIENT)
             return r;
     }
     return NULL;
@@ -223,7 +227,8 @@ enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
     if (r != NULL)
         return refused(judge, flow, r, out);
     if (facts_has(f, FACTS_ONE_WAY) || !asked_enough(flow) ||
-        !judge_absence_holds(judge, flow, f->first_ns) || is_answered_otherwise(judge, flow))
+        !judge_absence_holds(judge, flow, f->first_ns) || is_answered_otherwise(judge, flow) ||
+        verdict_cut_icmp(judge, flow, is_refusal) != NULL)
         return RULING_UNKNOWN;
     start_no_answer(flow, out);
     if (may_be_stream(flow)) {

@@ -101,6 +101,29 @@ static void forged_icmp_is_ignored(void **state)
     expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
 }
 
+/* The capture kept too little of the quotation for its ports: the router's word is heard all the same. */
+static void icmp_cut_before_its_ports(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_silent_syn(s, CLIENT, 1000, SERVER, 443, 1, 4);
+    struct icmp_record *r = scene_icmp(s, f, "10.0.0.254", 3, 13);
+    r->flow_id = 0;
+    r->client_port = r->server_port = 0;
+    r->sequence_fits = r->quotes_syn = false;
+    r->quoted_side = SIDE_NONE;
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_CONN_ICMP_PROHIBITED, CULPRIT_MIDDLEBOX);
+    assert_int_equal(found->record.confidence, 70);
+    assert_string_equal(finding_value(found, "router")->text, "10.0.0.254");
+    r->time_ns -= 5 * SECOND; /* before it was asked */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    r->time_ns += 6 * SECOND;
+    r->client_port = 999; /* of another connection, and whole */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+}
+
 static void icmp_about_a_connection_that_works(void **state)
 {
     struct scene *s = *state;
@@ -514,6 +537,7 @@ int main(void)
         SCENE_TEST(icmp_of_a_router_and_of_the_host),
         SCENE_TEST(icmp_over_ipv6),
         SCENE_TEST(forged_icmp_is_ignored),
+        SCENE_TEST(icmp_cut_before_its_ports),
         SCENE_TEST(icmp_about_a_connection_that_works),
         SCENE_TEST(traceroute_is_no_loop),
         SCENE_TEST(loop_seen_by_its_own_packets),

@@ -84,6 +84,22 @@ static void answered_to_a_group(void **state)
     expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
 }
 
+/* The server refused, and the capture kept too little of the refusal to say which port. */
+static void refused_in_words_that_were_cut(void **state)
+{
+    struct scene *s = *state;
+    struct icmp_record *r = scene_icmp(s, datagrams(s, CLIENT, 1001, SERVER, WATCHED, 4, 0, 6), SERVER, 3, 3);
+    r->flow_id = 0;
+    r->client_port = r->server_port = 0;
+    r->quoted_side = SIDE_NONE;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_quiet(s);
+    r->protocol = 6;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
 static void logs_expect_no_answer(void **state)
 {
     struct scene *s = *state;
@@ -119,6 +135,7 @@ int main(void)
         SCENE_TEST(udp_without_answer),       SCENE_TEST(answered_from_another_port),
         SCENE_TEST(answered_from_another_address), SCENE_TEST(answered_to_a_fixed_port),
         SCENE_TEST(answered_to_a_group),      SCENE_TEST(logs_expect_no_answer),
+        SCENE_TEST(refused_in_words_that_were_cut),
         SCENE_TEST(a_stream_may_expect_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
