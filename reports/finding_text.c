@@ -52,14 +52,27 @@ static void write_endpoint(const struct address *address, uint16_t port, char *o
            port != 0 ? endpoint_to_text(address, port, text) : address_to_text(address, text));
 }
 
-static void write_server(const struct finding_record *record, char *out, size_t size)
+/* Whether the name of the finding is that of its server: who was asked for a name does not bear it. */
+static bool is_server_name(const struct case_finding *finding)
 {
+    for (size_t i = 0; i < finding->value_count; i++) {
+        const struct finding_value_record *value = &finding->values[i];
+        if (value->text != NULL && strcmp(value->name, "question") == 0)
+            return strcmp(value->text, finding->record.name) != 0;
+    }
+    return true;
+}
+
+static void write_server(const struct case_finding *finding, char *out, size_t size)
+{
+    const struct finding_record *record = &finding->record;
     char endpoint[ENDPOINT_TEXT_SIZE];
     write_endpoint(&record->server_ip, record->server_port, endpoint, sizeof(endpoint));
     out[0] = '\0';
     char plain[ENDPOINT_TEXT_SIZE];
     write_endpoint(&record->server_ip, 0, plain, sizeof(plain));
-    bool named = is_text(record->name) && strcmp(record->name, plain) != 0;
+    bool named =
+        is_text(record->name) && strcmp(record->name, plain) != 0 && is_server_name(finding);
     if (!named && endpoint[0] != '\0') { /* a name that is the address says nothing more */
         append(out, size, "%s", endpoint);
     } else if (named && endpoint[0] != '\0') {
@@ -116,7 +129,7 @@ void finding_words_make(const struct case_finding *finding, enum language langua
         add_value(out, finding->values[i].name, out->texts[i]);
     }
     write_endpoint(&record->client_ip, 0, out->client, sizeof(out->client));
-    write_server(record, out->server, sizeof(out->server));
+    write_server(finding, out->server, sizeof(out->server));
     view_number(record->count, out->number);
     append(out->service, sizeof(out->service), "%s", service_title(record->service, language));
     add_ends(out, language);
@@ -298,7 +311,7 @@ char *finding_path(const struct case_finding *finding, char out[FINDING_TEXT_SIZ
     char client[ENDPOINT_TEXT_SIZE], server[512];
     uint16_t port = record->count == 1 ? record->client_port : 0;
     write_endpoint(&record->client_ip, port, client, sizeof(client));
-    write_server(record, server, sizeof(server));
+    write_server(finding, server, sizeof(server));
     out[0] = '\0';
     append(out, FINDING_TEXT_SIZE, "%s%s%s%s", client,
            client[0] != '\0' && server[0] != '\0' ? " → " : "", server, record->joined > 0 ? " …" : "");

@@ -251,6 +251,8 @@ static void judge_failure(struct judge *judge, const struct lookup *lookup,
 {
     if (r->rcode != RCODE_SERVFAIL && r->rcode != RCODE_REFUSED)
         return;
+    if (r->tries == 0) /* nobody's question was seen: it may be no answer to this client */
+        return;
     struct claim claim = start(
         judge, r->rcode == RCODE_SERVFAIL ? FINDING_DNS_SERVFAIL : FINDING_DNS_REFUSED, r);
     bool overcome = lookup->answered != NULL || r->question == NULL ||

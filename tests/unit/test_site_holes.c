@@ -282,6 +282,20 @@ static struct dns_record *ask(struct scene *s, const char *client, const char *n
     return r;
 }
 
+/* Answers to forged questions (reflection) reach one who never asked. */
+static void failure_that_nobody_asked_for(void **state)
+{
+    struct scene *s = *state;
+    struct dns_record *r = ask(s, CLIENT, "inv.example.cn", 1, 2);
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_DNS_SERVFAIL));
+    r->tries = 0;
+    r->query_ns = r->last_query_ns = -1;
+    r->query_frame = r->last_query_frame = 0;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_DNS_SERVFAIL));
+}
+
 static void name_that_is_not_there(void **state)
 {
     struct scene *s = *state;
@@ -365,6 +379,7 @@ int main(void)
         SCENE_TEST(certificate_that_was_not_seen),
         SCENE_TEST(refusal_that_may_be_overcome),
         SCENE_TEST(date_that_nobody_refused),
+        SCENE_TEST(failure_that_nobody_asked_for),
         SCENE_TEST(name_that_is_not_there),
         SCENE_TEST(other_form_without_its_answer),
         SCENE_TEST(forms_of_a_search_list),
