@@ -41,6 +41,9 @@ static const struct column capture_columns[] = {
     COL(back_from_ns, "ns", COLUMN_ZERO_IS_NULL,
         "Latest time before the widest step back of a second or more, ns since 1970 UTC."),
     COL(back_to_ns, "ns", COLUMN_ZERO_IS_NULL, "Time that it went back to, ns since 1970 UTC."),
+    COL(pauses, "", 0,
+        "The 16 longest pauses of a second or more without any packet: when each began, ns since 1970 UTC, + its length in "
+        "ms, separated by commas."),
     COL(disordered_segments, "count", 0,
         "TCP segments captured behind their own acknowledgment: receive queues out of step."),
     COL(undecoded_packets, "count", 0, "Packets whose link or network header is not known."),

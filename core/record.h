@@ -549,6 +549,9 @@ struct wireshark_counts {
     int64_t reset;                 /* tcp.flags.reset */
 };
 
+/* 16 pauses of 30 letters. */
+#define PAUSES_TEXT_SIZE 512
+
 /* Quality counters of one run; one row per `read`. */
 struct capture_record {
     int64_t id;
@@ -571,6 +574,7 @@ struct capture_record {
     int64_t time_jumps;            /* by > 1 h with traffic on both sides, or by less as the hosts' clocks show */
     /* the widest forward jump, and the widest step back of a second or more; 0 none */
     int64_t jump_from_ns, jump_to_ns, back_from_ns, back_to_ns;
+    char pauses[PAUSES_TEXT_SIZE]; /* the longest ones of a second or more without any packet, by time: "from_ns+ms,..." */
     int64_t disordered_segments;   /* captured behind their acknowledgment: queues out of step */
     int64_t undecoded_packets;     /* link or network header that we do not know */
     int64_t malformed_packets;

@@ -1,6 +1,10 @@
 #include "sessions/clock.h"
 
+#include "core/sort.h"
 #include "sessions/paths.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 /* Some connections do not go on at once. */
 #define PACKETS_ASKED 512
@@ -118,5 +122,32 @@ void clock_settle(const struct clock_watch *watch, int64_t long_ns, uint16_t usu
     if (largest != NULL && length_of(largest) > capture->jump_to_ns - capture->jump_from_ns) {
         capture->jump_from_ns = largest->from_ns;
         capture->jump_to_ns = largest->to_ns;
+    }
+}
+
+static int by_start(const void *left, const void *right)
+{
+    const struct clock_pause *const *a = left, *const *b = right;
+    return ((*a)->from_ns > (*b)->from_ns) - ((*a)->from_ns < (*b)->from_ns);
+}
+
+void clock_tell_pauses(const struct clock_watch *watch, struct capture_record *capture)
+{
+    const struct clock_pause *sorted[CLOCK_PAUSES];
+    size_t count = 0, len = 0;
+    for (uint32_t i = 0; i < CLOCK_PAUSES; i++) {
+        if (length_of(&watch->pauses[i]) > 0)
+            sorted[count++] = &watch->pauses[i];
+    }
+    sort_rows((void *)sorted, count, sizeof sorted[0], by_start);
+    capture->pauses[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        int more = snprintf(capture->pauses + len, sizeof capture->pauses - len, "%s%" PRId64 "+%" PRId64,
+                            i > 0 ? "," : "", sorted[i]->from_ns, length_of(sorted[i]) / 1000000);
+        if (more < 0 || (size_t)more >= sizeof capture->pauses - len) {
+            capture->pauses[len] = '\0';
+            return;
+        }
+        len += (size_t)more;
     }
 }

@@ -50,6 +50,8 @@ void clock_hear(struct clock_watch *watch, const struct flow *flow, enum side si
                 const struct packet *packet, const struct layers *layers);
 /* How many ticks of a second a side's timestamps have, by all that a connection showed; 0 unknown. */
 uint16_t clock_rate(const struct tcp_direction *direction);
+/* Fills capture->pauses. */
+void clock_tell_pauses(const struct clock_watch *watch, struct capture_record *capture);
 /* Steps that looked like pauses are counted as jumps, and pauses that looked like jumps are not; long_ns: from
  * there on a pause was taken for a jump. usual: the rate of the other hosts, for those that showed none; 0 none. */
 void clock_settle(const struct clock_watch *watch, int64_t long_ns, uint16_t usual, struct capture_record *capture);

@@ -109,6 +109,7 @@ void engine_counters(const struct engine *e, struct capture_record *out)
 {
     const struct decode_counters *d = decoder_counters(e->decoder);
     *out = e->counters;
+    clock_tell_pauses(&e->clock, out);
     clock_settle(&e->clock, HOUR, paths_usual_rate(e->paths), out);
     out->routed_delay_ns = median_routed_delay(e);
     out->fragments = (int64_t)d->fragments;

@@ -7,16 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nothing at all for so long: the capture did not run, or files of several times were put together.
- */
-#define HOLE_NS (120 * FACTS_SECOND)
-/* Files of a rotating capture follow each other without losing packets; quiet links leave gaps
- * between the last packet of one and the first of the next. */
-#define ROTATION_GAP_NS (2 * FACTS_SECOND)
-
-/* Cuts that cut_clock_steps may make. */
-#define CLOCK_STEPS 2
-
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
 int site_compare_flows(const struct site_flow *a, const struct site_flow *b)
@@ -202,14 +192,6 @@ static int staples_by_id(const void *a, const void *b)
     return COMPARE(left->id, right->id);
 }
 
-static int sources_by_time(const void *a, const void *b)
-{
-    const struct source_record *left = *(const struct source_record *const *)a;
-    const struct source_record *right = *(const struct source_record *const *)b;
-    int order = COMPARE(left->first_ns, right->first_ns);
-    return order != 0 ? order : COMPARE(left->id, right->id);
-}
-
 static void sort(void *items, size_t count, int (*compare)(const void *, const void *))
 {
     if (count > 1)
@@ -300,101 +282,6 @@ static void attach_turns(struct site *site)
     }
 }
 
-static void add_coverage(struct site *site, int64_t first_ns, int64_t last_ns)
-{
-    struct coverage *last =
-        site->coverage_count > 0 ? &site->coverage[site->coverage_count - 1] : NULL;
-    if (last != NULL && first_ns <= last->last_ns + ROTATION_GAP_NS) {
-        if (last_ns > last->last_ns)
-            last->last_ns = last_ns;
-        return;
-    }
-    site->coverage[site->coverage_count++] = (struct coverage){first_ns, last_ns};
-}
-
-/* Splits the period around a hole; there is room for one more. */
-static void cut_coverage(struct site *site, int64_t from_ns, int64_t to_ns)
-{
-    for (size_t i = 0; i < site->coverage_count; i++) {
-        struct coverage *whole = &site->coverage[i];
-        if (from_ns < whole->first_ns || to_ns > whole->last_ns)
-            continue;
-        memmove(whole + 1, whole, (site->coverage_count - i) * sizeof *whole);
-        whole[0].last_ns = from_ns;
-        whole[1].first_ns = to_ns;
-        site->coverage_count++;
-        return;
-    }
-}
-
-/* Counts the holes between flows, which are sorted by time, and cuts the coverage there. */
-static size_t find_holes(struct site *site, bool cut)
-{
-    size_t holes = 0;
-    int64_t until = site->flow_count > 0 ? site->flows[0]->f.last_ns : 0;
-    for (size_t i = 1; i < site->flow_count; i++) {
-        const struct flow_facts *f = &site->flows[i]->f;
-        if (f->first_ns > until && f->first_ns - until > HOLE_NS) {
-            holes++;
-            if (cut)
-                cut_coverage(site, until, f->first_ns);
-        }
-        if (f->last_ns > until)
-            until = f->last_ns;
-    }
-    return holes;
-}
-
-/* Without sources (a live window, a test) the capture, else the flows, tell when it ran. */
-static bool build_periods(struct site *site)
-{
-    size_t most = site->source_count + 1 + find_holes(site, false) + CLOCK_STEPS;
-    struct coverage *room = realloc(site->coverage, most * sizeof *room);
-    if (room == NULL)
-        return false;
-    site->coverage = room;
-    site->coverage_count = 0;
-    sort(site->sources, site->source_count, sources_by_time);
-    for (size_t i = 0; i < site->source_count; i++) {
-        const struct source_record *source = site->sources[i];
-        if (source->packets > 0 && source->last_ns >= source->first_ns)
-            add_coverage(site, source->first_ns, source->last_ns);
-    }
-    if (site->coverage_count > 0)
-        return true;
-    int64_t first = INT64_MAX, last = INT64_MIN;
-    if (site->has_capture && site->capture.last_ns > 0) {
-        first = site->capture.first_ns;
-        last = site->capture.last_ns;
-    }
-    for (size_t i = 0; i < site->flow_count; i++) {
-        first = site->flows[i]->f.first_ns < first ? site->flows[i]->f.first_ns : first;
-        last = site->flows[i]->f.last_ns > last ? site->flows[i]->f.last_ns : last;
-    }
-    if (last >= first)
-        site->coverage[site->coverage_count++] = (struct coverage){first, last};
-    return true;
-}
-
-/* Across a jump nobody was watched; where the clock ran twice nobody can say what came when. */
-static void cut_clock_steps(struct site *site)
-{
-    const struct capture_record *c = &site->capture;
-    if (c->jump_to_ns > c->jump_from_ns)
-        cut_coverage(site, c->jump_from_ns, c->jump_to_ns);
-    if (c->back_from_ns > c->back_to_ns)
-        cut_coverage(site, c->back_to_ns, c->back_from_ns);
-}
-
-static bool build_coverage(struct site *site)
-{
-    if (!build_periods(site))
-        return false;
-    (void)find_holes(site, true);
-    cut_clock_steps(site);
-    return true;
-}
-
 bool site_build(struct site *site)
 {
     sort(site->flows, site->flow_count, by_time);
@@ -420,7 +307,7 @@ bool site_build(struct site *site)
     attach(site);
     attach_delays(site);
     attach_turns(site);
-    return build_coverage(site) && site_build_groups(site);
+    return site_build_coverage(site) && site_build_groups(site);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------ */

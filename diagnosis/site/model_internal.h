@@ -1,4 +1,4 @@
-/* Shared by diagnosis/site/model*.c only. */
+/* Shared by diagnosis/site/model*.c and coverage.c only. */
 #ifndef INVCAP_DIAGNOSIS_SITE_MODEL_INTERNAL_H
 #define INVCAP_DIAGNOSIS_SITE_MODEL_INTERNAL_H
 
@@ -6,5 +6,7 @@
 
 /* Services, pairs and what goes on at a time, from the sorted lists; false when memory is out. */
 bool site_build_groups(struct site *site);
+/* The periods of site->coverage (coverage.c); false when memory is out. */
+bool site_build_coverage(struct site *site);
 
 #endif

@@ -1,6 +1,8 @@
 /* Pauses of the capture against the TCP timestamps of the hosts: a clock that was set, or time that passed. */
 #include "tests/unit/session_fixture.h"
 
+#include <stdio.h>
+
 #define SECOND_NS 1000000000LL
 
 /* One connection whose ends count at a rate of their own, by a clock that only passes through go(). */
@@ -98,6 +100,9 @@ static void test_both_hosts_show_a_step(void **state)
     assert_int_equal(capture.time_jumps, 1);
     assert_int_equal(capture.jump_from_ns, before);
     assert_int_equal(capture.jump_to_ns, before + 30020 * 1000000LL);
+    char pause[64];
+    (void)snprintf(pause, sizeof pause, "%lld+30020", (long long)before);
+    assert_non_null(strstr(capture.pauses, pause));
     assert_int_equal(capture.backward_times, 0);
 }
 

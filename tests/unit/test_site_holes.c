@@ -261,6 +261,27 @@ static void date_that_nobody_refused(void **state)
     assert_int_equal(scene_find(s, FINDING_CERT_NOT_YET_VALID)->record.confidence, 60);
 }
 
+/* Nothing at all was captured for 12 s, behind which a connection is taken up in its middle: the answer may have come. */
+static void silence_of_the_whole_capture(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_flow_add(s, CLIENT, 1000, SERVER, 8100, 10);
+    flow_establish(f);
+    (void)scene_request(s, f, "/orders", 0.02);
+    scene_healthy(s, "10.0.0.9", 2000, SERVER, 443, 24);
+    scene_judge(s);
+    (void)expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER);
+    (void)snprintf(s->capture.pauses, sizeof s->capture.pauses, "%lld+12000", (long long)(START_NS + 10100 * MS));
+    scene_judge(s); /* a pause alone proves nothing: nobody said a word */
+    (void)expect_verdict(s, 1, FINDING_HTTP_NO_RESPONSE, CULPRIT_SERVER);
+    struct scene_flow *late = scene_healthy(s, "10.0.0.9", 2001, SERVER, 443, 22.2);
+    late->has_tcp = true;
+    late->tcp.syn_count = 0;
+    late->flow.facts |= FLOW_FACT_NO_SYN;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static struct dns_record *ask(struct scene *s, const char *client, const char *name, double at, int32_t rcode)
@@ -380,6 +401,7 @@ int main(void)
         SCENE_TEST(refusal_that_may_be_overcome),
         SCENE_TEST(date_that_nobody_refused),
         SCENE_TEST(failure_that_nobody_asked_for),
+        SCENE_TEST(silence_of_the_whole_capture),
         SCENE_TEST(name_that_is_not_there),
         SCENE_TEST(other_form_without_its_answer),
         SCENE_TEST(forms_of_a_search_list),
