@@ -188,8 +188,8 @@ static bool out_of_memory(struct error *error)
     return error_set(error, ERROR_RUNTIME, "out of memory while learning");
 }
 
-/* Connections that were set up, by what they spoke: what nobody answered, scans, and ends of data
- * connections that nothing was read of, teach no service. Most used first. */
+/* Connections that were set up, by what they spoke: what nobody answered or asked (reflected answers), scans, and ends
+ * of data connections that nothing was read of, teach no service. Most used first. */
 static bool gather_endpoints(struct store *store, const char *scope, struct gatherer *g,
                              struct error *error)
 {
@@ -198,7 +198,7 @@ static bool gather_endpoints(struct store *store, const char *scope, struct gath
         sql, sizeof(sql),
         "SELECT protocol, server_ip, server_port, name, app, count(*), sum(outcome IS 'ok'),"
         " EXISTS (SELECT 1 FROM http_transactions h WHERE h.flow_id = f.id AND h.kind = 'grpc')"
-        " FROM flows f WHERE %s AND app IS NOT NULL AND server_packets > 0"
+        " FROM flows f WHERE %s AND app IS NOT NULL AND server_packets > 0 AND (client_packets > 0 OR protocol = 6)"
         " AND outcome IS NOT 'unsolicited' AND app NOT IN ('mdns', 'llmnr', 'nbns')"
         " AND protocol IN (6, 17) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5",
         scope);

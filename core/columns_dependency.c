@@ -11,6 +11,8 @@ static const struct column dependency_columns[] = {
     COL(server_ip, "", 0, "The address that it serves."),
     COL(server_port, "", 0, "The port that it serves."),
     COL(protocol, "", 0, "IP protocol: 6 TCP, 17 UDP."),
+    COL(others, "count", COLUMN_ZERO_IS_NULL,
+        "Server ports put together in this row, those of one kind with the fewest connections; NULL: it is one."),
     COL(clients, "count", 0, "Addresses that used it."),
     COL(users, "", 0, "Those with most connections, with their number."),
     COL(attempts, "count", 0, "Connections that meant it."),

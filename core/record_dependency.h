@@ -16,6 +16,7 @@ struct dependency_record {
     struct address server_ip;
     uint16_t server_port;
     uint8_t protocol;      /* IANA number */
+    uint64_t others;       /* server ports put together in this row; 0: it is one */
     uint64_t clients;
     const char *users;     /* those with most connections: "10.0.0.1 (12), 10.0.0.2 (3)" */
     uint64_t attempts, failed; /* connections */

@@ -122,7 +122,10 @@ static void add_endpoint(struct table *table, const struct record_table *records
         cell_column(records, name[0] == 'c' ? "client_port" : "server_port");
     struct address address = column_get_address(ip, record);
     if (!address_is_set(&address)) { /* a row of several */
-        table_add(table, "…");
+        const struct column *others = cell_column(records, "others");
+        int64_t count = others != NULL ? column_get_integer(others, record) : 0;
+        (void)snprintf(text, sizeof(text), count > 0 ? "… (%lld)" : "…", (long long)count);
+        table_add(table, text);
         return;
     }
     table_add(table, endpoint_to_text(&address, (uint16_t)column_get_integer(port, record), text));

@@ -306,9 +306,28 @@ static bool reset_is_ordinary(const struct flow_facts *f, const struct tcp_side_
     return side->rst_ttl + 2 >= side->ttl_min && side->rst_ttl <= side->ttl_max + 2;
 }
 
+bool facts_is_icmp(const struct flow_facts *f)
+{
+    return f->protocol == FACTS_PROTOCOL_ICMP || f->protocol == FACTS_PROTOCOL_ICMP_6;
+}
+
+/* RFC 792, 950, 4443 4.1, 4620, 6275 6.5: the type of an ICMP flow stands as its port. */
+bool facts_asks_by_icmp(const struct flow_facts *f)
+{
+    static const uint16_t asking[2][4] = {{8, 13, 15, 17}, {128, 139, 144, 128}};
+    const uint16_t *types = asking[f->protocol == FACTS_PROTOCOL_ICMP_6];
+    for (size_t i = 0; facts_is_icmp(f) && i < 4; i++) {
+        if (f->port[SIDE_CLIENT] == types[i] || f->port[SIDE_SERVER] == types[i])
+            return true;
+    }
+    return false;
+}
+
 bool facts_is_plain(const struct flow_facts *f)
 {
     const struct flow_tcp_record *t = f->tcp;
+    if (facts_is_icmp(f))
+        return facts_asks_by_icmp(f) && f->packets[0] > 0 && f->packets[1] > 0;
     if (!facts_is_tcp(f))
         return f->protocol != FACTS_PROTOCOL_UDP ||
                (f->packets[0] > 0 && f->packets[1] > 0 && tls_is_plain(f));

@@ -117,6 +117,10 @@ bool facts_is_heard_whole(const struct flow_facts *f, enum side side);
 bool facts_is_ftp_control(const struct flow_facts *flow);
 /* The application speaks by request and answer (HTTP, TLS). */
 bool facts_is_dialogue(const struct flow_facts *f);
+bool facts_is_icmp(const struct flow_facts *f);
+/* One machine asks another one something by ICMP: echo, timestamp and the like. What tells the link about itself
+ * (neighbours, routers, groups) is no conversation, and nobody waits for an answer of one machine. */
+bool facts_asks_by_icmp(const struct flow_facts *f);
 /* Nothing is wrong with it, whatever the other flows say. */
 bool facts_is_plain(const struct flow_facts *f);
 /* How far the connection came. */

@@ -100,6 +100,16 @@ static bool is_refusal(const struct icmp_record *r)
     return r->family == 6 ? r->type == 1 : r->type == 3 && r->code != 4;
 }
 
+/* What comes from the port of a service may be its answer, to a question that the capture has not or that somebody
+ * forged (reflection); ends that use one port for both (NTP, old resolvers) ask from it, too. */
+static bool may_be_answers(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    const struct profile *profile = judge->profile != NULL ? judge->profile : profile_builtin();
+    return f->port[SIDE_CLIENT] != f->port[SIDE_SERVER] &&
+           profile_service_of(profile, f->protocol, &flow->client->address, f->port[SIDE_CLIENT]) != NULL;
+}
+
 /* A port that is closed says so at once, when its host lets it. */
 static const struct icmp_record *find_refusal(const struct site_flow *flow)
 {
@@ -213,6 +223,9 @@ static enum ruling judge_handshake(struct judge *judge, const struct site_flow *
 enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
+    if (facts_is_icmp(f)) /* a question without its answer says nothing of connections */
+        return facts_asks_by_icmp(f) && !address_is_multicast(&flow->server->address) ? RULING_UNKNOWN
+                                                                                       : RULING_UNSOLICITED;
     if (f->protocol != FACTS_PROTOCOL_UDP || address_is_multicast(&flow->server->address))
         return RULING_OK;
     if (f->packets[SIDE_CLIENT] == 0)
@@ -226,7 +239,7 @@ enum ruling verdict_datagrams(struct judge *judge, const struct site_flow *flow,
     const struct icmp_record *r = find_refusal(flow);
     if (r != NULL)
         return refused(judge, flow, r, out);
-    if (facts_has(f, FACTS_ONE_WAY) || !asked_enough(flow) ||
+    if (facts_has(f, FACTS_ONE_WAY) || !asked_enough(flow) || may_be_answers(judge, flow) ||
         !judge_absence_holds(judge, flow, f->first_ns) || is_answered_otherwise(judge, flow) ||
         verdict_cut_icmp(judge, flow, is_refusal) != NULL)
         return RULING_UNKNOWN;

@@ -28,11 +28,11 @@ def findings(binary, db):
     return [json.loads(line) for line in run(binary, "findings", "--json", "--db", db).splitlines()]
 
 
-def mixed(folder, samples, kind, count, v6=False):
+def mixed(folder, samples, kind, count, make=None):
     """(path, musts) of a capture of the flood beside the ordinary samples."""
     ordinary, musts, _ = flood.ordinary_traffic(samples)
-    path = os.path.join(folder, f"{kind}.{v6}.pcap")
-    frames = floods.KINDS[kind].make(random.Random(4), count, v6)
+    path = os.path.join(folder, kind + ".pcap")
+    frames = (make or floods.KINDS[kind].make)(random.Random(4), count, False)
     flood.write_mixed(path, ordinary, flood.timed(frames, ordinary[0].ns, ordinary[-1].ns, count))
     return path, musts
 
@@ -77,7 +77,63 @@ def many_findings_alike(binary, samples, folder):
             yield f"{language}: nothing says {words}"
 
 
-CHECKS = [judged_under_a_ceiling, many_findings_alike]
+def resolvers_asked(chance, count, v6):
+    """Three clients ask as many resolvers as there are questions, and each answers; the first 500 are asked twice."""
+    for i in range(count // 2):
+        server = floods.packed("10.80.0.0")[:2] + (i if i < 3000 else i - 3000).to_bytes(2, "big")
+        client, sport = floods.packed(f"10.20.7.{i % 3 + 1}"), 20000 + i
+        asked = floods.question(i, "inv.example.cn")
+        yield floods.udp(client, server, sport, 53, asked, i)
+        yield floods.udp(server, client, 53, sport, asked[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + asked[12:] +
+                         b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0\1", i)
+
+
+def dependencies_of(binary, db):
+    return [json.loads(line) for line in run(binary, "dependencies", "--json", "--db", db).splitlines()]
+
+
+def many_dependencies(binary, samples, folder):
+    """Of more servers than have rows of their own those used least are one row, which says how many."""
+    path, _ = mixed(folder, samples, "resolvers", 7000, resolvers_asked)
+    db = path + ".db"
+    run(binary, "read", "-q", "--db", db, path)
+    told = dependencies_of(binary, db)
+    joined = [d for d in told if "others" in d]
+    if len(told) != 2049 or [d["others"] for d in joined] != [952] or joined[0]["clients"] != 3:
+        yield f"{len(told)} rows, {joined} of 3,000 resolvers"
+    if sum(d["attempts"] for d in told) != 3500 or sum(d["requests"] for d in told) != 3500:
+        yield "attempts or questions do not add up to 3,500"
+    if sum(d["attempts"] == 2 for d in told if "others" not in d) != 500:
+        yield "a resolver that was asked twice has no row of its own"
+    if "… (952)" not in run(binary, "dependencies", "--db", db).decode():
+        yield "the table does not say how many"
+
+
+def reflected_to_a_service(chance, count, v6):
+    """As floods.dns_reflected, some of them to a port where the profile expects datagrams."""
+    for i, frame in enumerate(floods.dns_reflected(chance, count, v6)):
+        yield frame
+        if i % 100 == 0:
+            yield floods.udp(floods.forged(chance, v6), floods.packed(floods.VICTIM[v6]), 123, 54321,
+                             b"\xd7\x00\x03\x2a" + b"\0\6\0\x48" + b"\0" * 432, i)
+
+
+def reflected_answers(binary, samples, folder):
+    """Answers to nobody's questions: their senders are no dependencies, and their victim leaves none unanswered."""
+    path, musts = mixed(folder, samples, "reflected", 6060,
+                        lambda chance, count, v6: reflected_to_a_service(chance, 6000, v6))
+    victim = floods.VICTIM[False]
+    db = path + ".db"
+    run(binary, "read", "-q", "--db", db, path)
+    told = findings(binary, db)
+    yield from flood.missed(musts, set(), told)
+    yield from (f"{f['code']} of {f.get('server_ip')}" for f in told if victim in (f.get("server_ip"), f.get("client_ip"))
+                and f["severity"] in ("medium", "high", "critical"))
+    if any(d["server_port"] == 53 for d in dependencies_of(binary, db)):
+        yield "a forged sender is a dependency"
+
+
+CHECKS = [judged_under_a_ceiling, many_findings_alike, many_dependencies, reflected_answers]
 
 
 def main():

@@ -129,9 +129,39 @@ static void a_stream_may_expect_no_answer(void **state)
     assert_int_equal(found->record.severity, SEVERITY_MEDIUM);
 }
 
+/* What comes from the port of a service may be an answer; ends that ask from that port are told as before. */
+static void what_a_service_port_sends_is_no_question(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 123, SERVER, WATCHED, 4, 0, 6);
+    datagrams(s, CLIENT, 123, "10.0.0.123", 123, 4, 0, 6);
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
+    expect_verdict(s, 2, FINDING_UDP_NO_ANSWER, CULPRIT_UNKNOWN);
+}
+
+/* RFC 792, 4443, 4861, 3810: echo is a question; solicitations that nobody may answer, reports and redirects are none. */
+static void icmp_is_rarely_a_conversation(void **state)
+{
+    struct scene *s = *state;
+    datagrams(s, CLIENT, 8, SERVER, 0, 1, 1, 6)->flow.protocol = 1;
+    datagrams(s, CLIENT, 8, SERVER, 0, 3, 0, 6)->flow.protocol = 1;
+    datagrams(s, CLIENT, 128, "2001:db8::2", 129, 1, 1, 6)->flow.protocol = 58;
+    datagrams(s, CLIENT, 135, "2001:db8::2", 136, 1, 0, 6)->flow.protocol = 58;
+    datagrams(s, CLIENT, 143, "ff02::16", 0, 2, 0, 6)->flow.protocol = 58;
+    datagrams(s, CLIENT, 137, "2001:db8::2", 0, 1, 0, 6)->flow.protocol = 58;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_OK);
+    expect_outcome(s, 2, OUTCOME_UNKNOWN);
+    expect_outcome(s, 3, OUTCOME_OK);
+    for (size_t flow = 4; flow <= 6; flow++)
+        expect_outcome(s, flow, OUTCOME_UNSOLICITED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SCENE_TEST(what_a_service_port_sends_is_no_question), SCENE_TEST(icmp_is_rarely_a_conversation),
         SCENE_TEST(udp_without_answer),       SCENE_TEST(answered_from_another_port),
         SCENE_TEST(answered_from_another_address), SCENE_TEST(answered_to_a_fixed_port),
         SCENE_TEST(answered_to_a_group),      SCENE_TEST(logs_expect_no_answer),
