@@ -9,4 +9,8 @@ bool site_build_groups(struct site *site);
 /* The periods of site->coverage (coverage.c); false when memory is out. */
 bool site_build_coverage(struct site *site);
 
+/* model_find.c: the orders of site.by_server and site.paths. */
+int site_compare_server(const struct site_flow *a, const struct site_flow *b);
+int site_compare_paths(const struct path_sample_record *a, const struct path_sample_record *b);
+
 #endif

@@ -70,11 +70,6 @@ VERDICT_RULE(keepalive_race);
 VERDICT_RULE(truncated);
 VERDICT_RULE(no_response);
 
-/* An error about this client and server and the flow's protocol, sent while the flow asked, whose quotation the
- * capture cut before the ports: it may speak of this flow, and then silence is not all there was. NULL: none. */
-const struct icmp_record *verdict_cut_icmp(const struct judge *judge, const struct site_flow *flow,
-                                           bool (*wanted)(const struct icmp_record *));
-
 /* verdict_udp.c: datagram flows, outside the order */
 VERDICT_RULE(datagrams);
 

@@ -1,5 +1,5 @@
 /* Datagram services that do not answer, and handshakes of QUIC and DTLS. */
-#include "diagnosis/site/verdict.h"
+#include "diagnosis/site/verdict_icmp.h"
 
 #define REQUESTS_MIN 3
 #define SPAN_MIN_NS (3 * FACTS_SECOND)
