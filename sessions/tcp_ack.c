@@ -2,8 +2,6 @@
 #include "sessions/tcp_internal.h"
 
 #define MS 1000000LL
-/* An acknowledgment further ahead than this is nonsense, not progress (RFC 7323 5 thinks alike). */
-#define SANE_AHEAD (1LL << 30)
 
 void tcp_note_rtt(struct tcp_flow *tcp, enum side side, int64_t rtt_ns)
 {

@@ -4,8 +4,6 @@
 #include <string.h>
 
 #define MS 1000000LL
-/* Late arrival by capture queues is over within this; only then a hole counts as capture loss. */
-#define DISORDER_NS (50 * MS)
 /* Without a round trip to compare: LAN reordering, as Wireshark assumes. */
 #define REORDER_DEFAULT_NS (3 * MS)
 /* A packet that left before another arrives at most so much later; a retransmission timer is
@@ -13,126 +11,6 @@
 #define REORDER_PROVEN_NS (200 * MS)
 /* The sender answers a reopened window within this when data was waiting for it. */
 #define WINDOW_REACTION_NS (500 * MS)
-#define SANE_AHEAD (1LL << 30)
-/* IDs further apart are random ones, or those of a host with many other connections. */
-#define SERIES_STEP 256
-
-RARE
-static void remove_hole(struct tcp_direction *d, uint32_t index)
-{
-    struct tcp_holes *holes = d->holes;
-    memmove(&holes->at[index], &holes->at[index + 1],
-            (holes->count - index - 1) * sizeof holes->at[0]);
-    holes->count--;
-}
-
-int64_t tcp_expected(const struct tcp_flow *tcp, enum side side, int64_t offset)
-{
-    const struct tcp_holes *holes = tcp->dir[side].holes;
-    bool open = holes != NULL && holes->count > 0 && holes->at[0].start < offset;
-    return open ? holes->at[0].start : offset;
-}
-
-static void release_if_empty(struct tcp_direction *d, struct tcp_env *env)
-{
-    if (d->holes != NULL && d->holes->count == 0) {
-        pool_give(env->holes, d->holes);
-        d->holes = NULL;
-    }
-}
-
-bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
-                  const struct layers *l, struct tcp_env *env)
-{
-    if (end <= start || end - start > SANE_AHEAD)
-        return false;
-    if (d->holes == NULL && (d->holes = pool_take(env->holes)) == NULL)
-        return false;
-    if (d->holes->count == TCP_HOLES) { /* the oldest is given up */
-        const struct tcp_hole *oldest = &d->holes->at[0];
-        uint64_t bytes = (uint64_t)(oldest->end - oldest->start);
-        *(oldest->acked_ns >= 0 ? &d->facts.capture_gap_bytes : &d->facts.wire_gap_bytes) += bytes;
-        remove_hole(d, 0);
-    }
-    /* The ID of the segment above counts only where the sender's IDs go up one by one. */
-    uint16_t step = (uint16_t)(l->ip_id - d->ip_id);
-    bool counts = d->seen && l->ip_id != 0 && step > 0 && step < SERIES_STEP;
-    d->holes->at[d->holes->count++] =
-        (struct tcp_hole){start,
-                          end,
-                          p->time_ns,
-                          RECORD_NONE_NS,
-                          counts ? l->ip_id : 0,
-                          l->tcp.has_timestamp ? l->tcp.timestamp_value : 0,
-                          false};
-    return true;
-}
-
-void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool at_end,
-                      struct tcp_env *env, struct tcp_verdict *out)
-{
-    struct tcp_direction *d = &tcp->dir[side];
-    while (d->holes != NULL && d->holes->count > 0) {
-        const struct tcp_hole *hole = &d->holes->at[0];
-        bool lost = hole->acked_ns >= 0 && (at_end || now_ns - hole->acked_ns > DISORDER_NS);
-        if (!lost && !at_end)
-            return;
-        uint64_t bytes = (uint64_t)(hole->end - hole->start);
-        if (hole->damaged) { /* lost: its receiver took it, and the capture's copy alone is wrong */
-            d->sums_lie |= lost;
-            d->facts.wire_gap_bytes += lost ? 0 : bytes;
-        } else if (lost || !tcp->dir[!side].seen) {
-            d->facts.capture_gap_bytes += bytes;
-            (*env->gaps)++;
-            *env->gap_bytes += bytes;
-            tcp_note_scaled(tcp, side, 'g');
-        } else {
-            d->facts.wire_gap_bytes += bytes;
-        }
-        out->gap_to[side] = hole->end;
-        out->gap_note[side] = lost || !tcp->dir[!side].seen ? NOTE_LOST_BY_CAPTURE : NOTE_UNRESOLVED;
-        remove_hole(d, 0);
-        release_if_empty(d, env);
-    }
-}
-
-void tcp_decide_holes_at_end(struct tcp_flow *tcp, enum side side, int64_t now_ns,
-                             struct tcp_env *env, struct tcp_verdict *out)
-{
-    tcp_decide_holes(tcp, side, now_ns, true, env, out);
-}
-
-/* The part of a hole that [start, end) fills goes; a piece left in the middle stays as two. */
-static void fill_hole(struct tcp_direction *d, uint32_t index, int64_t start, int64_t end,
-                      struct tcp_env *env)
-{
-    struct tcp_hole *hole = &d->holes->at[index];
-    bool head = hole->start<start, tail = hole->end> end;
-    if (head && tail && d->holes->count < TCP_HOLES) {
-        memmove(&d->holes->at[index + 1], hole, (d->holes->count - index) * sizeof *hole);
-        d->holes->count++;
-        d->holes->at[index].end = start;
-        d->holes->at[index + 1].start = end;
-    } else if (head) {
-        hole->end = start;
-    } else if (tail) {
-        hole->start = end;
-    } else {
-        remove_hole(d, index);
-    }
-    release_if_empty(d, env);
-}
-
-/* The first hole that [start, end) reaches into; -1 none. */
-static int find_hole(const struct tcp_direction *d, int64_t start, int64_t end)
-{
-    for (uint32_t i = 0; d->holes != NULL && i < d->holes->count; i++) {
-        const struct tcp_hole *hole = &d->holes->at[i];
-        if (start < hole->end && end > hole->start)
-            return (int)i;
-    }
-    return -1;
-}
 
 /* Whether a segment that fills a hole left its sender before the one that made the hole; *reason gets
  * what shows it. */
@@ -278,7 +156,7 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
                        struct tcp_verdict *out)
 {
     struct tcp_direction *d = &tcp->dir[side];
-    int index = find_hole(d, start, end);
+    int index = tcp_find_hole(d, start, end);
     bool fills = index >= 0;
     /* What passed the tap damaged was lost before it, as if it had never come by. */
     bool damaged = !tcp_is_wrong(l) && (fills || end > d->acked) &&
@@ -286,8 +164,8 @@ static void note_again(struct tcp_flow *tcp, enum side side, int64_t start, int6
                     (fills && d->holes->at[index].damaged)); /* so long ago that it is forgotten */
     if (fills) {
         bool reordered = was_reordered(tcp, &d->holes->at[index], p, l, &out->reason) && !damaged;
-        for (; index >= 0; index = find_hole(d, start, end))
-            fill_hole(d, (uint32_t)index, start, end, env);
+        for (; index >= 0; index = tcp_find_hole(d, start, end))
+            tcp_fill_hole(d, (uint32_t)index, start, end, env);
         if (reordered) {
             bool disorder = out->reason == REASON_ACKNOWLEDGED;
             note_conflict(tcp, side, p, l, out); /* around the hole it may hold bytes that came before */
@@ -370,7 +248,7 @@ static void note_window_full(struct tcp_flow *tcp, enum side side, const struct 
 /* The byte that is missing there was acknowledged just now, before it was captured. */
 static bool comes_late(const struct tcp_direction *d, int64_t start, const struct packet *p)
 {
-    int hole = find_hole(d, start, start + 1);
+    int hole = tcp_find_hole(d, start, start + 1);
     return hole >= 0 && p->time_ns - d->holes->at[hole].since_ns < DISORDER_NS;
 }
 
@@ -388,9 +266,9 @@ APART
 static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *p,
                      struct tcp_env *env, struct tcp_verdict *out)
 {
-    int hole = find_hole(d, end, end + 1);
+    int hole = tcp_find_hole(d, end, end + 1);
     if (hole >= 0)
-        fill_hole(d, (uint32_t)hole, end, end + 1, env);
+        tcp_fill_hole(d, (uint32_t)hole, end, end + 1, env);
     if (!d->fin_seen) {
         d->fin_seen = true;
         d->fin_end = end + 1;

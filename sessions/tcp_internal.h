@@ -5,6 +5,13 @@
 #include "core/hints.h"
 #include "sessions/tcp.h"
 
+/* Late arrival by capture queues is over within this; only then a hole counts as capture loss. */
+#define DISORDER_NS (50 * 1000000LL)
+/* Further ahead than this is nonsense, not progress (RFC 7323 5 thinks alike). */
+#define SANE_AHEAD (1LL << 30)
+/* IDs further apart are random ones, or those of a host with many other connections. */
+#define SERIES_STEP 256
+
 #define HISTORY_BIT(letter) (1u << ((letter) - 'a'))
 
 /* Unwraps a sequence number to an offset near what was sent last. */
@@ -32,6 +39,8 @@ void tcp_note_window(struct tcp_flow *tcp, enum side side, const struct packet *
 /* tcp_data.c: segments with payload, SYN or FIN: order, holes, retransmissions. */
 void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, const struct packet *p,
                    const struct layers *l, struct tcp_env *env, struct tcp_verdict *out);
+
+/* tcp_holes.c: what of a direction was not seen. */
 /* Holes of side that the peer acknowledged and that had time to arrive late: lost by the capture.
  */
 RARE
@@ -39,6 +48,11 @@ void tcp_decide_holes(struct tcp_flow *tcp, enum side side, int64_t now_ns, bool
                       struct tcp_env *env, struct tcp_verdict *out);
 bool tcp_add_hole(struct tcp_direction *d, int64_t start, int64_t end, const struct packet *p,
                   const struct layers *l, struct tcp_env *env);
+/* The part of a hole that [start, end) fills goes; a piece left in the middle stays as two. */
+void tcp_fill_hole(struct tcp_direction *d, uint32_t index, int64_t start, int64_t end,
+                   struct tcp_env *env);
+/* The first hole that [start, end) reaches into; -1 none. */
+int tcp_find_hole(const struct tcp_direction *d, int64_t start, int64_t end);
 
 /* The direction sent data up to `end` for the first time, ns. */
 static inline void tcp_advance(struct tcp_direction *d, int64_t end, int64_t now_ns)

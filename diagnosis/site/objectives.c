@@ -23,8 +23,6 @@
 /* Normal quantile of 95 %, two-sided. */
 #define WILSON_Z 1.959964
 
-/* ---- statistics ---- */
-
 static double wilson(uint64_t hits, uint64_t count, double sign)
 {
     double n = (double)count, p = (double)hits / n, z2 = WILSON_Z * WILSON_Z;
