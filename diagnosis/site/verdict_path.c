@@ -292,6 +292,13 @@ static bool is_missed_one_way(const struct site_flow *flow, enum side side)
            facts_gave_up(f, side_other(side), since);
 }
 
+/* All that the peer said meanwhile is that it offers the connection still: what came may have found no room. */
+static bool offers_only(const struct flow_facts *f, enum side peer, int64_t since_ns)
+{
+    return peer == SIDE_SERVER && f->payload[peer] == 0 && f->tcp->synack_count >= 2 &&
+           f->tcp->synack_last_ns > since_ns && f->tcp->side[peer].duplicate_acks == 0;
+}
+
 static void claim_cut_one_way(struct judge *judge, const struct site_flow *flow, enum side side,
                               struct claim *out)
 {
@@ -306,6 +313,14 @@ static void claim_cut_one_way(struct judge *judge, const struct site_flow *flow,
     out->culprit = CULPRIT_NETWORK;
     out->confidence = sent ? 80 : 75;
     out->rivals = judge_rivals(judge, rivals);
+    if (offers_only(f, side_other(side), from)) {
+        static const enum rival taken[] = {RIVAL_ACCEPT_QUEUE_FULL, RIVAL_PATH_CUT, RIVAL_SILENT_FIREWALL,
+                                           RIVAL_COUNT};
+        out->culprit = CULPRIT_UNKNOWN;
+        out->reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+        out->rivals = judge_rivals(judge, taken);
+        out->confidence = 60;
+    }
     out->weight = (double)(to - from);
     out->evidence_from_ns = from;
     claim_add_text(out, "toward", verdict_side_word(side_other(side)));

@@ -178,6 +178,22 @@ static void cut_one_way(void **state)
     assert_int_equal(found->value_count, 4);
 }
 
+/* The server only offers the connection again meanwhile: what came may have found no room in its queue. */
+static void offered_again(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    flow_send(f, SIDE_CLIENT, 0.02, 500);
+    tail(f, SIDE_CLIENT, 0.3, 5, 500, 500);
+    f->tcp.synack_count = 2;
+    f->tcp.synack_last_ns = f->flow.first_ns + 7 * SECOND;
+    flow_touch(f, SIDE_SERVER, f->flow.first_ns + 7 * SECOND);
+    flow_touch(f, SIDE_CLIENT, f->flow.first_ns + 8 * SECOND);
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_TCP_VANISHED, CULPRIT_UNKNOWN);
+    assert_int_equal(found->record.confidence, 60);
+}
+
 /* Behind the cut: later packets of the server show a hole that is never filled. */
 static void missed_one_way(void **state)
 {
@@ -424,6 +440,7 @@ int main(void)
         SCENE_TEST(server_closing_its_idle_connection_is_fine),
         SCENE_TEST(vanished),
         SCENE_TEST(cut_one_way),
+        SCENE_TEST(offered_again),
         SCENE_TEST(missed_one_way),
         SCENE_TEST(left_before_it_was_sent),
         SCENE_TEST(told_by_icmp),
