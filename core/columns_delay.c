@@ -62,6 +62,8 @@ static const struct column delay_columns[] = {
         "Right edges of the receiver's window that were watched, for the data of the side below."),
     COL(window_full, "count", COLUMN_ZERO_IS_NULL, "Of these, those that the data reached as soon as the sender knew them."),
     COL(window_bytes, "bytes", COLUMN_ZERO_IS_NULL, "The largest window that was used up."),
+    COL(window_frame, "", COLUMN_ZERO_IS_NULL, "The packet that came up to its edge."),
+    COL(window_frame_ns, "ns", COLUMN_ZERO_IS_NULL, "When that packet came, since 1970 UTC."),
     COL(window_rate, "bytes/s", COLUMN_ZERO_IS_NULL, "Rate reached since the first of them."),
     COL(window_span_ns, "ns", COLUMN_ZERO_IS_NULL, "Time from the first of them to the last acknowledgment."),
     NAMED(window_sender, column_sides, 0, "Whose data was held back by the other side's window."),

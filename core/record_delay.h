@@ -53,6 +53,7 @@ struct flow_delay_record {
     int64_t window_acks;    /* right edges of the receiver's window that were watched */
     int64_t window_full;    /* of these, those that the data reached at once */
     int64_t window_bytes;   /* the largest window that was used up */
+    int64_t window_frame, window_frame_ns; /* the packet that came up to its edge; 0 none */
     int64_t window_rate;    /* bytes acknowledged per second since the first of these */
     int64_t window_span_ns; /* from the first of these to the last acknowledgment */
     uint8_t window_sender;  /* enum side: whose data; SIDE_NONE: never limited */

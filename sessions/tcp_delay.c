@@ -323,6 +323,7 @@ static struct tcp_window_way way_of(const struct tcp_delay *d, const struct tcp_
     const struct tcp_header *l = &in->layers->tcp;
     return (struct tcp_window_way){
         .now_ns = in->packet->time_ns,
+        .frame = (int64_t)in->packet->frame,
         .mss = largest < MSS_MOST ? largest : MSS_MOST,
         .sender_ns = tcp->rtt_min_ns[sender] > 0 ? tcp->rtt_min_ns[sender] : RECORD_NONE_NS,
         .whole_ns = leg(tcp, SIDE_CLIENT) + leg(tcp, SIDE_SERVER),

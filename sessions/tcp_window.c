@@ -20,14 +20,21 @@ static bool is_reached(const struct tcp_window_use *use, const struct tcp_window
     return end + way->mss > use->edge;
 }
 
-static void settle(struct tcp_window_use *use, bool full)
+static void settle_open(struct tcp_window_use *use)
 {
     use->watching = false;
     use->edges++;
-    if (!full)
-        return;
+}
+
+static void settle_full(struct tcp_window_use *use, const struct tcp_window_way *way)
+{
+    settle_open(use);
     use->full++;
-    use->largest = use->window > use->largest ? use->window : use->largest;
+    if (use->window > use->largest) {
+        use->largest = use->window;
+        use->frame = way->frame;
+        use->frame_ns = way->now_ns;
+    }
 }
 
 static void watch(struct tcp_window_use *use, const struct tcp_window_way *way, int64_t window)
@@ -53,7 +60,7 @@ void tcp_window_announced(struct tcp_window_use *use, const struct tcp_window_wa
         use->last_ns = way->now_ns > use->last_ns ? way->now_ns : use->last_ns;
     }
     if (use->watching && is_late(use, way))
-        settle(use, false);
+        settle_open(use);
     if (way->sender_ns < 0 || window <= 0 || acked + window <= use->last_edge)
         return;
     use->last_edge = acked + window;
@@ -64,7 +71,7 @@ void tcp_window_announced(struct tcp_window_use *use, const struct tcp_window_wa
     }
     watch(use, way, window);
     if (is_reached(use, way, sent))
-        settle(use, true);
+        settle_full(use, way);
 }
 
 void tcp_window_sent(struct tcp_window_use *use, const struct tcp_window_way *way, int64_t end)
@@ -76,13 +83,13 @@ void tcp_window_sent(struct tcp_window_use *use, const struct tcp_window_way *wa
     if (newer < 0)
         return;
     if (is_late(use, way))
-        settle(use, false);
+        settle_open(use);
     else if (newer > 0 && !use->heard)
         use->watching = false; /* the announcement was lost, or another came right behind it */
     else if (newer > 0)
-        settle(use, false);
+        settle_open(use);
     else if (is_reached(use, way, end))
-        settle(use, true);
+        settle_full(use, way);
     else
         use->heard = stamped;
 }
@@ -97,6 +104,8 @@ void tcp_window_close(const struct tcp_window_use use[2], struct flow_delay_reco
     out->window_acks = w->edges;
     out->window_full = w->full;
     out->window_bytes = w->largest;
+    out->window_frame = w->frame;
+    out->window_frame_ns = w->frame_ns;
     out->window_span_ns = w->last_ns - w->first_ns;
     out->window_rate = (int64_t)((double)w->bytes * 1e9 / (double)out->window_span_ns);
 }

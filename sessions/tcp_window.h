@@ -22,6 +22,7 @@ struct tcp_window_use {
     int64_t window, since_ns;  /* announced with it, bytes; when */
     int64_t last_edge;         /* the latest announced */
     int64_t largest;           /* window that was used up */
+    int64_t frame, frame_ns;   /* the packet that came up to its edge */
     int64_t first_ns, last_ns; /* of the acknowledgments between the first and the latest edge */
     int64_t bytes;             /* acknowledged between */
     uint32_t timestamp;        /* TSval of the announcement */
@@ -32,7 +33,7 @@ struct tcp_window_use {
 
 /* What is known of the way when a packet of the direction comes by. */
 struct tcp_window_way {
-    int64_t now_ns;
+    int64_t now_ns, frame;
     int64_t mss;        /* largest payload that the side sends, at most 1460; > 0 */
     int64_t sender_ns;  /* smallest round trip between the tap and the sender; < 0 unknown */
     int64_t whole_ns;   /* the same from end to end */

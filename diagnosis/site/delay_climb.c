@@ -116,20 +116,27 @@ static int64_t bytes_of(const struct answer *a)
     return a->bytes;
 }
 
+/* When a part of the time ends; the last one behind the last answer. */
+static int64_t part_end(const struct answer *answers, size_t count, int part)
+{
+    int64_t first = answers[0].time_ns, span = answers[count - 1].time_ns - first + 1;
+    return part < INTERVALS - 1 ? first + (int64_t)((double)span * (part + 1) / INTERVALS)
+                                : first + span;
+}
+
 /* A quantile of as many parts of equal time; false when one of them has fewer than least answers
  * that know the value. */
 static bool find_parts(const struct answer *answers, size_t count,
                        int64_t (*value)(const struct answer *), double quantile, size_t least,
                        int64_t out[INTERVALS])
 {
-    int64_t first = answers[0].time_ns, span = answers[count - 1].time_ns - first + 1;
     int64_t *values = malloc(count * sizeof *values);
     size_t at = 0;
     bool enough = values != NULL;
     for (int part = 0; enough && part < INTERVALS; part++) {
-        int64_t end = first + (int64_t)((double)span * (part + 1) / INTERVALS);
+        int64_t end = part_end(answers, count, part);
         size_t taken = 0;
-        for (; at < count && (answers[at].time_ns < end || part == INTERVALS - 1); at++) {
+        for (; at < count && answers[at].time_ns < end; at++) {
             if (value(&answers[at]) >= 0)
                 values[taken++] = value(&answers[at]);
         }
@@ -186,10 +193,14 @@ static bool climbs(const struct answer *answers, size_t count, double quantile, 
 }
 
 /* The answer that the figure was taken from, or the one next to it. */
-static void refer_to(struct claim *claim, const struct answer *answers, size_t count, int64_t wait)
+static void refer_to(struct claim *claim, const struct answer *answers, size_t count, int part,
+                     int64_t wait)
 {
     const struct answer *best = NULL;
+    int64_t begin = part_end(answers, count, part - 1), end = part_end(answers, count, part);
     for (size_t i = 0; i < count; i++) {
+        if (answers[i].time_ns < begin || answers[i].time_ns >= end)
+            continue;
         if (best == NULL || llabs(answers[i].wait_ns - wait) < llabs(best->wait_ns - wait))
             best = &answers[i];
     }
@@ -211,8 +222,8 @@ static void tell(struct judge *judge, const struct answer *answers, size_t count
     claim_add_ms(&claim, "after_ms", after);
     claim_add_text(&claim, "measure", c->quantile > 0.5 ? "P95" : "median");
     claim_add_number(&claim, "intervals", INTERVALS);
-    refer_to(&claim, answers, count / INTERVALS, before);
-    refer_to(&claim, answers + count - count / INTERVALS, count / INTERVALS, after);
+    refer_to(&claim, answers, count, 0, before);
+    refer_to(&claim, answers, count, INTERVALS - 1, after);
     judge_claim(judge, &claim);
 }
 

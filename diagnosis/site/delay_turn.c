@@ -226,6 +226,7 @@ static void find_window_limit(struct judge *judge, const struct site_flow *flow)
     claim_add_number(&claim, "ceiling_bytes", ceiling);
     claim_add_number(&claim, "reached_bytes", (double)d->window_rate);
     claim_add_reference(&claim, flow->f.source_id, flow->f.first_frame, flow->f.first_ns, EVENT_SYN);
+    claim_add_reference(&claim, flow->f.source_id, d->window_frame, d->window_frame_ns, EVENT_DATA);
     judge_claim(judge, &claim);
 }
 

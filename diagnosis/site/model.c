@@ -327,6 +327,8 @@ static bool add_delay(struct site *site, const struct flow_delay_record *r)
         .window_acks = r->window_acks,
         .window_full = r->window_full,
         .window_bytes = r->window_bytes,
+        .window_frame = r->window_frame,
+        .window_frame_ns = r->window_frame_ns,
         .window_rate = r->window_rate,
         .window_span_ns = r->window_span_ns,
         .rtt_count = {r->rtt[SIDE_CLIENT].count, r->rtt[SIDE_SERVER].count},

@@ -87,6 +87,7 @@ struct delay_facts {
     int64_t answer_sum_ns, answer_max_ns, answer_start_ns, answer_frame, answer_asked;
     int64_t download_ns; /* the server's own pauses: it went on after its own last word */
     int64_t window_acks, window_full, window_bytes, window_rate, window_span_ns;
+    int64_t window_frame, window_frame_ns;
     int64_t fed_ns, fed_bytes;
     uint32_t rtt_count[2], answers, fed_segments, fed_pauses;
     uint8_t pause_step, window_sender;

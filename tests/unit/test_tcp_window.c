@@ -25,6 +25,7 @@ struct line {
 static struct tcp_window_way at(const struct line *l, int64_t ms, uint32_t timestamp)
 {
     return (struct tcp_window_way){.now_ns = 1000000 * MS + ms * MS,
+                                   .frame = ms,
                                    .mss = MSS,
                                    .sender_ns = SENDER,
                                    .whole_ns = WHOLE,
@@ -71,6 +72,8 @@ static void test_used_up(void **state)
         assert_int_equal(r.window_acks, 12);
         assert_int_equal(r.window_full, 12);
         assert_int_equal(r.window_bytes, WINDOW);
+        assert_int_equal(r.window_frame, 21); /* the first data behind the first edge */
+        assert_int_equal(r.window_frame_ns, 1000000 * MS + 21 * MS);
         assert_int_equal(r.window_span_ns, 11 * 60 * MS);
         assert_int_equal(r.window_rate, (int64_t)(WINDOW - MSS / 2) * 1000 / 60);
     }
