@@ -21,14 +21,14 @@
 /* p0f's and the catalogue's tolerance: a TTL within it tells the same distance. */
 #define TTL_TOLERANCE 2
 
-/* Round trips by bucket of core/sketch, in chunks that are there once something falls into them: the
- * round trips of a path lie within a few. */
+/* Many round trips are counted in chunks that are there once something falls into them: those of a path lie
+ * within a few. */
 #define RTT_CHUNK 64
 #define RTT_CHUNKS ((SKETCH_INDEX_MOST + 1) / RTT_CHUNK)
 
-struct path_rtt {
-    uint32_t zeros;
-    uint32_t *chunk[RTT_CHUNKS];
+/* A place in a hash table: the rest of the hash, so that others are not looked at, and what stands there. */
+struct path_slot {
+    uint32_t tag, number; /* from 1; 0 free */
 };
 
 struct paths {
@@ -38,10 +38,10 @@ struct paths {
     uint8_t packed[2][SKETCH_PACKED_MAX];
     uint64_t secret;
     int64_t capture_id, first_id;
-    struct path *slots[SLOTS];
-    struct trunk *trunks[SLOTS];
+    struct path_slot slots[SLOTS], trunk_slots[SLOTS];
     struct path *order[LIMIT_PATHS];
-    uint32_t count, unanswered;
+    struct trunk *trunks[LIMIT_PATHS]; /* not more than paths */
+    uint32_t count, trunk_count, unanswered;
     uint64_t given_up;
     uint16_t usual_rate; /* of timestamps, of all hosts */
 };
@@ -96,32 +96,63 @@ static uint64_t mix_address(uint64_t hash, const struct address *a)
     return mix(mix(mix(hash ^ high) ^ low) ^ a->family);
 }
 
-static struct path **slot_of(struct paths *paths, const struct address *client,
-                             const struct address *server)
+static uint32_t tag_of(uint64_t hash)
 {
-    size_t at = (size_t)mix_address(mix_address(paths->secret, client), server) & (SLOTS - 1);
-    while (paths->slots[at] != NULL &&
-           !(address_equal(&paths->slots[at]->record.client_ip, client) &&
-             address_equal(&paths->slots[at]->record.server_ip, server)))
-        at = (at + 1) & (SLOTS - 1);
-    return &paths->slots[at];
+    return (uint32_t)(hash >> 32);
+}
+
+static void take_slot(struct path_slot *slot, uint64_t hash, uint32_t index)
+{
+    *slot = (struct path_slot){tag_of(hash), index + 1};
+}
+
+static uint64_t hash_of(const struct paths *paths, const struct address *one, const struct address *other)
+{
+    return mix_address(mix_address(paths->secret, one), other);
+}
+
+/* Where the path of those ends stands, or would. */
+static struct path_slot *slot_of(struct paths *paths, uint64_t hash, const struct address *client,
+                                 const struct address *server)
+{
+    for (size_t at = (size_t)hash & (SLOTS - 1);; at = (at + 1) & (SLOTS - 1)) {
+        struct path_slot *slot = &paths->slots[at];
+        if (slot->number == 0)
+            return slot;
+        if (slot->tag != tag_of(hash))
+            continue;
+        const struct path_sample_record *r = &paths->order[slot->number - 1]->record;
+        if (address_equal(&r->client_ip, client) && address_equal(&r->server_ip, server))
+            return slot;
+    }
+}
+
+static struct path *find(struct paths *paths, const struct address *client, const struct address *server)
+{
+    struct path_slot *slot = slot_of(paths, hash_of(paths, client, server), client, server);
+    return slot->number != 0 ? paths->order[slot->number - 1] : NULL;
 }
 
 struct path *paths_find(struct paths *paths, const struct flow *flow)
 {
     struct address client = flow_address(flow, SIDE_CLIENT);
     struct address server = flow_address(flow, SIDE_SERVER);
-    return *slot_of(paths, &client, &server);
+    return find(paths, &client, &server);
 }
 
-static struct trunk **trunk_slot(struct paths *paths, const struct address *net,
-                                 const struct address *server)
+static struct path_slot *trunk_slot(struct paths *paths, uint64_t hash, const struct address *net,
+                                    const struct address *server)
 {
-    size_t at = (size_t)mix_address(mix_address(paths->secret, net), server) & (SLOTS - 1);
-    while (paths->trunks[at] != NULL && !(address_equal(&paths->trunks[at]->net, net) &&
-                                          address_equal(&paths->trunks[at]->server, server)))
-        at = (at + 1) & (SLOTS - 1);
-    return &paths->trunks[at];
+    for (size_t at = (size_t)hash & (SLOTS - 1);; at = (at + 1) & (SLOTS - 1)) {
+        struct path_slot *slot = &paths->trunk_slots[at];
+        if (slot->number == 0)
+            return slot;
+        if (slot->tag != tag_of(hash))
+            continue;
+        const struct trunk *trunk = paths->trunks[slot->number - 1];
+        if (address_equal(&trunk->net, net) && address_equal(&trunk->server, server))
+            return slot;
+    }
 }
 
 /* From the second path of a network on they share a trunk. When memory is out, the pairs tell alone. */
@@ -131,13 +162,18 @@ static void join_trunk(struct paths *paths, struct path *path, const struct addr
     struct address net = *client;
     size_t kept = net.family == 4 ? NET_BYTES_4 : NET_BYTES_6;
     memset(net.bytes + kept, 0, sizeof net.bytes - kept);
-    struct trunk **slot = trunk_slot(paths, &net, server), *trunk = *slot;
-    if (trunk == NULL) {
-        trunk = *slot = arena_take(&paths->arena, sizeof *trunk);
-        if (trunk != NULL)
-            *trunk = (struct trunk){.net = net, .server = *server, .first = path};
+    uint64_t hash = hash_of(paths, &net, server);
+    struct path_slot *slot = trunk_slot(paths, hash, &net, server);
+    if (slot->number == 0) {
+        struct trunk *new = arena_take(&paths->arena, sizeof *new);
+        if (new == NULL)
+            return;
+        *new = (struct trunk){.net = net, .server = *server, .first = path};
+        paths->trunks[paths->trunk_count] = new;
+        take_slot(slot, hash, paths->trunk_count++);
         return;
     }
+    struct trunk *trunk = paths->trunks[slot->number - 1];
     if (trunk->first->trunk == NULL) {
         trunk->first->trunk = trunk;
         memcpy(trunk->heard.last_ns, trunk->first->heard.last_ns, sizeof trunk->heard.last_ns);
@@ -174,9 +210,10 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
 {
     struct address client = flow_address(flow, SIDE_CLIENT);
     struct address server = flow_address(flow, SIDE_SERVER);
-    struct path **slot = slot_of(paths, &client, &server);
-    if (*slot != NULL)
-        return *slot;
+    uint64_t hash = hash_of(paths, &client, &server);
+    struct path_slot *slot = slot_of(paths, hash, &client, &server);
+    if (slot->number != 0)
+        return paths->order[slot->number - 1];
     if (paths->count >= LIMIT_PATHS || (!answered && paths->unanswered >= LIMIT_PATHS_UNANSWERED)) {
         paths->given_up++;
         return NULL;
@@ -188,9 +225,9 @@ struct path *paths_take(struct paths *paths, const struct flow *flow, bool answe
     }
     path_init(path, paths, &client, &server, flow);
     join_trunk(paths, path, &client, &server);
-    paths->order[paths->count++] = path;
+    paths->order[paths->count] = path;
+    take_slot(slot, hash, paths->count++);
     paths->unanswered += !answered;
-    *slot = path;
     return path;
 }
 
@@ -310,7 +347,7 @@ void paths_note_flow(struct paths *paths, struct flow *flow, const struct flow_r
 {
     bool opening = flow->tcp != NULL && tcp_is_opening(flow->tcp);
     bool answered = !opening && record->client_packets > 0 && record->server_packets > 0;
-    struct path *path = paths_take(paths, flow, answered);
+    struct path *path = flow->path != NULL ? flow->path : paths_take(paths, flow, answered);
     if (path == NULL)
         return;
     struct path_sample_record *r = &path->record;
@@ -340,18 +377,9 @@ static uint32_t *take_chunk(struct paths *paths)
     return arena_take(&paths->arena, RTT_CHUNK * sizeof(uint32_t));
 }
 
-void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64_t rtt_ns)
+static void count_rtt(struct paths *paths, uint32_t **chunks, int32_t index)
 {
-    struct path_rtt *rtt = path->rtt[side];
-    if (rtt == NULL)
-        rtt = path->rtt[side] = arena_take(&paths->arena, sizeof *rtt);
-    if (rtt == NULL || rtt_ns <= 0) {
-        if (rtt != NULL)
-            rtt->zeros += rtt->zeros < UINT32_MAX;
-        return;
-    }
-    int32_t index = sketch_index(rtt_ns);
-    uint32_t **chunk = &rtt->chunk[index / RTT_CHUNK];
+    uint32_t **chunk = &chunks[index / RTT_CHUNK];
     if (*chunk == NULL && (*chunk = take_chunk(paths)) == NULL) {
         paths->given_up++;
         return;
@@ -360,19 +388,45 @@ void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64
     *bucket += *bucket < UINT32_MAX;
 }
 
+/* From a list to counts; false when memory is out. */
+RARE
+static bool open_chunks(struct paths *paths, struct path_rtt *rtt)
+{
+    rtt->chunks = arena_take(&paths->arena, RTT_CHUNKS * sizeof *rtt->chunks);
+    for (uint32_t i = 0; rtt->chunks != NULL && i < rtt->few_count; i++)
+        count_rtt(paths, rtt->chunks, rtt->few[i]);
+    return rtt->chunks != NULL;
+}
+
+void path_note_rtt(struct paths *paths, struct path *path, enum side side, int64_t rtt_ns)
+{
+    struct path_rtt *rtt = &path->rtt[side];
+    if (rtt_ns <= 0) {
+        rtt->zeros += rtt->zeros < UINT32_MAX;
+        return;
+    }
+    int32_t index = sketch_index(rtt_ns);
+    if (rtt->few_count < PATH_RTT_FEW)
+        rtt->few[rtt->few_count++] = (uint16_t)index;
+    else if (rtt->chunks != NULL || open_chunks(paths, rtt))
+        count_rtt(paths, rtt->chunks, index);
+    else
+        paths->given_up++;
+}
+
 /* The percentiles of a side; its sketch lies in paths->packed until the next path. */
 APART
 static void finish_rtt(struct paths *paths, const struct path_rtt *rtt, enum side side,
                        struct path_side *out)
 {
     struct sketch *s = &paths->sketch;
-    if (rtt == NULL)
-        return;
     sketch_clear(s);
     sketch_add(s, 0, rtt->zeros);
-    for (int32_t chunk = 0; chunk < RTT_CHUNKS; chunk++) {
-        for (int32_t i = 0; rtt->chunk[chunk] != NULL && i < RTT_CHUNK; i++)
-            sketch_add_at(s, chunk * RTT_CHUNK + i, rtt->chunk[chunk][i]);
+    for (uint32_t i = 0; rtt->chunks == NULL && i < rtt->few_count; i++)
+        sketch_add_at(s, rtt->few[i], 1);
+    for (int32_t chunk = 0; rtt->chunks != NULL && chunk < RTT_CHUNKS; chunk++) {
+        for (int32_t i = 0; rtt->chunks[chunk] != NULL && i < RTT_CHUNK; i++)
+            sketch_add_at(s, chunk * RTT_CHUNK + i, rtt->chunks[chunk][i]);
     }
     if (s->count == 0)
         return;
@@ -387,7 +441,7 @@ static void finish_rtt(struct paths *paths, const struct path_rtt *rtt, enum sid
 void paths_note_mtu(struct paths *paths, const struct address *src, const struct address *dst,
                     uint32_t mtu)
 {
-    struct path *ways[] = {*slot_of(paths, src, dst), *slot_of(paths, dst, src)};
+    struct path *ways[] = {find(paths, src, dst), find(paths, dst, src)};
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (ways[i] != NULL)
             note_smaller(mtu, &ways[i]->record.mtu);
@@ -404,7 +458,7 @@ void paths_finish(struct paths *paths, const struct sink *sink)
         r->id = id++;
         for (int s = 0; s < 2; s++) {
             r->side[s].hops = r->side[s].ttl > 0 ? path_initial_ttl(r->side[s].ttl) - r->side[s].ttl : -1;
-            finish_rtt(paths, paths->order[i]->rtt[s], (enum side)s, &r->side[s]);
+            finish_rtt(paths, &paths->order[i]->rtt[s], (enum side)s, &r->side[s]);
         }
         sink_put(sink, RECORD_PATH, r);
     }

@@ -14,10 +14,18 @@
 
 struct paths;
 
+/* The round trips of a side, as buckets of core/sketch: the first ones one by one, more of them counted. */
+#define PATH_RTT_FEW 14
+struct path_rtt {
+    uint32_t zeros;
+    uint16_t few_count, few[PATH_RTT_FEW];
+    uint32_t **chunks; /* all of them, once they are more; NULL before */
+};
+
 /* What a path is waiting for and how it looked last; the record is public. */
 struct path {
     struct path_sample_record record;
-    struct path_rtt *rtt[2];  /* between the tap and that side; NULL until one was measured */
+    struct path_rtt rtt[2];   /* between the tap and that side */
     struct heard heard;
     struct trunk *trunk;      /* all paths of the client's network to that server; NULL: it is the only one */
     int64_t outage_to_ns;     /* end of the last outage */
