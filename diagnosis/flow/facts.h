@@ -52,27 +52,30 @@ struct tls_facts {
 /* Beside the FLOW_FACT_ bits of the record, made from it: a protocol that sends without being answered. */
 #define FACTS_ONE_WAY (1ull << 32)
 
+/* What every flow is asked for stands first. */
 struct flow_facts {
-    int64_t id, source_id, first_frame;
-    int64_t first_ns, last_ns;
-    const char *name, *app, *service;
+    int64_t first_ns, id;
+    uint16_t port[2];
+    uint8_t protocol, end, closed_by;
+    uint8_t ndpi_risk; /* enum flow_risk */
+    uint8_t ttl[2];
+    uint8_t given_outcome, given_stage;
+    uint16_t given_verdict; /* as the record came */
+    uint64_t bits; /* FLOW_FACT_ */
+    const struct flow_tcp_record *tcp;
+    const struct tls_facts *tls;
     uint64_t packets[2], bytes[2], payload[2];
+    int64_t last_ns;
     int64_t connect_rtt_server_ns, connect_rtt_client_ns;
     int64_t rtt_ns[2]; /* smallest, tap to that side */
+    const char *name, *app, *service;
     uint64_t capture_lost_bytes;
-    uint64_t bits; /* FLOW_FACT_ */
+    int64_t source_id, first_frame;
     uint32_t syn_retransmissions, synack_retransmissions;
     uint32_t retransmissions; /* of data, both sides */
     uint32_t resets[2];
     uint32_t request_count;
-    uint16_t port[2];
-    uint16_t given_verdict; /* as the record came */
-    uint8_t ndpi_risk; /* enum flow_risk */
-    uint8_t given_outcome, given_stage;
-    uint8_t protocol, end, closed_by, ttl[2];
     char state[8];
-    const struct flow_tcp_record *tcp;
-    const struct tls_facts *tls;
     const struct flow_event *events;
     size_t event_count;
     const struct reset_record *reset_rows; /* the first of each side, in order */

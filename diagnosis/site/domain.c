@@ -67,6 +67,8 @@ static unsigned common_bits(const struct address *a, const struct address *b)
     unsigned most = a->family == 4 ? 32 : 128, bits = 0;
     if (a->family != b->family)
         return 0;
+    while (bits < most && a->bytes[bits / 8] == b->bytes[bits / 8])
+        bits += 8;
     while (bits < most && ((a->bytes[bits / 8] ^ b->bytes[bits / 8]) >> (7 - bits % 8) & 1) == 0)
         bits++;
     return bits;

@@ -28,6 +28,8 @@ void site_free(struct site *site)
     free(site->by_client);
     free(site->by_pair);
     free(site->by_server);
+    free(site->client_from);
+    free(site->server_from);
     free(site->open_activity);
     free(site->stuck_activity);
     free(site->server_activity);

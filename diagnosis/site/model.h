@@ -18,7 +18,7 @@
 struct site_host {
     struct address address;
     uint64_t ttls[4]; /* bit set of the TTLs of its packets, resets left out */
-    uint32_t number;  /* order of first sight; never shown */
+    uint32_t number;  /* after site_build: in the order of addresses */
     bool sent;        /* any packet of it was captured */
     uint16_t kept[2][OUTCOME_COUNT]; /* flows by role (enum side) and provisional outcome */
     /* as a server: smallest round trips between the tap and it, and to its clients; -1 unknown */
@@ -95,10 +95,14 @@ struct delay_facts {
 struct site_chain;
 struct syn_drop;
 
+/* One flow; what is asked of every flow stands first, so that a pass over all of them fetches little. */
 struct site_flow {
-    struct flow_facts f;
     struct site_host *client, *server;
     struct site_service *service;
+    uint16_t verdict;       /* enum finding_code + 1 */
+    uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */
+    bool resolves;          /* DNS: a question of it was answered without an error */
+    struct flow_facts f;
     struct site_pair *pair;
     const struct http_record **requests; /* by number */
     const struct icmp_record **icmp;     /* by time */
@@ -110,9 +114,6 @@ struct site_flow {
     const struct syn_drop *syn_drop; /* why its SYN was lost, judged; NULL nothing known */
     size_t claimed;         /* the claim of its verdict, from 1; 0 none */
     int64_t listed_in;      /* the finding that named it last, while findings are put */
-    uint16_t verdict;       /* enum finding_code + 1 */
-    uint8_t outcome, stage; /* as judged; OUTCOME_NONE: not yet */
-    bool resolves;          /* DNS: a question of it was answered without an error */
 };
 
 /* One continuous period in which the capture ran. */
@@ -132,6 +133,7 @@ struct site {
     struct site_flow **flows; /* after site_build: by (first_ns, id) */
     size_t flow_count, flow_capacity;
     struct site_flow **by_id, **by_service, **by_client, **by_pair, **by_server;
+    size_t *client_from, *server_from; /* by host number: where its flows begin in by_client, by_server; one more */
     struct activity *open_activity, *stuck_activity; /* beside by_service */
     struct activity *server_activity;                /* beside by_server */
     struct site_service *services;
@@ -221,6 +223,10 @@ size_t range_find_time(struct flow_range range, int64_t time_ns);
 bool host_ttl_fits(const struct site_host *host, uint8_t ttl, bool *known);
 /* The TTL nearest to `ttl` that the host usually has, 0 unknown. */
 uint8_t host_usual_ttl(const struct site_host *host, uint8_t ttl);
+
+/* Sorts flows by a key of them; those of one key stay in their order. False when memory is out. */
+typedef uint64_t flow_key(const void *flow);
+bool site_order(struct site_flow **flows, size_t count, flow_key *key);
 
 /* Order of records: time, then flow id. */
 int site_compare_flows(const struct site_flow *a, const struct site_flow *b);

@@ -3,11 +3,6 @@
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
-int site_compare_server(const struct site_flow *a, const struct site_flow *b)
-{
-    return COMPARE(a->server->number, b->server->number);
-}
-
 int site_compare_paths(const struct path_sample_record *a, const struct path_sample_record *b)
 {
     int order = address_compare(&a->client_ip, &b->client_ip);
@@ -46,7 +41,12 @@ const struct swarm_record *site_find_swarm(const struct site *site, enum swarm_k
 
 struct site_flow *site_find_flow(const struct site *site, int64_t id)
 {
-    size_t low = 0, high = site->flow_count;
+    if (site->flow_count == 0 || id < site->by_id[0]->f.id)
+        return NULL;
+    uint64_t beyond = (uint64_t)(id - site->by_id[0]->f.id); /* where it stands when none is missing, or before it */
+    size_t low = 0, high = beyond < site->flow_count ? (size_t)beyond + 1 : site->flow_count;
+    if (beyond < site->flow_count && site->by_id[beyond]->f.id == id)
+        return site->by_id[beyond];
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (site->by_id[middle]->f.id < id)
@@ -85,46 +85,16 @@ const struct staple_record *site_find_staple(const struct site *site, int64_t id
     return low < site->staple_count && site->staples[low]->id == id ? site->staples[low] : NULL;
 }
 
-/* The run of flows that `compare` finds equal to `key`. */
-static struct flow_range
-find_range(const struct site *site, struct site_flow *const *list, const struct site_flow *key,
-           int (*compare)(const struct site_flow *, const struct site_flow *))
-{
-    size_t low = 0, high = site->flow_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare(list[middle], key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t start = low;
-    high = site->flow_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare(list[middle], key) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (struct flow_range){&list[start], low - start};
-}
-
-static int compare_client(const struct site_flow *a, const struct site_flow *b)
-{
-    return COMPARE(a->client->number, b->client->number);
-}
-
 struct flow_range site_client_flows(const struct site *site, const struct site_host *client)
 {
-    struct site_flow key = {.client = (struct site_host *)(uintptr_t)client};
-    return find_range(site, site->by_client, &key, compare_client);
+    const size_t *from = &site->client_from[client->number];
+    return (struct flow_range){&site->by_client[from[0]], from[1] - from[0]};
 }
 
 struct flow_range site_server_flows(const struct site *site, const struct site_host *server)
 {
-    struct site_flow key = {.server = (struct site_host *)(uintptr_t)server};
-    return find_range(site, site->by_server, &key, site_compare_server);
+    const size_t *from = &site->server_from[server->number];
+    return (struct flow_range){&site->by_server[from[0]], from[1] - from[0]};
 }
 
 size_t range_find_time(struct flow_range range, int64_t time_ns)

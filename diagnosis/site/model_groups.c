@@ -216,6 +216,16 @@ static void note_pair(struct site_pair *pair, const struct flow_facts *f)
     }
 }
 
+/* Pairs and paths stand in the same order. */
+static struct path_sample_record *path_of(const struct site *site, const struct site_flow *flow, size_t *at)
+{
+    const struct path_sample_record ends = {.client_ip = flow->client->address, .server_ip = flow->server->address};
+    int order = -1;
+    while (*at < site->path_count && (order = site_compare_paths(site->paths[*at], &ends)) < 0)
+        (*at)++;
+    return *at < site->path_count && order == 0 ? site->paths[*at] : NULL;
+}
+
 static bool build_pairs(struct site *site)
 {
     size_t count = count_groups(site, site->by_pair, same_pair);
@@ -223,15 +233,14 @@ static bool build_pairs(struct site *site)
     if (site->pairs == NULL)
         return false;
     struct site_pair *pair = site->pairs;
-    size_t start = 0;
+    size_t start = 0, path = 0;
     for (size_t i = 0; i < site->flow_count; i++) {
         site->by_pair[i]->pair = pair;
         note_pair(pair, &site->by_pair[i]->f);
         if (!is_group_end(site, site->by_pair, i, same_pair))
             continue;
         pair->flows = (struct flow_range){&site->by_pair[start], i + 1 - start};
-        pair->path = site_find_path(site, &site->by_pair[i]->client->address,
-                                    &site->by_pair[i]->server->address);
+        pair->path = path_of(site, site->by_pair[i], &path);
         pair++;
         start = i + 1;
     }
@@ -282,20 +291,9 @@ static size_t count_before(struct flow_range range, int64_t ns)
 bool site_server_answers(const struct site *site, const struct site_flow *but, int64_t from_ns,
                          int64_t to_ns)
 {
-    size_t low = 0, high = site->flow_count;
-    while (low < high) { /* the last flow to this server that began by to_ns */
-        size_t middle = low + (high - low) / 2;
-        const struct site_flow *flow = site->by_server[middle];
-        bool after = flow->server->number > but->server->number ||
-                     (flow->server == but->server && flow->f.first_ns > to_ns);
-        if (after)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    if (low == 0 || site->by_server[low - 1]->server != but->server)
-        return false;
-    return activity_end(&site->server_activity[low - 1], but) >= from_ns;
+    size_t count = count_before(site_server_flows(site, but->server), to_ns);
+    const struct activity *list = &site->server_activity[site->server_from[but->server->number]];
+    return count > 0 && activity_end(&list[count - 1], but) >= from_ns;
 }
 
 static bool alive_before(const struct site_flow *flow, const struct activity *list, int64_t ns)

@@ -4,13 +4,15 @@
 
 #include "diagnosis/site/model.h"
 
+/* The lists of flows and of what belongs to them, in their orders; hosts are numbered. False when memory is
+ * out. */
+bool site_sort(struct site *site);
 /* Services, pairs and what goes on at a time, from the sorted lists; false when memory is out. */
 bool site_build_groups(struct site *site);
 /* The periods of site->coverage (coverage.c); false when memory is out. */
 bool site_build_coverage(struct site *site);
 
-/* model_find.c: the orders of site.by_server and site.paths. */
-int site_compare_server(const struct site_flow *a, const struct site_flow *b);
+/* model_find.c: the order of site.paths. */
 int site_compare_paths(const struct path_sample_record *a, const struct path_sample_record *b);
 
 #endif

@@ -1,6 +1,5 @@
 /* Port scans and sweeps: one source, many ports of a host, many hosts on a port, or many hosts asked
  * for an echo, mostly in vain. Their attempts become unsolicited and raise nothing else. */
-#include "core/sort.h"
 #include "diagnosis/site/judge.h"
 
 #include <stdlib.h>
@@ -29,7 +28,7 @@
 struct scan {
     bool (*same)(const struct site_flow *, const struct site_flow *); /* one suspect */
     uint32_t (*target)(const struct site_flow *); /* what is counted: port or host */
-    int (*order)(const void *, const void *);     /* by suspect, then time */
+    flow_key *key;                                /* the suspect */
     bool (*is_attempt)(const struct site_flow *);
     bool (*is_vain)(const struct judge *, const struct site_flow *);
     uint8_t protocol;
@@ -150,29 +149,16 @@ static uint32_t target_host(const struct site_flow *flow)
     return flow->server->number;
 }
 
-static int compare_number(uint32_t a, uint32_t b)
+static uint64_t pair_key(const void *row)
 {
-    return (a > b) - (a < b);
+    const struct site_flow *flow = row;
+    return (uint64_t)flow->client->number << 32 | flow->server->number;
 }
 
-static int by_pair(const void *left, const void *right)
+static uint64_t client_port_key(const void *row)
 {
-    const struct site_flow *a = *(struct site_flow *const *)left;
-    const struct site_flow *b = *(struct site_flow *const *)right;
-    int order = compare_number(a->client->number, b->client->number);
-    if (order == 0)
-        order = compare_number(a->server->number, b->server->number);
-    return order != 0 ? order : site_compare_flows(a, b);
-}
-
-static int by_client_port(const void *left, const void *right)
-{
-    const struct site_flow *a = *(struct site_flow *const *)left;
-    const struct site_flow *b = *(struct site_flow *const *)right;
-    int order = compare_number(a->client->number, b->client->number);
-    if (order == 0)
-        order = compare_number(a->f.port[SIDE_SERVER], b->f.port[SIDE_SERVER]);
-    return order != 0 ? order : site_compare_flows(a, b);
+    const struct site_flow *flow = row;
+    return (uint64_t)flow->client->number << 16 | flow->f.port[SIDE_SERVER];
 }
 
 /* What a connection of the suspect is to the question: one of curiosity, or its usual work, of which
@@ -383,8 +369,8 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
             !flow->pair->has_ftp)
             list[count++] = flow;
     }
-    if (count > 1)
-        sort_rows(list, count, sizeof *list, scan->order);
+    if (!site_order(list, count, scan->key))
+        judge->failed = true;
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
         while (end < count && scan->same(list[i], list[end]))
@@ -399,17 +385,17 @@ static void find_scans(struct judge *judge, const struct scan *scan, uint32_t *s
 static void detect(struct judge *judge)
 {
     static const struct scan scans[] = {
-        {same_pair, target_port, by_pair, is_connect, is_vain_connect, FACTS_PROTOCOL_TCP, true,
+        {same_pair, target_port, pair_key, is_connect, is_vain_connect, FACTS_PROTOCOL_TCP, true,
          SCAN_PORT_TRIES},
-        {same_client_port, target_host, by_client_port, is_connect, is_vain_connect,
+        {same_client_port, target_host, client_port_key, is_connect, is_vain_connect,
          FACTS_PROTOCOL_TCP, false, SCAN_HOST_TRIES},
-        {same_pair, target_port, by_pair, is_datagram_probe, is_vain_datagram, FACTS_PROTOCOL_UDP,
+        {same_pair, target_port, pair_key, is_datagram_probe, is_vain_datagram, FACTS_PROTOCOL_UDP,
          true, SCAN_PORT_TRIES},
-        {same_client_port, target_host, by_client_port, is_datagram_probe, is_vain_datagram,
+        {same_client_port, target_host, client_port_key, is_datagram_probe, is_vain_datagram,
          FACTS_PROTOCOL_UDP, false, SCAN_HOST_TRIES},
-        {same_client_port, target_host, by_client_port, is_echo, is_vain_echo,
+        {same_client_port, target_host, client_port_key, is_echo, is_vain_echo,
          FACTS_PROTOCOL_ICMP, false, SCAN_ECHO_TRIES},
-        {same_client_port, target_host, by_client_port, is_echo, is_vain_echo,
+        {same_client_port, target_host, client_port_key, is_echo, is_vain_echo,
          FACTS_PROTOCOL_ICMP_6, false, SCAN_ECHO_TRIES},
     };
     size_t slots = judge->site->host_count > 65536 ? judge->site->host_count : 65536;
