@@ -453,6 +453,7 @@ struct store *pipeline_read(const struct pipeline_options *options, struct pipel
     *out = (struct pipeline_result){.worst_severity = -1};
     p.profile = options->profile != NULL ? options->profile : profile_builtin();
     p.started_ns = wall_ns();
+    heap_set_room(pipeline_heap_room(options->memory_bytes));
     p.store = store_open(options->db, STORE_WRITE, error);
     if (p.store == NULL)
         return NULL;

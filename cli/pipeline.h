@@ -55,6 +55,8 @@ struct site;
 
 /* Of a ceiling (0 = 1 GiB), what is left for open flows, certificates, texts and judging; a small ceiling is shared. */
 uint64_t pipeline_memory(uint64_t memory_bytes);
+/* How much of it the heap may hold on to to be quick (core/heap.h). */
+uint64_t pipeline_heap_room(uint64_t memory_bytes);
 /* Gives the site what servers showed in earlier captures of the store, as read and judge both do, as far as the ceiling
  * has room. */
 bool pipeline_load_earlier(struct store *store, int64_t capture_id, uint64_t memory_bytes,

@@ -312,6 +312,7 @@ bool pipeline_judge(struct store *store, const struct profile *profile, int64_t 
     j.site = site_new(j.profile);
     if (j.site == NULL)
         return error_set(error, ERROR_RUNTIME, "out of memory while starting");
+    heap_set_room(pipeline_heap_room(memory_bytes));
     site_limit(j.site, pipeline_memory(memory_bytes));
     store_limit_texts(store, pipeline_memory(memory_bytes) / 8);
     j.store_sink = store_sink(store);

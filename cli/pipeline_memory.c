@@ -14,3 +14,10 @@ uint64_t pipeline_memory(uint64_t memory_bytes)
     uint64_t all = memory_bytes != 0 ? memory_bytes : DEFAULT_MEMORY;
     return all >= SMALL_MEMORY ? (all - RESERVED_MEMORY) / 8 * 7 : all / 8 * 3;
 }
+
+/* A half: with it full, what is kept free fits into what is left to the heap above. */
+uint64_t pipeline_heap_room(uint64_t memory_bytes)
+{
+    uint64_t all = memory_bytes != 0 ? memory_bytes : DEFAULT_MEMORY;
+    return all >= SMALL_MEMORY ? all / 2 : 0;
+}

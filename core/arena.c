@@ -1,5 +1,7 @@
 #include "core/arena.h"
 
+#include "core/heap.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,6 +39,7 @@ void *arena_take(struct arena *arena, size_t size)
         block = malloc(sizeof *block + capacity);
         if (block == NULL)
             return NULL;
+        heap_note_growth();
         block->before = arena->last;
         block->used = 0;
         block->capacity = capacity;

@@ -1,5 +1,6 @@
 #include "sessions/pool.h"
 
+#include "core/heap.h"
 #include "core/hints.h"
 
 #include <assert.h>
@@ -68,6 +69,7 @@ static bool add_slab(struct pool *pool)
     struct slab *slab = aligned_alloc(SLAB_BYTES, SLAB_BYTES);
     if (slab == NULL)
         return false;
+    heap_note_growth();
     *slab = (struct slab){.fresh = (uint8_t *)slab + SLAB_HEADER};
     *pool->account += SLAB_BYTES;
     pool->empty++;
