@@ -132,6 +132,7 @@ struct tcp_direction {
     uint32_t acknowledgment;        /* last one this side sent, raw */
     uint32_t acknowledgment_before; /* the one before that differs */
     bool acknowledged_any;
+    uint32_t before;         /* bytes acknowledged below this side's first captured packet */
     uint32_t letters;        /* history letters given once, bit per letter */
     uint32_t scaled[4];      /* c g t w counts for the logarithmic letters */
     struct tcp_holes *holes; /* NULL: none open */

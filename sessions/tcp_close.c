@@ -110,7 +110,7 @@ static bool is_established(const struct tcp_flow *tcp)
 
 static uint64_t tcp_stream_bytes(const struct tcp_direction *d)
 {
-    int64_t bytes = d->next - 1 - (d->fin_seen ? 1 : 0);
+    int64_t bytes = d->next - 1 - d->before - (d->fin_seen ? 1 : 0);
     int64_t missing = (int64_t)(d->facts.capture_gap_bytes + d->facts.wire_gap_bytes);
     if (!d->seen || d->facts.segments == 0 || bytes <= missing)
         return 0;

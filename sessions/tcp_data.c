@@ -283,12 +283,19 @@ static void note_fin(struct tcp_direction *d, int64_t end, const struct packet *
 }
 
 /* First segment of a side whose place was guessed from the peer's acknowledgment: what came before
- * is not missing, it is not ours; and a guess that is far off was wrong. */
+ * is not missing, it is not ours; and a guess that is far off was wrong. What was acknowledged a moment
+ * before it was captured comes late. */
 RARE
-static int64_t join_midstream(struct tcp_direction *d, int64_t start)
+static int64_t join_midstream(struct tcp_direction *d, int64_t start, const struct packet *p,
+                              const struct layers *l, struct tcp_env *env)
 {
-    if (start <= d->next && start >= d->next - SANE_AHEAD)
+    if (start <= d->next && start >= d->next - SANE_AHEAD) {
+        d->before = start > 1 ? (uint32_t)(start - 1) : 0;
+        if (d->acked >= d->next && p->time_ns - d->ack_ns < DISORDER_NS &&
+            tcp_add_hole(d, start, d->next, p, l, env))
+            d->holes->at[0].acked_ns = p->time_ns;
         return start;
+    }
     int64_t shift = start - 1;
     d->base += (uint32_t)shift;
     d->acked = start > d->next ? d->acked - shift : 1;
@@ -380,7 +387,7 @@ void tcp_note_data(struct tcp_flow *tcp, struct flow *flow, enum side side, cons
         return;
     }
     if (!d->seen && tcp->facts.syn_count == 0 && !tcp->synack_seen)
-        start = join_midstream(d, start);
+        start = join_midstream(d, start, p, l, env);
     else if (!d->seen && !syn && peer->acknowledged_any && d->base_known)
         join_opened(d, start, p, l, env);
     if (l->payload_len == 0 && !syn && d->seen && start > d->next && start - d->next < SANE_AHEAD &&

@@ -380,6 +380,24 @@ static void test_midstream_counts_its_own_bytes(void **state)
     assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
 }
 
+/* Acknowledgments tell of bytes before the side's first captured one, which comes behind its own: the
+ * capture has 2,000 bytes of it. */
+static void test_midstream_behind_its_acknowledgment(void **state)
+{
+    struct fixture *f = *state;
+    struct conversation *c = &f->c;
+    send_at(c, 0, ACK(0, 1, 1));
+    send_at(c, 10, ACK(0, 1, 20001));
+    send_at(c, 10, ACK(0, 1, 31001));
+    send_at(c, 1, DATA(1, 30001, 1, 1000));
+    send_at(c, 20, DATA(1, 31001, 1, 1000));
+    send_at(c, 20, ACK(0, 1, 32001));
+    engine_finish(c->engine);
+    assert_int_equal(f->seen.flows[0].server_payload_bytes, 2000);
+    assert_int_equal(f->seen.flows[0].capture_lost_bytes, 0);
+    assert_int_equal(f->seen.flows[0].server_retransmissions, 0);
+}
+
 /* Random IP IDs say nothing about the order. */
 static void test_random_ids_prove_no_order(void **state)
 {
@@ -641,6 +659,7 @@ int main(void)
         CASE(test_two_servers_answer_one_syn),
         CASE(test_midstream_loss_is_not_spurious),
         CASE(test_midstream_counts_its_own_bytes),
+        CASE(test_midstream_behind_its_acknowledgment),
         CASE(test_random_ids_prove_no_order),
         CASE(test_duplicate_acks_of_an_unseen_server),
         CASE(test_flip_with_the_fin),
