@@ -43,6 +43,35 @@ static uint32_t counted_of(const struct tcp_side_facts *side, enum finding_code 
                                     : side->reordered_segments - side->disordered_segments;
 }
 
+/* What is sent again when a way is open again goes out within this. */
+#define REPAIR_NS FACTS_SECOND
+/* No interval of struct rtt_sample_record lasts longer while there is something to send. */
+#define SAMPLE_MOST_NS (10 * FACTS_SECOND)
+
+/* What the connection sent again because its way was cut for a while: told as that (path-outage). */
+static uint32_t sent_again_in_outage(const struct site_flow *flow)
+{
+    const struct path_sample_record *path = flow->pair->path;
+    uint64_t again = 0;
+    if (path == NULL || path->outages == 0)
+        return 0;
+    for (size_t i = 0; i < flow->sample_count; i++) {
+        const struct rtt_sample_record *s = flow->samples[i];
+        int64_t end_ns = i + 1 < flow->sample_count ? flow->samples[i + 1]->start_ns : flow->f.last_ns;
+        if (end_ns > s->start_ns + SAMPLE_MOST_NS)
+            end_ns = s->start_ns + SAMPLE_MOST_NS;
+        if (end_ns > path->outage_first_ns && s->start_ns < path->outage_last_ns + REPAIR_NS)
+            again += (uint64_t)s->retransmissions;
+    }
+    return again < UINT32_MAX ? (uint32_t)again : UINT32_MAX;
+}
+
+static uint32_t without_outage(const struct site_flow *flow, uint32_t lost)
+{
+    uint32_t again = sent_again_in_outage(flow);
+    return lost > again ? lost - again : 0;
+}
+
 static struct path_loss measure(const struct judge *judge, const struct site_pair *pair,
                                 enum side side, enum finding_code code)
 {
@@ -55,6 +84,8 @@ static struct path_loss measure(const struct judge *judge, const struct site_pai
             flow->f.tcp->side[side_other(side)].zero_windows > 0;
         if (!facts_is_tcp(&flow->f) || closed || judge_is_withdrawn(judge, code, flow))
             continue;
+        if (code == FINDING_TCP_LOSS)
+            lost = without_outage(flow, lost);
         uint32_t filling = flow->f.tcp->side[side].filling_retransmissions;
         loss.segments += segments_of(&flow->f, side);
         loss.lost += lost;

@@ -51,6 +51,8 @@ struct scene {
     struct arp_record arp[64];
     struct certificate_record certificates[8];
     struct flow_delay_record delays[32];
+    struct rtt_sample_record samples[16];
+    size_t sample_count;
     struct ntp_record ntp[8];
     struct dns_record dns[8];
     size_t ntp_count, dns_count;
@@ -514,6 +516,8 @@ static inline void scene_judge_in_order(struct scene *s, size_t step)
         assert_true(site_add(site, RECORD_ARP, &s->arp[i]));
     for (size_t i = 0; i < s->delay_count; i++)
         assert_true(site_add(site, RECORD_FLOW_DELAY, &s->delays[i]));
+    for (size_t i = 0; i < s->sample_count; i++)
+        assert_true(site_add(site, RECORD_RTT_SAMPLE, &s->samples[i]));
     for (size_t i = 0; i < s->swarm_count; i++)
         assert_true(site_add(site, RECORD_SWARM, &s->swarms[i]));
     for (size_t i = 0; i < s->path_count; i++)

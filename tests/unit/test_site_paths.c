@@ -336,12 +336,46 @@ static void timestamps_that_came_right_again(void **state)
     assert_null(scene_find(s, FINDING_CONN_PAWS_DROP));
 }
 
+/* The way was cut from 12 s to 16 s: what was sent again then, and at once behind it, is that cut. */
+static void losses_of_an_outage_are_told_as_that(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1000, SERVER, 8101, 10);
+    static const int64_t at_s[] = {11, 12, 14, 16, 18};
+    static const int64_t again[] = {0, 2, 1, 30, 0};
+    f->flow.last_ns = f->flow.first_ns + 20 * SECOND;
+    f->has_tcp = true;
+    f->tcp.side[1].segments = 300;
+    f->tcp.side[1].recovered_losses = 33;
+    for (size_t i = 0; i < 5; i++)
+        s->samples[s->sample_count++] = (struct rtt_sample_record){
+            .flow_id = f->flow.id, .start_ns = f->flow.first_ns + (at_s[i] - 10) * SECOND, .retransmissions = again[i]};
+    scene_judge(s);
+    assert_non_null(scene_find(s, FINDING_TCP_LOSS));
+    struct path_sample_record *path = scene_path(s, CLIENT, SERVER);
+    path->outages = 1;
+    path->outage_side = SIDE_CLIENT;
+    path->outage_first_ns = f->flow.first_ns + 2 * SECOND;
+    path->outage_last_ns = f->flow.first_ns + 6 * SECOND;
+    path->outage_ns = 4 * SECOND;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_TCP_LOSS));
+    assert_non_null(scene_find(s, FINDING_PATH_OUTAGE));
+    s->samples[4].retransmissions = 6; /* and others long behind it */
+    s->flows[1].tcp.side[1].recovered_losses = 39;
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_TCP_LOSS);
+    assert_non_null(found);
+    assert_true(finding_value(found, "lost")->number == 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(an_outage_is_told),
         SCENE_TEST(a_server_heard_elsewhere_was_not_away),
         SCENE_TEST(outages_that_nothing_proves),
+        SCENE_TEST(losses_of_an_outage_are_told_as_that),
         SCENE_TEST(options_missing_on_one_path),
         SCENE_TEST(options_look_alikes),
         SCENE_TEST(clamped_mss),
