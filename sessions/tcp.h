@@ -248,4 +248,9 @@ const struct reset_record *tcp_resets(struct tcp_flow *tcp, const struct flow *f
 /* Gives back what the directions hold. */
 void tcp_release(struct tcp_flow *tcp, struct tcp_env *env);
 
+/* At the end: the SYN-ACK that answers the first of several SYNs was under way all the time, the client asked again
+ * while it waited. One that comes a round trip behind the last SYN was made by that: it repeats one that was lost
+ * (Linux echoes the first timestamp again). */
+bool tcp_was_asked_early(const struct tcp_flow *tcp);
+
 #endif

@@ -467,6 +467,11 @@ void tcp_delay_close(struct tcp_delay *d, const struct tcp_flow *tcp,
     else
         end_waiting(d, tcp);
     clear_pending(d);
+    int64_t again_ns = tcp->facts.syn_last_ns - tcp->syn_first_ns;
+    if (tcp_was_asked_early(tcp) && again_ns <= d->record.term_ns[DELAY_SYN_BACKOFF]) {
+        d->record.term_ns[DELAY_SYN_BACKOFF] -= again_ns;
+        d->record.term_ns[DELAY_CONNECT_SERVER] += again_ns;
+    }
     *out = d->record;
     tcp_window_close(d->window, out);
 }

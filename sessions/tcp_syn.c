@@ -1,6 +1,9 @@
 /* What SYNs carry, and which of them was answered. */
 #include "sessions/tcp_internal.h"
 
+/* A SYN that comes again is answered at once. */
+#define AGAIN_NS (10 * 1000000LL)
+
 static bool has_other_option(const struct tcp_header *h)
 {
     /* end, padding, MSS, scale, SACK permitted, SACK, timestamps, MPTCP, fast open and its trial
@@ -55,4 +58,14 @@ void tcp_note_answered_first(struct tcp_flow *tcp, const struct layers *l)
         return;
     f->syn_answered_traits = f->syn_first_traits;
     f->syn_first_tries = 1;
+}
+
+bool tcp_was_asked_early(const struct tcp_flow *tcp)
+{
+    const struct tcp_common_facts *f = &tcp->facts;
+    int64_t rtt_ns = tcp->rtt_min_ns[SIDE_SERVER], after_ns = f->synack_first_ns - f->syn_last_ns;
+    bool first = f->syn_count > 1 && f->syn_first_tries == 1 && f->syn_answered_traits == f->syn_first_traits;
+    if (!first || !tcp->synack_seen || rtt_ns < 0 || after_ns < 0)
+        return false;
+    return after_ns < rtt_ns - rtt_ns / 10 || after_ns > rtt_ns + rtt_ns / 4 + AGAIN_NS;
 }

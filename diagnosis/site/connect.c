@@ -32,6 +32,22 @@ static bool was_impatient(const struct site_flow *flow, int64_t took_ns)
     return took_ns <= rtt_ns + rtt_ns / 4;
 }
 
+/* The first SYN was answered, long after it came to the server: it, or the way back, took the time. */
+static void blame_late_answer(struct judge *judge, const struct site_flow *flow, struct claim *claim)
+{
+    static const enum rival rivals[] = {RIVAL_BUSY_SERVER, RIVAL_ACCEPT_QUEUE_FULL, RIVAL_CONGESTION, RIVAL_COUNT};
+    const struct flow_tcp_record *t = flow->f.tcp;
+    if (flow->f.syn_retransmissions == 0 || flow->delay == NULL || !flow->delay->asked_early)
+        return;
+    bool at_server = verdict_link_ns(flow->server) >= 0;
+    claim->confidence = 70;
+    claim->rivals = judge_rivals(judge, rivals);
+    claim->category = at_server ? CATEGORY_SERVER : CATEGORY_NETWORK;
+    claim->culprit = at_server ? CULPRIT_SERVER : CULPRIT_UNKNOWN;
+    claim->reason = at_server ? NULL : text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
+    claim_add_ms(claim, "answer_ms", t->synack_first_ns - flow->f.first_ns);
+}
+
 static void find_slow(struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -47,6 +63,7 @@ static void find_slow(struct judge *judge, const struct site_flow *flow)
     struct claim claim = claim_start(FINDING_CONN_SLOW_CONNECT, flow);
     syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, &claim);
     blame_delay(flow, &claim);
+    blame_late_answer(judge, flow, &claim);
     judge_doubt_absence(judge, &claim); /* the SYN that was answered, and what it left out */
     claim.weight = (double)took;
     claim_add_ms(&claim, "connect_ms", took);

@@ -337,6 +337,7 @@ static bool add_delay(struct site *site, const struct flow_delay_record *r)
         .answers = r->answers,
         .pause_step = r->pause_step,
         .window_sender = r->window_sender,
+        .asked_early = r->term_ns[DELAY_SYN_BACKOFF] == 0,
     };
     return add_copy(site, &facts, sizeof facts, &site->delays, &site->delay_capacity,
                     &site->delay_count);

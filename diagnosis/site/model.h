@@ -91,6 +91,7 @@ struct delay_facts {
     int64_t fed_ns, fed_bytes;
     uint32_t rtt_count[2], answers, fed_segments, fed_pauses;
     uint8_t pause_step, window_sender;
+    bool asked_early; /* no SYN was lost: the answer to the first one came late */
 };
 struct site_chain;
 struct syn_drop;

@@ -418,6 +418,30 @@ static void an_impatient_syn_is_no_slow_connect(void **state)
     assert_non_null(scene_find(s, FINDING_CONN_SLOW_CONNECT));
 }
 
+/* It answers the first of two SYNs, late: nothing was lost. The server did it where nothing stands before it. */
+static void a_late_answer_is_no_loss(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1001, SERVER, 8443, 10);
+    struct flow_delay_record *delay = &s->delays[s->delay_count++];
+    *delay = (struct flow_delay_record){.flow_id = f->flow.id, .term_ns = {[DELAY_CONNECT_SERVER] = 1300 * MS}};
+    f->has_tcp = true;
+    f->flow.syn_retransmissions = 1;
+    f->tcp.syn_count = 2;
+    f->tcp.synack_first_ns = f->tcp.synack_last_ns = f->flow.first_ns + 1300 * MS;
+    f->tcp.established_ns = f->flow.first_ns + 1301 * MS;
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_CONN_SLOW_CONNECT);
+    assert_non_null(found);
+    assert_string_equal(culprit_name(found->record.culprit), "unknown");
+    assert_true(finding_value(found, "answer_ms")->number == 1300.0);
+    delay->term_ns[DELAY_SYN_BACKOFF] = 1000 * MS;
+    scene_judge(s);
+    found = scene_find(s, FINDING_CONN_SLOW_CONNECT);
+    assert_non_null(found);
+    assert_string_equal(culprit_name(found->record.culprit), "network");
+}
+
 /* SYN-ACKs behind the client's acknowledgment, until there is room for it. */
 static void taken_late(void **state)
 {
@@ -559,6 +583,7 @@ int main(void)
         SCENE_TEST(refused_backend_is_no_race),
         SCENE_TEST(slow_connect),
         SCENE_TEST(an_impatient_syn_is_no_slow_connect),
+        SCENE_TEST(a_late_answer_is_no_loss),
         SCENE_TEST(taken_late),
         SCENE_TEST(unused_connections_fill_no_queue),
     };

@@ -164,9 +164,47 @@ static void the_handshake_is_no_turn(void **state)
     assert_false(close_and_take(&t, &r));
 }
 
+/* Two SYNs, and the SYN-ACK so long behind the last one: what the wait for it is. */
+static struct flow_delay_record open_again(bool answers_first, int64_t behind_ms)
+{
+    static struct flow flow;
+    struct talk t = begin();
+    struct flow_delay_record record;
+    flow.first_ns = START;
+    t.tcp.syn_first_ns = START;
+    t.tcp.facts.syn_count = 2;
+    t.tcp.facts.syn_first_tries = answers_first ? 1 : 2;
+    t.tcp.facts.syn_last_ns = START + 1000 * MS;
+    t.tcp.facts.synack_first_ns = START + (1000 + behind_ms) * MS;
+    t.tcp.synack_seen = true;
+    tcp_delay_init(&t.delay, &t.tcp, &flow);
+    say(&t, SIDE_SERVER, 1000 + behind_ms, 0, TCP_SYN);
+    say(&t, SIDE_CLIENT, 1001 + behind_ms, 0, 0);
+    tcp_delay_close(&t.delay, &t.tcp, &record);
+    return record;
+}
+
+/* The first SYN's answer, too late or too early for one to the second: the server, or the way, had it all the
+ * time. One round trip behind the second it was made by that (Linux echoes the first one's timestamp then, too). */
+static void asked_again_while_it_was_answered(void **state)
+{
+    (void)state;
+    static const struct {
+        bool first;
+        int64_t behind_ms, backoff_ms;
+    } rows[] = {{true, 300, 0}, {true, 2, 0}, {true, 5, 1000}, {true, 14, 1000}, {false, 300, 1000}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct flow_delay_record r = open_again(rows[i].first, rows[i].behind_ms);
+        assert_int_equal(r.term_ns[DELAY_SYN_BACKOFF], rows[i].backoff_ms * MS);
+        assert_int_equal(r.term_ns[DELAY_CONNECT_SERVER],
+                         (1000 + rows[i].behind_ms - rows[i].backoff_ms) * MS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asked_again_while_it_was_answered),
         cmocka_unit_test(a_turn_ends_with_the_next_one),
         cmocka_unit_test(a_quick_small_answer_looks_like_a_ticket),
         cmocka_unit_test(and_so_before_a_second_request),
