@@ -49,19 +49,27 @@ static bool is_loopback(const struct address *a)
                           : a->family == 6 && memcmp(a->bytes, one, sizeof one) == 0;
 }
 
-/* "localhost" is two addresses: programs try ::1 first and go on with 127.0.0.1, or the reverse. */
-static bool lost_to_other_localhost(const struct judge *judge, const struct site_flow *flow)
+/* One SYN without any answer, which no stack leaves at that before a second has passed. */
+static bool was_left_at_once(const struct site_flow *flow)
+{
+    return flow->f.tcp->syn_count == 1 && flow->f.packets[SIDE_SERVER] == 0 && flow->icmp_count == 0;
+}
+
+/* "localhost" is two addresses: programs try ::1 first and go on with 127.0.0.1, or the reverse. So it is with hosts
+ * that speak IPv6 and IPv4: nothing joins their two addresses, but the first try was left for the other one. */
+static bool lost_to_other_family(const struct judge *judge, const struct site_flow *flow)
 {
     const struct site *site = judge->site;
     struct flow_range all = {site->flows, site->flow_count};
-    if (!is_loopback(&flow->server->address))
+    bool local = is_loopback(&flow->server->address);
+    if (!local && !was_left_at_once(flow))
         return false;
     size_t at = range_find_time(all, flow->f.first_ns);
     for (size_t seen = 0; at < all.count && seen < 2 * RACE_NEIGHBORS; at++, seen++) {
         const struct site_flow *other = all.flows[at];
         if (other->f.first_ns > flow->f.first_ns + RACE_NS)
             return false;
-        if (is_loopback(&other->server->address) &&
+        if (is_loopback(&other->server->address) == local &&
             other->server->address.family != flow->server->address.family &&
             is_winner(other, flow) && was_dropped_for(flow, other))
             return true;
@@ -84,7 +92,7 @@ static bool lost_race(const struct judge *judge, const struct site_flow *flow)
         return false;
     if (facts_is_established(&flow->f) && flow->f.closed_by != SIDE_CLIENT)
         return false;
-    if (lost_to_other_localhost(judge, flow))
+    if (lost_to_other_family(judge, flow))
         return true;
     range = site_client_flows(judge->site, flow->client);
     size_t at = range_find_time(range, flow->f.first_ns - RACE_NS);

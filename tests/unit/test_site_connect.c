@@ -353,6 +353,26 @@ static void lost_race_is_nobodys(void **state)
     expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
 }
 
+/* Both addresses of a host that speaks both families, which nothing joins. */
+static void lost_race_of_two_addresses(void **state)
+{
+    struct scene *s = *state;
+    scene_silent_syn(s, "2001:db8::9", 1001, "2001:db8::2", 443, 10, 1);
+    struct scene_flow *f = scene_healthy(s, CLIENT, 1002, SERVER, 443, 10.25);
+    f->tcp.established_ns = f->flow.first_ns + 11 * MS;
+    f->has_tcp = true;
+    scene_judge(s);
+    expect_outcome(s, 1, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+    s->flows[2].flow.server_port = 8443; /* somebody else asked for something else */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    s->flows[2].flow.server_port = 443;
+    s->flows[1].tcp.syn_count = 2; /* it waited on for an answer */
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+}
+
 /* The capture ends before the one that is through has said a word. */
 static void lost_race_without_words(void **state)
 {
@@ -579,6 +599,7 @@ int main(void)
         SCENE_TEST(checks_of_a_backend_that_goes_down),
         SCENE_TEST(tries_in_a_rhythm_are_no_checks),
         SCENE_TEST(lost_race_is_nobodys),
+        SCENE_TEST(lost_race_of_two_addresses),
         SCENE_TEST(lost_race_without_words),
         SCENE_TEST(refused_backend_is_no_race),
         SCENE_TEST(slow_connect),
