@@ -65,29 +65,44 @@ static int64_t smallest(const struct site_flow *flow, enum side side)
                                                                            : RECORD_NONE_NS;
 }
 
-static bool find_high(struct path_view *v)
+static int64_t high_limit(const struct judge *judge)
 {
-    int64_t limit = v->judge->profile != NULL && v->judge->profile->latency_high_ns > 0
-                        ? v->judge->profile->latency_high_ns
-                        : HIGH_NS;
-    struct flow_range flows = v->pair->flows;
-    const struct site_flow *worst = NULL;
+    bool given = judge->profile != NULL && judge->profile->latency_high_ns > 0;
+    return given ? judge->profile->latency_high_ns : HIGH_NS;
+}
+
+/* Its smallest round trip where that is too long, and not told of its path yet; -1 else. */
+static int64_t high_rtt(const struct path_view *v, const struct site_flow *flow)
+{
+    int64_t rtt = flow->pair->high_told[v->side] ? RECORD_NONE_NS : smallest(flow, v->side);
+    bool high = rtt > high_limit(v->judge) && !judge_is_withdrawn(v->judge, FINDING_PATH_LATENCY_HIGH, flow);
+    return high ? rtt : RECORD_NONE_NS;
+}
+
+static void find_high(struct path_view *v, struct flow_range flows)
+{
+    struct site_flow *worst = NULL;
     size_t high = 0, known = 0;
-    struct site_flow **named = arena_take(&v->judge->site->arena, flows.count * sizeof *named);
-    int64_t *values = arena_take(&v->judge->site->arena, flows.count * sizeof *values);
-    for (size_t i = 0; named != NULL && values != NULL && i < flows.count; i++) {
-        struct site_flow *flow = flows.flows[i];
-        int64_t rtt = smallest(flow, v->side);
-        known += rtt >= 0;
-        if (rtt <= limit || judge_is_withdrawn(v->judge, FINDING_PATH_LATENCY_HIGH, flow))
-            continue;
-        if (worst == NULL || rtt > worst->f.rtt_ns[v->side])
-            worst = flow;
-        values[high] = rtt;
-        named[high++] = flow;
+    for (size_t i = 0; i < flows.count; i++) {
+        known += !flows.flows[i]->pair->high_told[v->side] && smallest(flows.flows[i], v->side) >= 0;
+        high += high_rtt(v, flows.flows[i]) >= 0;
     }
     if (high < HIGH_FLOWS || high * 2 < known)
-        return false;
+        return;
+    struct site_flow **named = arena_take(&v->judge->site->arena, high * sizeof *named);
+    int64_t *values = arena_take(&v->judge->site->arena, high * sizeof *values);
+    if (named == NULL || values == NULL)
+        return;
+    high = 0;
+    for (size_t i = 0; i < flows.count; i++) {
+        int64_t rtt = high_rtt(v, flows.flows[i]);
+        if (rtt < 0)
+            continue;
+        if (worst == NULL || rtt > worst->f.rtt_ns[v->side])
+            worst = flows.flows[i];
+        values[high] = rtt;
+        named[high++] = flows.flows[i];
+    }
     struct claim claim = start(v, FINDING_PATH_LATENCY_HIGH, worst);
     claim.confidence = 85;
     claim.flows = named;
@@ -97,13 +112,28 @@ static bool find_high(struct path_view *v)
     claim.last_ns = named[high - 1]->f.last_ns;
     claim.weight = (double)worst->f.rtt_ns[v->side];
     claim_add_ms(&claim, "rtt_ms", delays_quantile(values, high, 0.5));
-    claim_add_ms(&claim, "limit_ms", limit);
+    claim_add_ms(&claim, "limit_ms", high_limit(v->judge));
     claim_add_text(&claim, "side", verdict_side_word(v->side));
     claim_add_reference(&claim, worst->f.source_id, worst->f.first_frame, worst->f.first_ns,
                         EVENT_SYN);
     claim.evidence = EVIDENCE(EVENT_SYN) | EVIDENCE(EVENT_SYNACK);
     judge_claim(v->judge, &claim);
-    return true;
+    worst->pair->high_told[v->side] = true;
+}
+
+/* The leg between tap and host belongs to all of its paths: it may be high with few connections on each. */
+static void find_high_of_hosts(struct judge *judge, enum side side)
+{
+    const struct site *site = judge->site;
+    struct site_flow *const *list = side == SIDE_SERVER ? site->by_server : site->by_client;
+    const struct site_host *last = NULL;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        const struct site_host *host = side == SIDE_SERVER ? list[i]->server : list[i]->client;
+        struct path_view v = {.judge = judge, .pair = list[i]->pair, .side = side};
+        if (host != last)
+            find_high(&v, side == SIDE_SERVER ? site_server_flows(site, host) : site_client_flows(site, host));
+        last = host;
+    }
 }
 
 /* ---- a step ---------------------------------------------------------------------------------- */
@@ -290,7 +320,7 @@ static void look_at(struct judge *judge, const struct host_loads *loads,
         judge->failed = true;
         return;
     }
-    (void)find_high(&v);
+    find_high(&v, pair->flows);
     tell_ttl_change(&v);
     if (!find_step(&v))
         find_jitter(&v);
@@ -305,6 +335,8 @@ static void detect(struct judge *judge)
         look_at(judge, &loads, &judge->site->pairs[i], SIDE_CLIENT);
         look_at(judge, &loads, &judge->site->pairs[i], SIDE_SERVER);
     }
+    find_high_of_hosts(judge, SIDE_CLIENT);
+    find_high_of_hosts(judge, SIDE_SERVER);
     delays_find_queues(judge, &loads);
     free(loads.at);
 }

@@ -76,6 +76,7 @@ struct site_service {
 struct site_pair {
     struct flow_range flows;    /* by time */
     uint32_t largest_passed[2]; /* IP length of the largest segment of a side known to arrive */
+    bool high_told[2];          /* that side's round trip is told as too long */
     bool has_ftp;               /* a control connection of FTP: many ports are its data */
     struct path_sample_record *path; /* what the engine saw of the way; NULL not kept */
 };

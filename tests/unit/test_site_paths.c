@@ -369,6 +369,26 @@ static void losses_of_an_outage_are_told_as_that(void **state)
     assert_true(finding_value(found, "lost")->number == 6);
 }
 
+/* A server far away for everybody: few connections on each of its paths, enough of them together. */
+static void a_long_way_of_few_connections_each(void **state)
+{
+    struct scene *s = *state;
+    static const char *const clients[] = {CLIENT, "10.0.0.8", "10.0.0.9"};
+    for (size_t i = 0; i < 3; i++) {
+        struct scene_flow *f = scene_healthy(s, clients[i], (uint16_t)(1001 + i), SERVER, 443, 10 + (double)i);
+        f->flow.connect_rtt_server_ns = f->flow.rtt_min_server_ns = (600 + 10 * (int64_t)i) * MS;
+        (void)scene_healthy(s, clients[i], (uint16_t)(2001 + i), OTHER, 443, 10 + (double)i);
+    }
+    scene_judge(s);
+    const struct scene_finding *found = scene_find(s, FINDING_PATH_LATENCY_HIGH);
+    assert_non_null(found);
+    assert_int_equal(found->record.count, 3);
+    assert_string_equal(finding_value(found, "side")->text, "server");
+    s->flows[1].flow.connect_rtt_server_ns = s->flows[1].flow.rtt_min_server_ns = 10 * MS; /* two of three */
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_PATH_LATENCY_HIGH));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +396,7 @@ int main(void)
         SCENE_TEST(a_server_heard_elsewhere_was_not_away),
         SCENE_TEST(outages_that_nothing_proves),
         SCENE_TEST(losses_of_an_outage_are_told_as_that),
+        SCENE_TEST(a_long_way_of_few_connections_each),
         SCENE_TEST(options_missing_on_one_path),
         SCENE_TEST(options_look_alikes),
         SCENE_TEST(clamped_mss),
