@@ -3,6 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+bool mtu_is_named(const struct icmp_record *r)
+{
+    return ((r->family == 4 && r->type == 3 && r->code == 4) || (r->family == 6 && r->type == 2)) &&
+           r->mtu > 0 && r->sequence_fits && r->quoted_side < SIDE_NONE;
+}
+
 #define MTU_LEAST 1280u /* RFC 8200 5 */
 
 /* What is left of 1500 bytes of Ethernet. */

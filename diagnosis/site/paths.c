@@ -205,12 +205,6 @@ static void find_flapping(struct judge *judge, const struct site_pair *pair)
 
 /* ---- a smaller MTU, made known --------------------------------------------------------------- */
 
-static bool names_mtu(const struct icmp_record *r)
-{
-    return ((r->family == 4 && r->type == 3 && r->code == 4) || (r->family == 6 && r->type == 2)) &&
-           r->mtu > 0 && r->sequence_fits && r->quoted_side < SIDE_NONE;
-}
-
 /* The sender went on with what fits: nothing of it is left unanswered. */
 static bool adapted(const struct flow_facts *f, const struct icmp_record *r)
 {
@@ -224,7 +218,7 @@ static void find_reduced(struct judge *judge, const struct site_flow *flow)
     for (uint32_t i = 0; i < flow->icmp_count; i++) {
         const struct icmp_record *r = flow->icmp[i];
         char text[ADDRESS_TEXT_SIZE];
-        if (!names_mtu(r) || !adapted(&flow->f, r))
+        if (!mtu_is_named(r) || !adapted(&flow->f, r))
             continue;
         struct claim claim = start(FINDING_PATH_MTU_REDUCED, flow);
         claim_add_number(&claim, "mtu", r->mtu);

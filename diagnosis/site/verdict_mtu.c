@@ -12,6 +12,7 @@
 #define TIMESTAMPS_LEN 12u
 /* Connections of the pair whose sizes are looked at. */
 #define PASSED_LOOKED_AT 256
+#define UNHEEDED_CONFIDENCE 85
 /* Some connections to the port carry what others lose: surer than a guess, no more. */
 #define ONE_OF_PATHS_MOST 60
 
@@ -88,6 +89,19 @@ static uint8_t doubt_size(const struct passed *passed, uint32_t lost, uint8_t co
     return confidence < most ? confidence : most;
 }
 
+/* What a router said of the packets that are lost, and their sender did not heed: it went on with larger ones. */
+static const struct icmp_record *unheeded(const struct site_flow *flow, enum side side)
+{
+    const struct tcp_side_facts *s = &flow->f.tcp->side[side];
+    for (uint32_t i = 0; i < flow->icmp_count; i++) {
+        const struct icmp_record *r = flow->icmp[i];
+        if (mtu_is_named(r) && r->quoted_side == side && r->mtu < s->smallest_lost &&
+            r->time_ns >= s->tail_first_ns && r->time_ns < s->tail_last_ns)
+            return s->tail_retransmissions >= FACTS_TRIES ? r : NULL;
+    }
+    return NULL;
+}
+
 /* The tap sees the large segments leave, again and again, and the peer alive beside them. Returns
  * the confidence, 0 when it is nothing of the kind. */
 static uint8_t sender_view(const struct judge *judge, const struct site_flow *flow, enum side side)
@@ -95,11 +109,14 @@ static uint8_t sender_view(const struct judge *judge, const struct site_flow *fl
     const struct flow_facts *f = &flow->f;
     const struct tcp_side_facts *s = &f->tcp->side[side];
     bool unfragmented = s->dont_fragment || flow->server->address.family == 6;
-    if (!verdict_tail_is_proven(judge, flow, side) || !unfragmented || verdict_has_mtu_answer(flow))
+    bool told = unheeded(flow, side) != NULL;
+    if (!verdict_tail_is_proven(judge, flow, side) || !unfragmented || (verdict_has_mtu_answer(flow) && !told))
         return 0;
     if (s->smallest_lost < MTU_LOST_MIN || s->smallest_lost <= s->largest_delivered)
         return 0;
     struct passed passed = passed_elsewhere(flow, side);
+    if (told)
+        return doubt_size(&passed, s->smallest_lost, UNHEEDED_CONFIDENCE);
     if (passed.pair >= s->smallest_lost && s->tail_retransmissions < FACTS_TRIES)
         return 0;
     if (f->tcp->side[side_other(side)].last_ns > verdict_in_flight_until(f, s->tail_first_ns))
@@ -177,6 +194,26 @@ static void add_sizes(struct judge *judge, const struct site_flow *flow, enum si
     }
 }
 
+/* The word came by the tap: its addressee does not heed it, or something between tap and addressee takes it away. */
+static void tell_unheeded(struct judge *judge, const struct site_flow *flow, enum side side, struct claim *out)
+{
+    static const enum rival server[] = {RIVAL_LOST_AFTER_TAP, RIVAL_SOFTWARE_FAULT, RIVAL_COUNT};
+    static const enum rival client[] = {RIVAL_CLIENT_FIREWALL, RIVAL_SOFTWARE_FAULT, RIVAL_COUNT};
+    const struct icmp_record *r = unheeded(flow, side);
+    char text[ADDRESS_TEXT_SIZE];
+    if (r == NULL)
+        return;
+    bool at_server = side == SIDE_SERVER && verdict_link_ns(flow->server) >= 0;
+    out->culprit = at_server ? CULPRIT_SERVER : CULPRIT_UNKNOWN;
+    out->reason = at_server ? NULL : text_get(TEXT_REASON_UNHEEDED, LANG_EN);
+    out->rivals = judge_rivals(judge, side == SIDE_SERVER ? server : client);
+    claim_add_number(out, "mtu", r->mtu);
+    claim_add_text(out, "router",
+                   arena_format(&judge->site->arena, "%s", address_to_text(&r->router_ip, text)));
+    claim_add_text(out, "sender", verdict_side_word(side));
+    claim_add_reference(out, r->source_id, r->frame, r->time_ns, EVENT_ICMP);
+}
+
 enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struct claim *out)
 {
     const struct flow_facts *f = &flow->f;
@@ -196,6 +233,8 @@ enum ruling verdict_mtu(struct judge *judge, const struct site_flow *flow, struc
         out->confidence = only_this_name(flow) && sure > 60 ? 60 : sure;
         out->weight = (double)(f->last_ns - since);
         add_sizes(judge, flow, side, sent > 0, out);
+        if (sent > 0)
+            tell_unheeded(judge, flow, side, out);
         claim_add_number(out, "retransmissions",
                          sent > 0 ? s->tail_retransmissions
                                   : f->tcp->side[side_other(side)].duplicate_acks);

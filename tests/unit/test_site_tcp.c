@@ -65,6 +65,37 @@ static void mtu_look_alikes(void **state)
     expect_outcome(s, 2, OUTCOME_UNKNOWN);
 }
 
+/* The router's word came by the tap, and the sender went on as before; when it says what fits all of it, or comes
+ * behind the last try, it explains nothing. */
+static void mtu_that_is_not_heeded(void **state)
+{
+    struct scene *s = *state;
+    struct scene_flow *f = open_flow(s, 1000, 10);
+    flow_send(f, SIDE_CLIENT, 0.02, 300);
+    flow_send(f, SIDE_SERVER, 0.05, 300);
+    tail(f, SIDE_CLIENT, 1, 5, 1448, 1500);
+    f->tcp.side[0].largest_delivered = 352;
+    flow_touch(f, SIDE_SERVER, f->flow.first_ns + 5 * SECOND);
+    struct icmp_record *r = scene_icmp(s, f, "10.0.0.254", 3, 4);
+    r->quotes_syn = false;
+    r->sequence_fits = true;
+    r->quoted_side = SIDE_CLIENT;
+    r->time_ns = f->tcp.side[0].tail_first_ns + 300 * MS;
+    r->mtu = 1400;
+    scene_judge(s);
+    const struct scene_finding *found = expect_verdict(s, 1, FINDING_PATH_MTU_BLACKHOLE, CULPRIT_UNKNOWN);
+    assert_true(finding_value(found, "mtu")->number == 1400);
+    assert_string_equal(finding_value(found, "router")->text, "10.0.0.254");
+    assert_string_equal(finding_value(found, "sender")->text, "client");
+    r->mtu = 1500;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_PATH_MTU_BLACKHOLE));
+    r->mtu = 1400;
+    r->time_ns = f->tcp.side[0].tail_last_ns + MS;
+    scene_judge(s);
+    assert_null(scene_find(s, FINDING_PATH_MTU_BLACKHOLE));
+}
+
 static void mtu_at_the_receiver(void **state)
 {
     struct scene *s = *state;
@@ -434,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(mtu_at_the_sender),
         SCENE_TEST(mtu_look_alikes),
+        SCENE_TEST(mtu_that_is_not_heeded),
         SCENE_TEST(mtu_at_the_receiver),
         SCENE_TEST(idle_state_lost),
         SCENE_TEST(idle_then_reset),
