@@ -1,5 +1,5 @@
-/* Connections that nobody waits for: health checks and probes, and the losers of a race between
- * addresses of one name (RFC 8305, happy eyeballs). */
+/* Connections that nobody waits for: health checks and probes, the losers of a race between addresses of one name
+ * (RFC 8305, happy eyeballs), and knocks on closed ports that open another one. */
 #include "diagnosis/site/judge.h"
 
 #include <string.h>
@@ -8,6 +8,9 @@
 #define RACE_NS (300 * FACTS_MS)
 /* The loser is dropped as soon as the winner is through. */
 #define RACE_END_NS FACTS_SECOND
+/* So many ports are knocked at, one after the other, and then another one opens, all within this. */
+#define KNOCKS 3
+#define KNOCK_NS (10 * FACTS_SECOND)
 /* Neighbors looked at on each side: a client that opens more at once is no racing pair. */
 #define RACE_NEIGHBORS 32
 
@@ -108,13 +111,40 @@ static bool lost_race(const struct judge *judge, const struct site_flow *flow)
     return false;
 }
 
+/* Ports of one host, each asked by one SYN that nobody waits for, and then another port of it that is open. */
+static bool is_knock(const struct judge *judge, const struct site_flow *flow)
+{
+    uint16_t ports[KNOCKS];
+    size_t count = 0, seen = 0;
+    if (!was_left_at_once(flow))
+        return false;
+    struct flow_range range = site_client_flows(judge->site, flow->client);
+    for (size_t at = range_find_time(range, flow->f.first_ns - KNOCK_NS);
+         at < range.count && seen < 2 * RACE_NEIGHBORS; at++, seen++) {
+        const struct site_flow *other = range.flows[at];
+        uint16_t port = other->f.port[SIDE_SERVER];
+        bool known = false;
+        if (other->f.first_ns > flow->f.first_ns + KNOCK_NS)
+            return false;
+        if (other->server != flow->server || !facts_is_tcp(&other->f))
+            continue;
+        for (size_t i = 0; i < count; i++)
+            known |= ports[i] == port;
+        if (count == KNOCKS && !known && other->f.first_ns > flow->f.first_ns && facts_is_established(&other->f))
+            return true;
+        if (!known && count < KNOCKS && was_left_at_once(other))
+            ports[count++] = port;
+    }
+    return false;
+}
+
 static void detect(struct judge *judge)
 {
     for (size_t i = 0; i < judge->site->flow_count; i++) {
         struct site_flow *flow = judge->site->flows[i];
         if (flow->outcome != OUTCOME_NONE || !facts_is_tcp(&flow->f) || facts_is_plain(&flow->f))
             continue;
-        if (facts_is_probe(&flow->f) || lost_race(judge, flow))
+        if (facts_is_probe(&flow->f) || lost_race(judge, flow) || is_knock(judge, flow))
             flow->outcome = OUTCOME_UNSOLICITED;
     }
 }

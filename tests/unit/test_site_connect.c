@@ -373,6 +373,23 @@ static void lost_race_of_two_addresses(void **state)
     expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
 }
 
+/* One SYN to each of three closed ports, which opens a fourth; two, or SYNs that wait for an answer, are none. */
+static void knocks_open_a_port(void **state)
+{
+    struct scene *s = *state;
+    for (size_t i = 0; i < 3; i++)
+        scene_silent_syn(s, CLIENT, (uint16_t)(1001 + i), SERVER, (uint16_t)(7000 + 1000 * i), 10 + 0.5 * (double)i, 1);
+    (void)scene_healthy(s, CLIENT, 1009, SERVER, 22, 12);
+    scene_judge(s);
+    for (size_t i = 1; i <= 3; i++)
+        expect_outcome(s, i, OUTCOME_UNSOLICITED);
+    expect_quiet(s);
+    s->flows[2].tcp.syn_count = 3;
+    scene_judge(s);
+    expect_verdict(s, 1, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+    expect_verdict(s, 3, FINDING_CONN_SYN_TIMEOUT, CULPRIT_MIDDLEBOX);
+}
+
 /* The capture ends before the one that is through has said a word. */
 static void lost_race_without_words(void **state)
 {
@@ -600,6 +617,7 @@ int main(void)
         SCENE_TEST(tries_in_a_rhythm_are_no_checks),
         SCENE_TEST(lost_race_is_nobodys),
         SCENE_TEST(lost_race_of_two_addresses),
+        SCENE_TEST(knocks_open_a_port),
         SCENE_TEST(lost_race_without_words),
         SCENE_TEST(refused_backend_is_no_race),
         SCENE_TEST(slow_connect),
