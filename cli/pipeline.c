@@ -67,7 +67,8 @@ static bool is_notable(const struct flow_bundle *bundle)
         const struct tcp_side_facts *side = &bundle->tcp->side[s];
         if (side->zero_windows > 0 || side->zero_window_ns > 0 || side->silent_probes > 1 ||
             side->reordered_segments > 0 || side->wire_gap_bytes > 0 ||
-            side->tail_retransmissions > 0 || side->data_after_rst || side->conflicting_segments > 0)
+            side->tail_retransmissions > 0 || side->data_after_rst || side->conflicting_segments > 0 ||
+            side->unseen_echo)
             return true;
     }
     return flow->client_retransmissions + flow->server_retransmissions + flow->syn_retransmissions +

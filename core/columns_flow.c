@@ -287,6 +287,9 @@ static const struct column flow_tcp_columns[] = {
     SIDE(shrunk_to, "bytes", COLUMN_ZERO_IS_NULL,
          "IP packet length in which the same bytes then got through."),
     SIDE(dont_fragment, "bool", 0, "1: its packets forbid fragmentation (DF)."),
+    SIDE(unseen_echo, "bool", 0,
+         "1: the peer's last packet echoes a later timestamp than any captured of this side: the capture misses some of "
+         "its packets."),
     SIDE(options, "", 0, "TCP options of its SYN in order, as p0f writes them, cut at 23 letters."),
 };
 

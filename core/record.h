@@ -206,7 +206,7 @@ struct tcp_side_facts {
     uint32_t largest_delivered;     /* IP packet length of the largest acknowledged segment */
     uint32_t smallest_lost;         /* IP packet length of the tail segment; 0 none */
     uint32_t shrunk_from, shrunk_to; /* the same bytes got through at once in smaller packets; 0 none */
-    bool dont_fragment;
+    bool dont_fragment, unseen_echo; /* the peer echoes a later timestamp than any captured of this side */
     char options[24];               /* SYN options in order, p0f letters: "mss,sok,ts,nop,ws" cut */
 };
 

@@ -253,6 +253,8 @@ static void note_sender(struct tcp_flow *tcp, struct flow *flow, enum side side,
     d->seen = true;
     d->facts.last_ns = p->time_ns;
     tcp->last_packet_ns = p->time_ns;
+    if (l->tcp.has_timestamp)
+        d->echo = l->tcp.timestamp_echo;
     if ((l->tcp.flags & TCP_RST) != 0)
         return;
     tcp_note_manner(tcp, side, p, l);

@@ -95,7 +95,7 @@ struct tcp_direction {
     int8_t scale;            /* effective shift; -1 unknown */
     uint16_t window;         /* last announced, raw */
     uint16_t ip_id;
-    uint32_t timestamp;
+    uint32_t timestamp, echo;       /* TSval and TSecr of its last packet that had them */
     uint32_t first_stamp; /* TSval of its SYN or SYN-ACK; 0 none */
     int64_t first_stamp_ns;
     int64_t next;  /* highest end sent */

@@ -85,6 +85,9 @@ static bool has_unseen_peer(const struct tcp_flow *tcp)
 {
     for (int s = 0; s < 2; s++) {
         const struct tcp_direction *d = &tcp->dir[s], *peer = &tcp->dir[!s];
+        /* RFC 7323 3.2: before an answer there is no timestamp to echo */
+        if (!d->seen && peer->facts.rst_with_ack && peer->echo != 0)
+            return true;
         if (d->seen || !peer->seen || !peer->acknowledged_any)
             continue;
         if (tcp->facts.syn_count > 0 && peer->endpoint != ENDPOINT_SYN_SENT)
@@ -151,8 +154,22 @@ static void fill_flow(const struct tcp_flow *tcp, const struct flow *flow, struc
                               (tcp->simultaneous ? FLOW_FEATURE_SIMULTANEOUS : 0u));
 }
 
-static void fill_side(struct tcp_direction *d, int64_t last_ns, struct tcp_side_facts *out)
+/* Ticks, of a millisecond or more each: later ones are somebody else's idea of the time. */
+#define ECHO_AHEAD_MOST 600000
+
+/* RFC 7323 4.1: what the peer echoes it has received. A side that speaks later with a lower one never sent it: somebody
+ * changes the timestamps on the way. Where they went back, the later ones are the lower. */
+static bool has_unseen_echo(const struct tcp_direction *d, const struct tcp_direction *peer)
 {
+    int32_t ahead = (int32_t)(peer->echo - d->timestamp);
+    return d->manner.timestamps && peer->echo != 0 && d->facts.stamp_refusals == 0 && ahead > 0 &&
+           ahead <= ECHO_AHEAD_MOST && peer->facts.last_ns > d->facts.last_ns;
+}
+
+static void fill_side(struct tcp_direction *d, const struct tcp_direction *peer, int64_t last_ns,
+                      struct tcp_side_facts *out)
+{
+    d->facts.unseen_echo = has_unseen_echo(d, peer);
     if (d->zero_since_ns >= 0 && d->zero_window_waited && last_ns > d->zero_since_ns)
         d->facts.zero_window_ns += last_ns - d->zero_since_ns;
     if (d->facts.silent_probes == 0)
@@ -171,7 +188,7 @@ static bool something_happened(const struct tcp_flow *tcp, const struct flow_rec
         const struct tcp_side_facts *f = &tcp->dir[s].facts;
         if (tcp->dir[s].retransmissions || f->rst_count || f->zero_windows ||
             f->reordered_segments || f->capture_gap_bytes || f->wire_gap_bytes ||
-            f->unacked_bytes || f->keepalives)
+            f->unacked_bytes || f->keepalives || f->unseen_echo)
             return true;
     }
     return strcmp(flow->state, "SF") != 0 || end != END_CLOSED || tcp->facts.syn_count != 1 ||
@@ -219,7 +236,7 @@ bool tcp_close(struct tcp_flow *tcp, const struct flow *flow, enum end_reason en
     tcp_out->old_timestamp = tcp->syn_stamp_old;
     fill_next_hop(&flow->side[SIDE_SERVER], tcp_out->syn_to_mac);
     for (int s = 0; s < 2; s++)
-        fill_side(&tcp->dir[s], tcp->last_packet_ns, &tcp_out->side[s]);
+        fill_side(&tcp->dir[s], &tcp->dir[!s], tcp->last_packet_ns, &tcp_out->side[s]);
     int64_t asked_ns = tcp->dir[SIDE_CLIENT].facts.last_payload_ns;
     tcp_out->wait_ns = (flow_out->facts & FLOW_FACT_REQUEST_OPEN) != 0 && asked_ns >= 0
                            ? tcp->last_packet_ns - asked_ns

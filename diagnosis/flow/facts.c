@@ -265,7 +265,34 @@ bool facts_is_blurred(const struct flow_facts *f)
 bool facts_is_heard_whole(const struct flow_facts *f, enum side side)
 {
     const struct tcp_side_facts *s = &f->tcp->side[side];
-    return !facts_is_midstream(f) && s->capture_gap_bytes == 0 && s->wire_gap_bytes == 0;
+    return !facts_is_midstream(f) && s->capture_gap_bytes == 0 && s->wire_gap_bytes == 0 && !s->unseen_echo;
+}
+
+/* RFC 6298 2: what is not acknowledged is sent again after a second, or some round trips. Where bytes before it never
+ * came by, what is sent again may be lost before the tap as well. */
+static bool was_left_unsent(const struct flow_facts *f, enum side side)
+{
+    const struct tcp_side_facts *s = &f->tcp->side[side], *peer = &f->tcp->side[side_other(side)];
+    int64_t due = s->last_payload_ns + FACTS_PATIENCE_NS + 4 * facts_rtt(f), end = facts_end_ns(f, side_other(side));
+    return s->unacked_bytes > 0 && s->wire_gap_bytes == 0 && s->tail_retransmissions == 0 && s->last_payload_ns >= 0 && s->last_ns >= due &&
+           (end < 0 || end >= due) && peer->zero_window_ns <= 0;
+}
+
+bool facts_is_torn(const struct flow_facts *f)
+{
+    for (int s = 0; s < 2; s++) {
+        if (f->tcp->side[s].unseen_echo || was_left_unsent(f, (enum side)s))
+            return true;
+    }
+    return false;
+}
+
+bool facts_refused_handshake(const struct flow_facts *f)
+{
+    const struct tls_facts *t = f->tls;
+    bool told = t->alert > 0 && !t->alert_inferred && t->alert_by == SIDE_CLIENT;
+    bool whole = facts_is_heard_whole(f, SIDE_CLIENT) && facts_is_heard_whole(f, SIDE_SERVER);
+    return !t->established && (told || (whole && (t->alert >= 0 || facts_end_ns(f, SIDE_CLIENT) >= 0)));
 }
 
 /* Mail, directories and databases say goodbye in a message that nobody answers; behind a proxy's

@@ -116,6 +116,12 @@ bool facts_is_blurred(const struct flow_facts *f);
 /* Every byte of the side from its first to its last was captured: what came first, and what came before
  * its end, is known. */
 bool facts_is_heard_whole(const struct flow_facts *f, enum side side);
+/* Packets of it must have been there that the capture has not, though no bytes are known to be missing: a side
+ * heard more than was captured, or was neither acknowledged nor sent again what was not. */
+bool facts_is_torn(const struct flow_facts *f);
+/* The client let go of the handshake on account of what it was shown, as far as that is known: it said so, or left,
+ * and no packet is missing that would tell otherwise. */
+bool facts_refused_handshake(const struct flow_facts *f);
 /* A control connection of FTP, by what is spoken or by its port. */
 bool facts_is_ftp_control(const struct flow_facts *flow);
 /* The application speaks by request and answer (HTTP, TLS). */

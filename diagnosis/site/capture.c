@@ -79,19 +79,57 @@ static bool misses_opening(const struct judge *judge, const struct flow_facts *f
            judge->site->has_capture && f->first_ns - judge->site->capture.first_ns > OPENING_NS;
 }
 
-/* Acknowledged bytes that nobody saw, drops that were counted, a SYN-ACK that must have been there.
+/* As many connections of two hosts are looked at. */
+#define PAIR_LOOKED_AT 256
+
+/* Of one connection a side is missing, of others between the same hosts it is not: that is no way that passes the tap
+ * in one direction. */
+static bool misses_side(const struct site_flow *flow)
+{
+    const struct flow_range range = flow->pair->flows;
+    if (!facts_is_tcp(&flow->f) || !facts_has(&flow->f, FLOW_FACT_UNSEEN_PEER))
+        return false;
+    for (size_t i = 0; i < range.count && i < PAIR_LOOKED_AT; i++) {
+        if (facts_is_tcp(&range.flows[i]->f) && facts_is_two_sided(&range.flows[i]->f))
+            return true;
+    }
+    return false;
+}
+
+/* Taken up in the middle of an answer, long after the capture began: its question came before, and was not seen. */
+static bool misses_question(const struct judge *judge, const struct flow_facts *f)
+{
+    return facts_is_midstream(f) && facts_is_two_sided(f) && facts_is_dialogue(f) && judge->site->has_capture &&
+           facts_has(f, FLOW_FACT_SERVER_SPOKE_FIRST) && f->first_ns - judge->site->capture.first_ns > OPENING_NS;
+}
+
+static bool is_torn(const struct judge *judge, const struct site_flow *flow)
+{
+    const struct flow_facts *f = &flow->f;
+    return facts_is_torn(f) || misses_opening(judge, f) || misses_side(flow) || misses_question(judge, f);
+}
+
+/* So few torn connections are an accident of single ones. */
+#define TORN_FEW 2
+
+/* Acknowledged bytes that nobody saw, drops that were counted, packets of single connections that must have been there.
  */
 static void look_for_holes(struct judge *judge)
 {
     const struct site *site = judge->site;
-    bool *misses = &judge->quality.misses_packets;
-    *misses |= site->has_capture && site->capture.gaps > 0;
+    struct capture_quality *q = &judge->quality;
+    int64_t torn = 0, connections = 0;
+    q->misses_packets |= site->has_capture && site->capture.gaps > 0;
     for (size_t i = 0; i < site->source_count; i++)
-        *misses |= site->sources[i]->dropped_kernel > 0 || site->sources[i]->dropped_interface > 0;
-    for (size_t i = 0; i < site->flow_count && !*misses; i++) {
-        const struct flow_facts *f = &site->flows[i]->f;
-        *misses |= f->capture_lost_bytes > 0 || misses_opening(judge, f);
+        q->misses_packets |= site->sources[i]->dropped_kernel > 0 || site->sources[i]->dropped_interface > 0;
+    for (size_t i = 0; i < site->flow_count; i++) {
+        connections += facts_is_tcp(&site->flows[i]->f);
+        torn += is_torn(judge, site->flows[i]);
+        q->misses_packets |= site->flows[i]->f.capture_lost_bytes > 0;
     }
+    q->misses_packets |= torn > 0;
+    q->torn = share_of(torn, connections);
+    q->deep_loss |= torn >= TORN_FEW && q->torn >= LOSS_DEEP;
 }
 
 /* RFC 3173: segments that are there and cannot be read. */

@@ -97,12 +97,7 @@ static enum severity expiring_severity(int64_t left_ns, int64_t lifetime_ns)
  * So may it be when nothing shows what the client did. */
 static bool is_date_refused(const struct site_flow *flow)
 {
-    const struct tls_facts *t = flow->f.tls;
-    const struct flow_facts *f = &flow->f;
-    bool told = t->alert > 0 && !t->alert_inferred && t->alert_by == SIDE_CLIENT;
-    /* that it did not go on is known where no packet of it is missing */
-    bool whole = facts_is_heard_whole(f, SIDE_CLIENT) && facts_is_heard_whole(f, SIDE_SERVER);
-    return !t->established && (told || (whole && (t->alert >= 0 || facts_end_ns(f, SIDE_CLIENT) >= 0)));
+    return facts_refused_handshake(&flow->f);
 }
 
 /* Nobody refused the certificate and somebody's clock has it valid: the capture's may be wrong. */

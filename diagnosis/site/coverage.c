@@ -139,19 +139,43 @@ static bool was_blind(const struct site *site, int64_t from_ns, int64_t to_ns)
     return false;
 }
 
+/* The next pause of captures.pauses; false behind the last one. */
+static bool next_pause(const char **at, struct coverage *out)
+{
+    while (**at != '\0') {
+        char *end;
+        int64_t from_ns = strtoll(*at, &end, 10);
+        int64_t length_ms = *end == '+' ? strtoll(end + 1, &end, 10) : 0;
+        *at = *end == ',' ? end + 1 : "";
+        *out = (struct coverage){from_ns, from_ns};
+        if (length_ms > 0 && length_ms < LONGEST_PAUSE_MS && from_ns > 0 && from_ns < INT64_MAX / 2) {
+            out->last_ns += length_ms * FACTS_MS;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What was awaited across a pause in which the capture was blind may have come. */
 static void cut_pauses(struct site *site)
 {
     const char *at = site->capture.pauses;
-    for (int i = 0; i < PAUSES_MOST && *at != '\0'; i++) {
-        char *end;
-        int64_t from_ns = strtoll(at, &end, 10);
-        int64_t length_ms = *end == '+' ? strtoll(end + 1, &end, 10) : 0;
-        if (length_ms > 0 && length_ms < LONGEST_PAUSE_MS && from_ns > 0 && from_ns < INT64_MAX / 2 &&
-            was_blind(site, from_ns, from_ns + length_ms * FACTS_MS))
-            cut_coverage(site, from_ns, from_ns + length_ms * FACTS_MS);
-        at = *end == ',' ? end + 1 : "";
+    struct coverage pause;
+    for (int i = 0; i < PAUSES_MOST && next_pause(&at, &pause); i++) {
+        if (was_blind(site, pause.first_ns, pause.last_ns))
+            cut_coverage(site, pause.first_ns, pause.last_ns);
     }
+}
+
+bool site_has_pause(const struct site *site, int64_t from_ns, int64_t to_ns)
+{
+    const char *at = site->capture.pauses;
+    struct coverage pause;
+    while (next_pause(&at, &pause)) {
+        if (pause.first_ns <= from_ns && pause.last_ns >= to_ns)
+            return true;
+    }
+    return false;
 }
 
 bool site_build_coverage(struct site *site)

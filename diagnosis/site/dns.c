@@ -373,7 +373,7 @@ static void judge_missing(struct judge *judge, const struct lookup *lookup)
                  (!searching && is_known_name(judge, r->question));
     claim.culprit = known ? CULPRIT_DEPENDENCY : CULPRIT_CLIENT;
     claim.confidence = known ? 80 : 70;
-    if (!known && is_asked_by_others(judge, r)) {
+    if (!known && (is_asked_by_others(judge, r) || judge->quality.misses_packets)) {
         claim.culprit = CULPRIT_UNKNOWN;
         claim.reason = text_get(TEXT_REASON_BOTH_SIDES, LANG_EN);
     }

@@ -191,8 +191,8 @@ static int64_t absence_wait(const struct judge *judge, const struct site_flow *f
 bool judge_may_miss_end(const struct judge *judge, const struct site_flow *flow, int64_t since_ns)
 {
     const struct capture_record *c = &judge->site->capture;
-    return c->gaps > 0 && c->gaps * MISSES_OF >= c->acked_segments &&
-           flow->f.last_ns - since_ns < FACTS_PATIENCE_NS;
+    bool misses = judge->quality.torn * MISSES_OF >= 1 || (c->gaps > 0 && c->gaps * MISSES_OF >= c->acked_segments);
+    return misses && flow->f.last_ns - since_ns < FACTS_PATIENCE_NS;
 }
 
 bool judge_absence_holds(const struct judge *judge, const struct site_flow *flow, int64_t since_ns)

@@ -60,6 +60,7 @@ struct capture_quality {
     bool heavy_loss;           /* so much is missing that no absence proves anything */
     bool deep_loss;            /* so much that what is seen may be the rest of something ordinary */
     bool misses_packets;       /* some packets that were there are not in the capture */
+    double torn;               /* share of the connections that provably miss some */
     bool clean_copies;         /* nearly every packet was captured twice */
     bool filter_hides_icmp, filter_hides_arp;
 };

@@ -211,6 +211,8 @@ struct flow_range site_server_flows(const struct site *site, const struct site_h
  * between from_ns and to_ns. */
 bool site_server_answers(const struct site *site, const struct site_flow *but, int64_t from_ns,
                          int64_t to_ns);
+/* Nothing at all was captured from then to then: of the longest pauses of the capture. */
+bool site_has_pause(const struct site *site, int64_t from_ns, int64_t to_ns);
 /* Another established connection to the same port began before `flow` and was still alive at ns. */
 bool site_has_open_before(const struct site_flow *flow, int64_t ns);
 /* The same of one whose request the server took without a word. */

@@ -97,8 +97,7 @@ static uint8_t bad_confidence(const struct site_flow *flow, unsigned fault)
 {
     if (fault == STAPLE_EARLY)
         return 60;
-    bool whole = facts_is_heard_whole(&flow->f, SIDE_CLIENT) && facts_is_heard_whole(&flow->f, SIDE_SERVER);
-    return fault == STAPLE_STALE && (flow->f.tls->established || !whole) ? 80 : 90;
+    return fault == STAPLE_STALE && !facts_refused_handshake(&flow->f) ? 80 : 90;
 }
 
 static void judge_one(struct judge *judge, const struct site_flow *flow,

@@ -59,7 +59,7 @@ static bool spoiled(const struct site_flow *flow, enum proof proof)
     const struct flow_facts *f = &flow->f;
     if (proof == PROOF_DIRECT)
         return false;
-    if (f->capture_lost_bytes > 0 || f->end == END_EVICTED)
+    if (f->capture_lost_bytes > 0 || f->end == END_EVICTED || facts_is_torn(f))
         return true;
     return proof == PROOF_CONTENT && facts_has(f, FLOW_FACT_SNAPLEN | FLOW_FACT_LIMIT);
 }
@@ -107,6 +107,8 @@ static enum ruling rule_on(struct judge *judge, const struct site_flow *flow, st
         enum ruling ruling = rules[i].judge(judge, flow, out);
         if (ruling == RULING_FAILED && spoiled(flow, rules[i].proof))
             return RULING_UNKNOWN;
+        if (ruling == RULING_FAILED && rules[i].proof == PROOF_CONTENT && judge->quality.deep_loss)
+            return RULING_UNKNOWN; /* what was said last is not known */
         if (ruling == RULING_FAILED && rules[i].proof != PROOF_DIRECT)
             judge_doubt_absence(judge, out);
         if (ruling != RULING_PASS)

@@ -97,6 +97,8 @@ struct claim stale_tuple_claim(const struct site_flow *flow);
 const char *verdict_side_word(enum side side);
 /* A client that ends by a RST without ACK was ended before, out of sight: it is not to blame. */
 void verdict_doubt_aborter(const struct flow_facts *flow, struct claim *out);
+/* The same where the capture misses packets: then what ended it may be among them. */
+bool verdict_ended_unseen(const struct judge *judge, const struct flow_facts *flow);
 
 #define VERDICT_HELLO_EVIDENCE (EVIDENCE(EVENT_CLIENT_HELLO) | EVIDENCE(EVENT_SERVER_HELLO))
 /* The claim of code about the flow's alert, read or inferred: evidence, values, and who is to blame. */

@@ -109,6 +109,16 @@ static bool others_were_answered(const struct site_flow *flow)
     return false;
 }
 
+/* RFC 6298 2, and older systems: a SYN without answer is sent again after one second to three. */
+#define SYN_AGAIN_FROM_NS (FACTS_SECOND / 2)
+#define SYN_AGAIN_TO_NS (3 * FACTS_SECOND)
+
+/* Nothing at all was captured when its client was due to ask again. */
+static bool was_due_unheard(const struct judge *judge, const struct site_flow *flow)
+{
+    return site_has_pause(judge->site, flow->f.first_ns + SYN_AGAIN_FROM_NS, flow->f.first_ns + SYN_AGAIN_TO_NS);
+}
+
 static bool silence_is_proven(const struct judge *judge, const struct site_flow *flow)
 {
     const struct flow_facts *f = &flow->f;
@@ -117,7 +127,8 @@ static bool silence_is_proven(const struct judge *judge, const struct site_flow 
     /* what came later on its 4-tuple would answer the SYN that took it over */
     if (f->end == END_REUSED)
         return false;
-    return judge_absence_holds(judge, flow, f->first_ns) && !others_were_answered(flow);
+    return judge_absence_holds(judge, flow, f->first_ns) && !others_were_answered(flow) &&
+           !judge_may_miss_end(judge, flow, f->first_ns) && !was_due_unheard(judge, flow);
 }
 
 /* The host was up while the SYNs went unanswered: it spoke meanwhile, or shortly before as well as
@@ -171,6 +182,18 @@ static void rate_silence(struct judge *judge, const struct site_flow *flow, stru
     }
     if (flow->f.tcp->syn_count == 1)
         out->confidence = (uint8_t)(out->confidence - 25);
+}
+
+/* Where one connection in twenty misses packets, what would show a full queue or a host that is down may be among
+ * them. */
+#define TORN_MUCH 0.05
+
+static void doubt_device(const struct judge *judge, struct claim *out)
+{
+    if (judge->quality.torn < TORN_MUCH || out->culprit != CULPRIT_MIDDLEBOX)
+        return;
+    out->culprit = CULPRIT_UNKNOWN;
+    out->reason = text_get(TEXT_REASON_CAPTURE_LOSS, LANG_EN);
 }
 
 /* The SYN-ACK comes from another address, which the client did not ask: translated one way only. */
@@ -283,6 +306,7 @@ enum ruling verdict_silent_syn(struct judge *judge, const struct site_flow *flow
     } else {
         *out = claim_start(FINDING_CONN_SYN_TIMEOUT, flow);
         rate_silence(judge, flow, out);
+        doubt_device(judge, out);
         syns_explain(judge, flow, verdict_link_ns(flow->server) >= 0, out);
         add_elsewhere(judge, flow, out);
         add_false_owner(judge, flow, out);

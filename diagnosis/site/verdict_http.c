@@ -10,8 +10,9 @@
 #define CROSSING_NS FACTS_MS
 /* A long poll answers when there is news: an endpoint whose answers usually take long is one. */
 #define LONG_POLL_SAMPLES 3
-/* So sure at most of a GET that was left and that nothing shows to be answered otherwise. */
-#define MAY_BE_POLL_MOST 75
+/* So sure at most of a GET that was left and that nothing shows to be answered otherwise, and of any request whose
+ * client still waits when the capture ends. */
+#define MAY_COME_MOST 75
 
 /* An HTTP/2 stream that the end of the connection left without its answer. */
 static bool is_open_stream(const struct http_record *r)
@@ -332,7 +333,8 @@ enum ruling verdict_no_response(struct judge *judge, const struct site_flow *flo
         return RULING_UNKNOWN;
     *out = claim_start(FINDING_HTTP_NO_RESPONSE, flow);
     claim_no_response(judge, request, end - since, out);
-    if (left && out->confidence > MAY_BE_POLL_MOST && may_be_poll(judge, flow, request))
-        out->confidence = MAY_BE_POLL_MOST;
+    bool waiting = !by_server && !left; /* when the capture ended: the answer may still have come */
+    if (out->confidence > MAY_COME_MOST && (waiting || (left && may_be_poll(judge, flow, request))))
+        out->confidence = MAY_COME_MOST;
     return RULING_FAILED;
 }

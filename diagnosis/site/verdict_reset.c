@@ -1,5 +1,6 @@
 /* Verdicts of connections that a RST ended: who sent it, and whether it was he who claims to. */
 #include "core/texts.h"
+#include "diagnosis/site/neighbors.h"
 #include "diagnosis/site/reset_forensics.h"
 #include "diagnosis/site/verdict.h"
 
@@ -70,17 +71,29 @@ enum ruling verdict_reset_injected(struct judge *judge, const struct site_flow *
     return RULING_PASS;
 }
 
-/* Signs of another hand, too few to prove it: then the side that it names is not proven either. */
-static void doubt_sender(const struct reset_signs *signs, struct claim *out)
+static void doubt_claim(struct claim *out)
 {
-    if (signs->count == 0)
-        return;
+    out->culprit = CULPRIT_UNKNOWN;
+    out->reason = text_get(TEXT_REASON_CAPTURE_LOSS, LANG_EN);
+    if (out->confidence >= CONFIDENCE_POSSIBLE)
+        out->confidence = CONFIDENCE_POSSIBLE - 5;
+}
+
+/* Signs of another hand, too few to prove it: then the side that it names is not proven either. */
+static void doubt_sender(struct claim *out)
+{
     out->culprit = CULPRIT_UNKNOWN;
     out->reason = text_get(TEXT_REASON_FOREIGN_SIGNS, LANG_EN);
 }
 
 /* RFC 9293 3.10.7.1: a RST without ACK answers a segment for a connection that is no more. What
  * ended it on that side, its program or a reset out of this tap's sight, was not captured. */
+bool verdict_ended_unseen(const struct judge *judge, const struct flow_facts *f)
+{
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    return judge->quality.misses_packets && client->rst_ns >= 0 && !client->rst_with_ack && client->fin_ns < 0;
+}
+
 void verdict_doubt_aborter(const struct flow_facts *f, struct claim *out)
 {
     const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
@@ -159,14 +172,55 @@ static bool all_acknowledged(const struct flow_facts *f)
 static bool had_last_word(const struct flow_facts *f)
 {
     const struct tcp_side_facts *server = &f->tcp->side[SIDE_SERVER];
-    if (f->tcp->side[SIDE_CLIENT].last_payload_ns <= server->rst_ns || server->last_payload_ns < 0)
+    if (f->tcp->side[SIDE_CLIENT].last_payload_ns <= server->rst_ns)
         return false;
     for (size_t i = f->event_count; i > 0; i--) {
         const struct flow_event *event = &f->events[i - 1];
         if (event->length > 0 && event->time_ns <= server->rst_ns && event->side <= SIDE_SERVER)
             return event->side == SIDE_SERVER;
     }
-    return false;
+    return facts_is_midstream(f); /* what was said before it was not captured */
+}
+
+/* Taken up in the middle, in words that nobody here reads: why the server closed it was said before. */
+static bool had_closed_unread(const struct site_flow *flow)
+{
+    const struct tcp_side_facts *server = &flow->f.tcp->side[SIDE_SERVER];
+    return facts_is_midstream(&flow->f) && !is_clear_http(flow) && server->fin_ns >= 0 &&
+           server->fin_ns <= server->rst_ns;
+}
+
+/* RFC 9293 3.10.7.1: the client's system refuses what comes after the reset, so something came: the server went on. */
+static bool was_answered(const struct flow_facts *f)
+{
+    const struct tcp_side_facts *client = &f->tcp->side[SIDE_CLIENT];
+    return client->rst_ns > f->tcp->side[SIDE_SERVER].rst_ns && !client->rst_with_ack;
+}
+
+/* Who sent it did not know of the connection that it had just taken (RFC 9293 3.10.7.1), or the server went on behind
+ * it: it may be somebody else's. Of two machines with one address is told elsewhere. */
+static bool is_strange(const struct judge *judge, const struct site_flow *flow, bool useless)
+{
+    const struct flow_facts *f = &flow->f;
+    bool unknown_to_it = useless && !f->tcp->side[SIDE_SERVER].rst_with_ack;
+    return (was_answered(f) || unknown_to_it) &&
+           !neighbors_conflict_holds(judge, &flow->server->address, f->first_ns, f->last_ns);
+}
+
+/* As many connections of the service are looked at. */
+#define SPOKEN_LOOKED_AT 256
+
+/* A request in clear to a service that was never heard to speak, where packets are missing: it may speak TLS alone. */
+static bool may_be_wrong_port(const struct judge *judge, const struct site_flow *flow)
+{
+    struct flow_range range = flow->service->flows;
+    if (!judge->quality.misses_packets || !is_clear_http(flow))
+        return false;
+    for (size_t i = 0; i < range.count && i < SPOKEN_LOOKED_AT; i++) {
+        if (range.flows[i]->f.payload[SIDE_SERVER] > 0)
+            return false;
+    }
+    return true;
 }
 
 enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *flow,
@@ -185,7 +239,7 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
                    server->rst_ns - f->tcp->established_ns < USELESS_NS;
     if (!owed && !useless)
         return RULING_PASS;
-    if (may_be_goodbye(f) || had_last_word(f))
+    if (may_be_goodbye(f) || had_last_word(f) || had_closed_unread(flow))
         return RULING_UNKNOWN;
     bool fits = verdict_reset_fits(flow, SIDE_SERVER, &known);
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_SERVER);
@@ -198,12 +252,17 @@ enum ruling verdict_server_reset(struct judge *judge, const struct site_flow *fl
     bool left = server->fin_ns >= 0 && server->fin_ns <= server->rst_ns;
     if (vague)
         out->severity = SEVERITY_LOW;
+    bool strange = is_strange(judge, flow, useless);
     out->confidence = signs.count > 0   ? 45
                       : vague           ? 45
+                      : strange         ? 45
                       : useless || left ? 60
                       : known && fits   ? 85
                                         : 70;
-    doubt_sender(&signs, out);
+    if (signs.count > 0 || strange)
+        doubt_sender(out);
+    if (may_be_wrong_port(judge, flow))
+        doubt_claim(out);
     out->weight = (double)waited;
     if (client->last_payload_ns > 0 && client->last_payload_ns <= server->rst_ns)
         out->evidence_from_ns = client->last_payload_ns;
@@ -243,10 +302,12 @@ enum ruling verdict_client_reset(struct judge *judge, const struct site_flow *fl
     out->culprit = untaken ? CULPRIT_UNKNOWN : patient ? CULPRIT_SERVER : CULPRIT_CLIENT;
     out->reason = untaken ? text_get(TEXT_REASON_BOTH_SIDES, LANG_EN) : NULL;
     struct reset_signs signs = reset_forensics(judge, flow, SIDE_CLIENT);
-    if (signs.count == 0 && (reset_tells_of_unseen(f, SIDE_CLIENT) || is_cut_behind(judge, f, client->rst_ns)))
+    if (signs.count == 0 && (verdict_ended_unseen(judge, f) || reset_tells_of_unseen(f, SIDE_CLIENT) ||
+                             is_cut_behind(judge, f, client->rst_ns)))
         return RULING_UNKNOWN; /* what came around it is not in the capture */
     out->confidence = signs.count > 0 ? 45 : facts_is_dialogue(f) ? 75 : 55;
-    doubt_sender(&signs, out);
+    if (signs.count > 0)
+        doubt_sender(out);
     verdict_doubt_aborter(f, out);
     out->weight = (double)waited;
     out->evidence_from_ns = untaken ? since : client->last_payload_ns;

@@ -47,6 +47,8 @@ enum ruling verdict_plaintext(struct judge *judge, const struct site_flow *flow,
         return RULING_FAILED;
     }
     if (t != NULL && t->plaintext_server && t->server_hello_ns < 0) {
+        if (!facts_is_heard_whole(f, SIDE_SERVER))
+            return RULING_UNKNOWN; /* it may be the middle of a record */
         *out = claim_start(FINDING_TLS_ON_PLAINTEXT_PORT, flow);
         claim_add_text(out, "protocol", http ? "HTTP" : "unknown");
         out->evidence =
@@ -328,7 +330,8 @@ static enum ruling stalled(struct judge *judge, const struct site_flow *flow, st
     int64_t since = f->tcp->side[SIDE_CLIENT].last_payload_ns;
     if (!client_waits(f) || since < 0)
         return RULING_UNKNOWN;
-    if (!facts_gave_up(f, SIDE_CLIENT, since) && !judge_absence_holds(judge, flow, since))
+    if (!facts_gave_up(f, SIDE_CLIENT, since) &&
+        (!judge_absence_holds(judge, flow, since) || judge_may_miss_end(judge, flow, since)))
         return RULING_UNKNOWN;
     start_timeout(judge, flow, since, out);
     out->confidence = 75;
@@ -383,7 +386,8 @@ enum ruling verdict_handshake_aborted(struct judge *judge, const struct site_flo
                                        : t->close_notify_client || f->closed_by == SIDE_CLIENT;
     if (by_client && !t->alert_inferred && (was_spare(judge, flow) || left_at_once(f)))
         return RULING_UNSOLICITED;
-    if (ends_unseen(f, by_client ? SIDE_CLIENT : SIDE_SERVER))
+    if (ends_unseen(f, by_client ? SIDE_CLIENT : SIDE_SERVER) ||
+        (by_client && !t->alert_inferred && verdict_ended_unseen(judge, f)))
         return RULING_UNKNOWN;
     out->culprit = by_client ? CULPRIT_CLIENT : CULPRIT_SERVER;
     out->confidence = t->alert_inferred ? 70 : 65;

@@ -61,8 +61,8 @@ WEAKER = {
     "tls-clienthello-dropped": ("tcp-vanished",),
     # the signs that somebody else sent the reset are not seen: it is a reset
     "tcp-reset-injected": ("tcp-reset-by-server", "tcp-reset-by-client", "tls-reset-after-clienthello"),
-    # what the client said is not seen: the alert alone
-    "tls-plaintext-on-tls-port": ("tls-alert",),
+    # what the client said is not seen: the alert alone; or that the port speaks TLS: it resets what is said there
+    "tls-plaintext-on-tls-port": ("tls-alert", "tcp-reset-by-server"),
     # that a client certificate was wanted is not seen: it is the alert
     "tls-client-certificate-missing": ("tls-alert",),
     "tls-client-certificate-refused": ("tls-alert",),
@@ -74,6 +74,11 @@ WEAKER = {
     "dns-timeout": ("udp-no-answer",),
     # that the client gave up is not seen: it waits
     "http-no-response": ("server-slow-response",),
+    # that it was answered, or how, is not seen
+    "conn-synack-lost": ("conn-syn-timeout",),
+    "conn-stale-tuple": ("conn-syn-timeout",),
+    # that the request could not have arrived when the server closed is not seen
+    "http-keepalive-race": ("tcp-reset-by-server",),
     # that the tap is next to the server is not seen
     "conn-backlog-overflow": ("conn-syn-timeout",),
     # that there were many is not seen: a probe that was refused was refused
@@ -266,15 +271,21 @@ def case(binary, row, samples, everything):
     return done
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="withdrawal.py")
+def parser_of(program):
+    """What this program and damage.py take."""
+    parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("binary")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--samples", default=os.path.join(ROOT, "samples"))
     parser.add_argument("--list", default=os.path.join(HERE, "list.txt"))
-    parser.add_argument("--all", action="store_true", help="every sample in every way")
     parser.add_argument("-v", action="store_true", help="name the cases that pass, too")
     parser.add_argument("-j", type=int, default=2)
+    return parser
+
+
+def main():
+    parser = parser_of("withdrawal.py")
+    parser.add_argument("--all", action="store_true", help="every sample in every way")
     o = parser.parse_args()
     rows = [r for r in golden_list(o.list) if not o.names or any(fnmatch.fnmatch(r[0], n) for n in o.names)]
     passed = failed = 0

@@ -179,9 +179,7 @@ static void reset_where_much_is_missing(void **state)
     reset_by_server(s, 0.55);
     miss_much(s);
     scene_judge(s);
-    const struct scene_finding *f = expect_verdict(s, 1, FINDING_TCP_RESET_BY_SERVER, CULPRIT_UNKNOWN);
-    assert_true(f->record.confidence < CONFIDENCE_POSSIBLE);
-    assert_non_null(f->record.reason);
+    expect_outcome(s, 1, OUTCOME_UNKNOWN);
 }
 
 /* ---- who is to blame ------------------------------------------------------------------------- */
