@@ -12,14 +12,15 @@
 /* What the heap grows by once it is larger than that: a large page is one only where all of it is there before its
  * first byte is touched. Tables of a small run are to have pages of their own that nobody touches. */
 #define GROWTH (8 * 1024 * 1024)
+#define USUAL_GROWTH (128 * 1024)
 #define SMALL_HEAP (4ull * 1024 * 1024)
 /* Less is not worth that. */
 #define LEAST_ROOM (32ull * 1024 * 1024)
 
-static uintptr_t start;           /* of the heap */
-static _Atomic uintptr_t seen;    /* its end, when it was looked at last */
+static uintptr_t start;        /* of the heap */
+static _Atomic uintptr_t seen; /* its end, when it was looked at last */
 static _Atomic uint64_t room;
-static atomic_flag grows_widely = ATOMIC_FLAG_INIT;
+static atomic_bool wide; /* how it grows */
 
 static uintptr_t end_now(void)
 {
@@ -38,9 +39,16 @@ void heap_set_room(uint64_t bytes)
     atomic_store_explicit(&room, bytes >= LEAST_ROOM ? bytes : 0, memory_order_relaxed);
 }
 
-static bool is_roomy(uintptr_t end)
+static bool is_roomy(uint64_t bytes)
 {
-    return end - start < atomic_load_explicit(&room, memory_order_relaxed);
+    return bytes < atomic_load_explicit(&room, memory_order_relaxed);
+}
+
+/* Other threads may read the old value once more. */
+static void set_growth(bool to_wide)
+{
+    if (atomic_exchange_explicit(&wide, to_wide, memory_order_relaxed) != to_wide)
+        (void)mallopt(M_TOP_PAD, to_wide ? GROWTH : USUAL_GROWTH);
 }
 
 void heap_note_growth(void)
@@ -49,17 +57,15 @@ void heap_note_growth(void)
     if (end == before)
         return;
     atomic_store_explicit(&seen, end, memory_order_relaxed);
-    if (!is_roomy(end) || end - start < SMALL_HEAP)
-        return;
-    if (!atomic_flag_test_and_set(&grows_widely))
-        (void)mallopt(M_TOP_PAD, GROWTH);
+    bool quick = is_roomy(end - start) && end - start >= SMALL_HEAP;
+    set_growth(quick);
     uintptr_t from = (before < end ? before : end) / LARGE_PAGE * LARGE_PAGE, to = end / LARGE_PAGE * LARGE_PAGE;
-    if (from < to)
+    if (quick && from < to)
         (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* only a wish */
 }
 
 void heap_trim(void)
 {
-    if (!is_roomy(end_now()))
+    if (!is_roomy(mallinfo2().arena)) /* of all threads, wherever the C library has it from */
         (void)malloc_trim(0);
 }

@@ -1,5 +1,5 @@
 /* How the C library's heap deals with the system (glibc). Within its room it is quick: it grows in large pages and
- * keeps what was freed. Beyond that what is freed is to go back at once, or a ceiling of memory would be one of what
+ * keeps what was freed between others. Beyond that what is freed is to go back at once, or a ceiling of memory would be one of what
  * is in use, not of what the process has. */
 #ifndef INVCAP_CORE_HEAP_H
 #define INVCAP_CORE_HEAP_H

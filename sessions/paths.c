@@ -388,10 +388,12 @@ static void count_rtt(struct paths *paths, uint32_t **chunks, int32_t index)
     *bucket += *bucket < UINT32_MAX;
 }
 
-/* From a list to counts; false when memory is out. */
+/* From a list to counts; false, and the list stays, when memory is out. */
 RARE
 static bool open_chunks(struct paths *paths, struct path_rtt *rtt)
 {
+    if (paths->rtt_chunks >= LIMIT_PATH_RTT_CHUNKS)
+        return false;
     rtt->chunks = arena_take(&paths->arena, RTT_CHUNKS * sizeof *rtt->chunks);
     for (uint32_t i = 0; rtt->chunks != NULL && i < rtt->few_count; i++)
         count_rtt(paths, rtt->chunks, rtt->few[i]);
