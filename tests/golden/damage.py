@@ -261,6 +261,7 @@ def main():
                 failed += not good
             sys.stdout.flush()
     short = figures(dict(sorted(table.items())))
+    short = [] if o.corpus or o.names else short  # a few captures prove no share
     for way in short:
         print(f"FAIL {way}: fewer than {KEPT[way]:.0%} of the accusations are left")
     print(f"{passed} passed, {failed + len(short)} failed")
